@@ -1,0 +1,1 @@
+"""Phoenix: declare hosts, services and who uses them once; derive, deploy and prove the rest."""

@@ -1,0 +1,219 @@
+"""From the three files of a Nornir inventory to an `Estate`, or to every mistake at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from phoenix.estate.checks import contradictions
+from phoenix.estate.document import Document, Location, read_document
+from phoenix.estate.explain import explain
+from phoenix.estate.model import Estate, Guest, Host, Hypervisor, Settings, Strict, Template
+from phoenix.estate.problems import InventoryError, Problem, nearest
+
+FILES = ("defaults.yaml", "groups.yaml", "hosts.yaml")
+HOST_KEYS = ("hostname", "groups", "data")
+KINDS = ("hypervisor", "lxc", "vm")
+SECRETS = ("username", "password", "connection_options", "port")
+M = TypeVar("M", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The three documents of an inventory, and where a key of a host was said."""
+
+    defaults: Document
+    groups: Document
+    hosts: Document
+
+    def problem(self, host: str, path: Location, message: str) -> Problem:
+        """Make a problem at a key of a host's data, wherever that key comes from: the host or one of its groups."""
+        where = ".".join((host, *map(str, path)))
+        key = path[0] if path else None
+        if (host, "data", key) not in self.hosts.lines:
+            for group in _groups_of(self.hosts.data.get(host)):
+                if (group, "data", key) in self.groups.lines:
+                    where = ".".join((group, *map(str, path)))
+                    return self.groups.problem((group, "data", *path), where, message)
+        address = (host, "hostname") if key == "address" else (host, "data", *path)
+        return self.hosts.problem(address, where, message)
+
+    def setting(self, path: Location, message: str) -> Problem:
+        """Make a problem at a key of the estate-wide settings."""
+        return self.defaults.problem(("data", *path), ".".join(map(str, path)), message)
+
+
+@dataclass
+class _Draft:
+    """What has been understood so far, and what has not."""
+
+    sources: Sources
+    problems: list[Problem] = field(default_factory=list)
+
+    def build(self, model: type[M], data: Mapping[str, Any], place: Any, injected: tuple[str, ...] = ()) -> M | None:
+        try:
+            return model.model_validate_json(json.dumps(data, default=str), strict=True)
+        except ValidationError as error:
+            for path, message in explain(error, model, injected):
+                self.problems.append(place(path, message))
+        return None
+
+
+def load_estate(directory: Path | str) -> Estate:
+    """Read an inventory directory; InventoryError lists everything that is wrong with it."""
+    folder = Path(directory)
+    if not folder.is_dir():
+        raise InventoryError([Problem(str(folder), 0, "", "is not a directory; name one with --inventory DIR")])
+    stamp = tuple((folder / name).stat().st_mtime_ns if (folder / name).exists() else 0 for name in FILES)
+    return _load(folder.resolve(), folder, stamp)
+
+
+@lru_cache(maxsize=4)
+def _load(_resolved: Path, folder: Path, _stamp: tuple[int, ...]) -> Estate:
+    draft = _Draft(read_sources(folder))
+    settings = _settings(draft)
+    hosts = [host for name in draft.sources.hosts.data if (host := _host(draft, str(name)))]
+    _check_groups_document(draft)
+    if settings is not None:
+        estate = Estate(
+            settings=settings,
+            hypervisors=tuple(h for h in hosts if isinstance(h, Hypervisor)),
+            guests=tuple(h for h in hosts if isinstance(h, Guest)),
+            templates=tuple(h for h in hosts if isinstance(h, Template)),
+        )
+        broken = set(map(str, draft.sources.hosts.data)) - {host.name for host in hosts}
+        draft.problems += contradictions(estate, draft.sources, broken)
+        if not draft.problems:
+            return estate
+    raise InventoryError(draft.problems)
+
+
+def read_sources(folder: Path) -> Sources:
+    """Read the three files, reporting all that cannot be read together."""
+    documents, problems = [], []
+    for name in FILES:
+        try:
+            documents.append(read_document(folder / name))
+        except InventoryError as error:
+            problems += error.problems
+    if problems:
+        raise InventoryError(problems)
+    return Sources(*documents)
+
+
+def _settings(draft: _Draft) -> Settings | None:
+    document = draft.sources.defaults
+    _only(draft, document, (), document.data, ("data",))
+    data = document.data.get("data")
+    if not isinstance(data, dict):
+        draft.problems.append(document.problem(("data",), "data", "must hold the settings of the estate"))
+        return None
+    return draft.build(Settings, data, draft.sources.setting)
+
+
+def _host(draft: _Draft, name: str) -> Host | None:
+    document = draft.sources.hosts
+    entry = document.data[name] if name in document.data else document.data[int(name)]
+    if not isinstance(entry, dict):
+        draft.problems.append(document.problem((name,), name, "must be a mapping with hostname, groups and data"))
+        return None
+    _only(draft, document, (name,), entry, HOST_KEYS)
+    kind = _kind(draft, name, entry)
+    if kind is None or not _own_data(draft, name, entry):
+        return None
+    data = _merged(draft.sources, name, entry)
+    data |= {"name": name, "groups": list(_groups_of(entry))}
+    injected: tuple[str, ...] = ("name", "groups", "kind", "address")
+    if "hostname" in entry:
+        data["address"] = entry["hostname"]
+    model: type[Host] = Hypervisor
+    if kind != "hypervisor":
+        data["kind"] = kind
+        data.setdefault("hypervisor", _only_hypervisor(draft.sources))
+        model = Template if "template" in data["groups"] else Guest
+
+    def place(path: Location, message: str) -> Problem:
+        return draft.sources.problem(name, path, message)
+
+    return draft.build(model, data, place, injected)
+
+
+def _own_data(draft: _Draft, name: str, entry: Mapping[str, Any]) -> bool:
+    if isinstance(entry.get("data", {}), dict):
+        return True
+    draft.problems.append(draft.sources.hosts.problem((name, "data"), f"{name}.data", "must be a mapping"))
+    return False
+
+
+def _kind(draft: _Draft, name: str, entry: Mapping[str, Any]) -> str | None:
+    document, groups = draft.sources.hosts, entry.get("groups")
+    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
+        message = f"must be a list of groups, one of them {', '.join(KINDS)}"
+        draft.problems.append(document.problem((name, "groups"), f"{name}.groups", message))
+        return None
+    for index, group in enumerate(groups):
+        if group not in draft.sources.groups.data:
+            message = f"unknown group {group!r}; {nearest(group, draft.sources.groups.data)}"
+            draft.problems.append(document.problem((name, "groups", index), f"{name}.groups", message))
+    kinds = [kind for kind in KINDS if kind in groups]
+    if len(kinds) != 1:
+        said = "none of them" if not kinds else " and ".join(kinds)
+        message = f"a host is exactly one of {', '.join(KINDS)}; this one is {said}"
+        draft.problems.append(document.problem((name, "groups"), f"{name}.groups", message))
+        return None
+    return kinds[0]
+
+
+def _only(draft: _Draft, document: Document, path: Location, entry: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in entry:
+        if key in known:
+            continue
+        where = ".".join(map(str, (*path, key)))
+        message = f"unknown key {key!r}; {nearest(str(key), known)}"
+        if key in SECRETS:
+            message = f"{key!r} may not stand in the inventory: how to connect, and secrets, are in the access file"
+        draft.problems.append(document.problem((*path, key), where, message))
+
+
+def _check_groups_document(draft: _Draft) -> None:
+    document = draft.sources.groups
+    known = set(Hypervisor.model_fields) | set(Guest.model_fields) | set(Template.model_fields)
+    known -= {"name", "groups", "kind", "address"}
+    used = {group for entry in draft.sources.hosts.data.values() for group in _groups_of(entry)}
+    for name, entry in document.data.items():
+        if not isinstance(entry, dict):
+            draft.problems.append(document.problem((name,), str(name), "must be a mapping, {} if it has no data"))
+            continue
+        _only(draft, document, (name,), entry, ("data",))
+        if name not in used and isinstance(entry.get("data"), dict):
+            for key in entry["data"]:
+                if key not in known:
+                    message = f"unknown key {key!r}; {nearest(str(key), known)}"
+                    draft.problems.append(document.problem((name, "data", key), f"{name}.{key}", message))
+
+
+def _merged(sources: Sources, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge as Nornir resolves: the host's own keys first, then its groups in order."""
+    merged: dict[str, Any] = dict(entry.get("data") or {})
+    for group in _groups_of(entry):
+        settings = sources.groups.data.get(group)
+        data = settings.get("data") if isinstance(settings, dict) else None
+        for key, value in (data or {}).items() if isinstance(data, dict) else ():
+            merged.setdefault(key, value)
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def _groups_of(entry: object) -> tuple[str, ...]:
+    groups = entry.get("groups") if isinstance(entry, dict) else None
+    return tuple(group for group in groups if isinstance(group, str)) if isinstance(groups, list) else ()
+
+
+def _only_hypervisor(sources: Sources) -> str | None:
+    names = [str(name) for name, entry in sources.hosts.data.items() if "hypervisor" in _groups_of(entry)]
+    return names[0] if len(names) == 1 else None

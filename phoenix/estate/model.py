@@ -1,0 +1,216 @@
+"""The estate as typed values: what the inventory says once it has been read and found right.
+
+First station of the walk: inventory → **estate** → derive → observe → changes → apply → report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""One DNS label (RFC 1035, section 2.3.1; RFC 1123 allows a leading digit)."""
+DomainName = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$", max_length=253)
+]
+Port = Annotated[int, Field(ge=1, le=65535)]
+VmId = Annotated[int, Field(ge=100, le=999_999_999)]
+"""Proxmox VE's range of guest ids."""
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\s\x00]*[^\s/\x00]$")]
+OwnerIds = Annotated[str, StringConstraints(pattern=r"^\d{1,5}:\d{1,5}$")]
+Mode = Annotated[str, StringConstraints(pattern=r"^0[0-7]{3}$")]
+MacAddress = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$")]
+Scheme = Literal["http", "https", "h2c", "tcp"]
+
+
+class Strict(BaseModel):
+    """A frozen value that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(Strict):
+    """The one network of the estate."""
+
+    subnet: IPv4Network
+    gateway: IPv4Address
+    upstream_dns: tuple[IPv4Address, ...] = Field(min_length=1)
+    management: tuple[IPv4Network, ...] = Field(min_length=1)
+
+
+class Egress(Strict):
+    """Ports that every guest may open towards the Internet."""
+
+    protocol: Literal["tcp", "udp"]
+    ports: tuple[Port, ...] = Field(min_length=1)
+    purpose: str
+
+
+class Authority(Strict):
+    """How the estate's certificate authority is set up; hours are lifetimes of leaves."""
+
+    name: str
+    provisioner: str
+    leaf_hours: int = Field(default=24, ge=1)
+    renew_before_hours: int = Field(default=8, ge=1)
+
+
+class Settings(Strict):
+    """What holds for the whole estate: the data of defaults.yaml."""
+
+    zone: DomainName
+    alias_zones: tuple[DomainName, ...] = ()
+    network: Network
+    egress: tuple[Egress, ...] = ()
+    ca: Authority
+    records: dict[Label, IPv4Address] = {}
+
+
+class Dataset(Strict):
+    """A ZFS dataset of a hypervisor; properties are those of zfsprops(7)."""
+
+    mountpoint: AbsolutePath
+    properties: dict[str, str] = {}
+
+
+class Service(Strict):
+    """Something that listens on a guest. `expose` gives it a route and a name; `clients` may connect directly."""
+
+    port: Port
+    scheme: Scheme = "http"
+    expose: bool = False
+    tls: Literal["server", "mutual"] | None = None
+    clients: tuple[str, ...] = ()
+    aliases: tuple[DomainName, ...] = ()
+    health: Annotated[str, StringConstraints(pattern=r"^/\S*$")] = "/"
+
+
+class Mount(Strict):
+    """A directory of the hypervisor in a container; `source` is below the guest's own persistent directory."""
+
+    source: Label
+    target: AbsolutePath
+    owner: OwnerIds = "0:0"
+    mode: Mode = "0755"
+
+
+class Container(Strict):
+    """A Docker container: `ports` and `volumes` are spelt as for `docker run`."""
+
+    image: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$")]
+    ports: tuple[Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+\.\d+\.\d+:)?\d+(:\d+)?$")], ...] = ()
+    volumes: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    command: tuple[str, ...] = ()
+
+
+class Startup(Strict):
+    """Place in Proxmox's start order, and seconds to wait after it."""
+
+    order: int = Field(ge=0)
+    delay: int = Field(default=0, ge=0)
+
+
+class Host(Strict):
+    """What every host of the inventory has."""
+
+    name: Label
+    groups: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+
+    def has(self, group: str) -> bool:
+        """Tell whether the host is a member of the group."""
+        return group in self.groups
+
+
+class Hypervisor(Host):
+    """A Proxmox VE node."""
+
+    address: IPv4Address
+    node: Label
+    bridge: str = "vmbr0"
+    guest_resolver: IPv4Address
+    guest_storage: AbsolutePath
+    vm_storage: AbsolutePath
+    datasets: dict[str, Dataset] = {}
+
+
+class Machine(Host):
+    """What guests and templates have in common: an id on a hypervisor and a size in MiB, cores and GiB."""
+
+    vmid: VmId
+    kind: Literal["lxc", "vm"]
+    hypervisor: Label
+    storage: str
+    memory: int = Field(default=2048, ge=16)
+    swap: int = Field(default=0, ge=0)
+    cores: int = Field(default=2, ge=1)
+    disk: int = Field(default=16, ge=1)
+    unprivileged: bool = True
+    user: str = "root"
+    clone_of: str | None = None
+    ostemplate: str | None = None
+    disk_image: str | None = None
+    startup: Startup | None = None
+    workload: Literal["managed", "external"] = "managed"
+
+
+class Template(Machine):
+    """A guest that is only ever cloned."""
+
+
+class Guest(Machine):
+    """A container or virtual machine that runs."""
+
+    address: IPv4Address
+    mac: MacAddress | None = None
+    depends_on: tuple[str, ...] = ()
+    aliases: tuple[Label, ...] = ()
+    records: dict[Label, IPv4Address] = {}
+    mounts: tuple[Mount, ...] = ()
+    persistent_storage: AbsolutePath | None = None
+    services: dict[Label, Service] = {}
+    containers: dict[Label, Container] = {}
+
+
+class Estate(Strict):
+    """The whole estate, complete and free of contradictions."""
+
+    settings: Settings
+    hypervisors: tuple[Hypervisor, ...]
+    guests: tuple[Guest, ...]
+    templates: tuple[Template, ...] = ()
+
+    @property
+    def zone(self) -> str:
+        """The DNS zone of the estate."""
+        return self.settings.zone
+
+    def fqdn(self, label: str) -> str:
+        """Give the full name of a label in the zone."""
+        return f"{label}.{self.zone}"
+
+    def host(self, name: str) -> Hypervisor | Guest | Template:
+        """Find a host by its inventory name; KeyError if there is none."""
+        return {host.name: host for host in self.hosts()}[name]
+
+    def hosts(self) -> Iterator[Hypervisor | Guest | Template]:
+        """Go through every host: hypervisors, guests, templates."""
+        yield from self.hypervisors
+        yield from self.guests
+        yield from self.templates
+
+    def members(self, group: str) -> tuple[Hypervisor | Guest, ...]:
+        """Find the hypervisors and guests of a group."""
+        return tuple(h for h in (*self.hypervisors, *self.guests) if h.has(group))
+
+    def guest_with(self, role: str) -> Guest:
+        """Find the one guest that plays a role (`step_ca`, `traefik`, `nginx`)."""
+        return next(guest for guest in self.guests if guest.has(role))
+
+    def hypervisor_of(self, machine: Machine) -> Hypervisor:
+        """Find the hypervisor that carries a guest or template."""
+        return next(h for h in self.hypervisors if h.name == machine.hypervisor)

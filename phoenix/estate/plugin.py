@@ -1,0 +1,42 @@
+"""Nornir's inventory plugin `phoenix_inventory`: the estate as Nornir hosts, groups and defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nornir.core.inventory import Defaults, Group, Groups, Host, Hosts, Inventory, ParentGroups
+
+from phoenix.estate.load import load_estate
+from phoenix.estate.model import Estate
+
+
+class PhoenixInventory:
+    """Load a directory of inventory files; everything is validated before the first host exists."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def load(self) -> Inventory:
+        """Give Nornir the estate; InventoryError lists every mistake."""
+        return as_nornir(load_estate(self.directory))
+
+
+def as_nornir(estate: Estate) -> Inventory:
+    """Show an estate as Nornir sees one: each host with its address, its groups and its settings as data."""
+    groups = Groups({name: Group(name=name) for host in estate.hosts() for name in host.groups})
+    hosts = Hosts(
+        {
+            host.name: Host(
+                name=host.name,
+                hostname=str(getattr(host, "address", "")) or None,
+                groups=ParentGroups(groups[name] for name in host.groups),
+                data=_data(host.model_dump(mode="json", exclude={"name", "groups", "address"})),
+            )
+            for host in estate.hosts()
+        }
+    )
+    return Inventory(hosts=hosts, groups=groups, defaults=Defaults(data={"zone": estate.zone}))
+
+
+def _data(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in (None, [], {})}

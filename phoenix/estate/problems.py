@@ -1,0 +1,38 @@
+"""What is wrong with an inventory: one `Problem` a mistake, all of them at once, each with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from collections.abc import Iterable
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake: the file and line it stands in, the host and key it belongs to, and what to do."""
+
+    file: str
+    line: int
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.where}: {self.message}" if self.where else f"{place}: {self.message}"
+
+
+class InventoryError(Exception):
+    """The inventory cannot be used; `problems` says everything that is wrong with it."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Suggest the known word nearest to a wrong one, as the tail of a sentence."""
+    candidates = sorted(set(known))
+    close = get_close_matches(word, candidates, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known here: {', '.join(candidates)}" if candidates else "nothing may stand here"
