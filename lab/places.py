@@ -1,0 +1,76 @@
+"""Where everything of the lab lies: on the machine, inside its hypervisor, and on its network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_LAB = Path("/var/lib/phoenix-lab")
+DEFAULT_CACHE = Path("/var/cache/phoenix")
+CODE = Path(__file__).resolve().parent
+
+NODE = "phoenix"
+BRIDGE = "vmbr0"
+HYPERVISOR = "10.0.0.13"
+INTERNET = "10.0.0.1"
+OPERATOR = "10.0.0.20"
+CLIENT = "10.0.0.50"
+API_PORT = 8006
+
+# Inside the hypervisor. `lab.pve` reads the same constants.
+INSIDE = Path("/opt/phoenix-lab")
+INSIDE_CODE = INSIDE / "code"  # this package, read-only
+INSIDE_SITE = INSIDE / "site"  # what the API server imports, read-only
+INSIDE_PUBLIC = INSIDE / "public"  # what `internet` serves: packages, images, its certificate; read-only
+INSIDE_CLIENT = INSIDE / "client"  # the client's own root file system
+INSIDE_STATE = Path("/var/lib/phoenix-lab")  # api.crt, api.key, api.json, model.json, workloads.json
+INSIDE_BASE = Path("/var/lib/vz/base")  # guest tree for privileged guests, read-only
+INSIDE_BASE_SHIFTED = Path("/var/lib/vz/base-u")  # the same, owners shifted by 100000, read-only
+
+
+@dataclass(frozen=True)
+class Places:
+    """The lab's directories on this machine."""
+
+    lab: Path
+    cache: Path
+
+    @classmethod
+    def of_environment(cls) -> Places:
+        """The places that PHOENIX_LAB and PHOENIX_CACHE name, or the usual ones."""
+        lab = Path(os.environ.get("PHOENIX_LAB") or DEFAULT_LAB)
+        return cls(lab.absolute(), Path(os.environ.get("PHOENIX_CACHE") or DEFAULT_CACHE).absolute())
+
+    @property
+    def name(self) -> str:
+        """The outer container's name; a lab that lies elsewhere has another, so that two can run at once."""
+        if self.lab == DEFAULT_LAB:
+            return "phoenix-lab-pve"
+        return f"phoenix-lab-{hashlib.sha256(bytes(self.lab)).hexdigest()[:8]}-pve"
+
+    @property
+    def containers(self) -> Path:
+        """LXC's directory for the outer container."""
+        return self.lab / "outer"
+
+    @property
+    def root(self) -> Path:
+        """Where the hypervisor's root is mounted, in its own mount namespace only."""
+        return self.lab / "pve" / "merged"
+
+    @property
+    def state(self) -> Path:
+        """What the API server keeps, seen inside as INSIDE_STATE."""
+        return self.lab / "state"
+
+    @property
+    def access(self) -> Path:
+        """The access file: how the controller reaches this lab."""
+        return self.lab / "access.yaml"
+
+    @property
+    def images(self) -> Path:
+        """Built images, by the key of their recipe."""
+        return self.cache / "image"

@@ -1,0 +1,37 @@
+"""Run a program with a time limit; what fails says which program and why."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class CommandFailed(Exception):
+    """A program ended badly or took too long."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a program left behind."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+def run(*argv: str, feed: bytes | None = None, limit: float = 60, check: bool = True) -> Done:
+    """Run a program to its end, at most ``limit`` seconds."""
+    source = {"input": feed} if feed is not None else {"stdin": subprocess.DEVNULL}
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=limit, **source)  # type: ignore[call-overload]
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(f"command '{_shown(argv)}' failed: got timeout after {limit:g} s") from None
+    except OSError as error:
+        raise CommandFailed(f"command '{_shown(argv)}' failed: {error}") from None
+    if check and done.returncode:
+        text = done.stderr.decode(errors="replace").strip()[-400:]
+        raise CommandFailed(f"command '{_shown(argv)}' failed: exit code {done.returncode}: {text}")
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _shown(argv: Sequence[str]) -> str:
+    return " ".join(argv)[:200]
