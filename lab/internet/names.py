@@ -1,0 +1,19 @@
+"""Which names the lab's internet knows, and at which of its addresses; a documentation range, routed nowhere."""
+
+from __future__ import annotations
+
+MIRROR = "198.51.100.10"
+REGISTRY = "198.51.100.20"
+RESOLVERS = ("8.8.8.8", "1.1.1.1")
+
+NAMES = {
+    "deb.debian.org": MIRROR,
+    "security.debian.org": MIRROR,
+    "registry-1.docker.io": REGISTRY,
+    "auth.docker.io": REGISTRY,
+    "index.docker.io": REGISTRY,
+    "dns.google": RESOLVERS[0],
+    "one.one.one.one": RESOLVERS[1],
+}
+HTTPS_NAMES = ("registry-1.docker.io", "auth.docker.io", "index.docker.io")
+ADDRESSES = (*RESOLVERS, MIRROR, REGISTRY)

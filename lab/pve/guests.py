@@ -1,0 +1,182 @@
+"""Real guests: nested LXC containers, made and moved by what the API's model says. Blocking; run in threads."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.pve import exports, hotmount, links, lxcconf, setup
+from lab.pve.rootfs import Rootfs
+from lab.pve.run import CommandFailed, Done, run
+from lab.pve.spec import GuestSpec, Mount
+
+LXC = Path("/var/lib/lxc")
+LOGS = Path("/var/log/lxc")
+_ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+)
+
+
+@dataclass
+class Guests:
+    """The guests that exist on this node, and which of them run."""
+
+    workloads: Path
+    pids: dict[int, int] = field(default_factory=dict)
+    shared: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def create(self, spec: GuestSpec, *, root_keys: str = "", original: Rootfs | None = None) -> None:
+        """Make a guest's files, new from the image or copied from another guest's."""
+        rootfs = Rootfs(spec.vmid, spec.unprivileged)
+        rootfs.remove()  # what an interrupted creation may have left
+        rootfs.make(original)
+        rootfs.mount()
+        setup.make_unique(rootfs, is_vm=spec.is_vm)
+        if root_keys:
+            setup.authorize_root(rootfs, root_keys)
+        self._configure(spec)
+
+    def start(self, spec: GuestSpec) -> None:
+        """Bring a guest up; returns when its first process runs."""
+        rootfs = Rootfs(spec.vmid, spec.unprivileged)
+        rootfs.make()
+        rootfs.mount()
+        for mount in spec.mounts:
+            self._source(spec, mount)
+        setup.prepare(spec, rootfs, self.workloads)
+        links.prepare(spec)
+        self._configure(spec)
+        self._launch(spec.vmid)
+
+    def stop(self, vmid: int) -> None:
+        """Pull the plug."""
+        if self.alive(vmid):
+            run("lxc-stop", "-n", str(vmid), "-k", limit=30)
+        self._forget(vmid)
+
+    def shutdown(self, vmid: int, timeout: int) -> bool:
+        """Ask a guest to power off; whether it did so in time."""
+        if self.alive(vmid):
+            done = run("lxc-stop", "-n", str(vmid), "--nokill", "-t", str(timeout), limit=timeout + 30, check=False)
+            if done.code or self.alive(vmid):
+                return False
+        self._forget(vmid)
+        return True
+
+    def destroy(self, spec: GuestSpec) -> None:
+        """Take away a guest with everything that is its own."""
+        self.stop(spec.vmid)
+        Rootfs(spec.vmid, spec.unprivileged).remove()
+        run("rm", "-rf", str(LXC / str(spec.vmid)), limit=30)
+
+    def reconfigure(self, before: GuestSpec, after: GuestSpec) -> None:
+        """Apply to a running guest what may change while it runs: name, interfaces, new mount points."""
+        pid = self.pid(after.vmid)
+        if before.name != after.name:
+            run("lxc-attach", "-n", str(after.vmid), "--", "sh", "-c", 'echo "$1" >/etc/hostname; hostname "$1"', "x", after.name)
+        for nic in after.nics:
+            if nic not in before.nics:
+                links.rewire(after, nic, pid)
+        present = {mount.key for mount in before.mounts}
+        for mount in after.mounts:
+            if mount.key not in present:
+                source = self._source(after, mount)
+                self._attach(pid, source, mount.target, after, read_only=mount.read_only)
+        self._configure(after)
+
+    def share(self, spec: GuestSpec) -> None:
+        """Bring what a running VM finds exported up to date."""
+        wanted, present = exports.shares(exports.load(), spec), self.shared.get(spec.vmid, ())
+        if wanted == present or not self.alive(spec.vmid):
+            return
+        pid = self.pid(spec.vmid)
+        for path in wanted:
+            if path not in present:
+                self._attach(pid, path, f"/run/lab-nfs{path}", spec, read_only=False)
+        for path in present:
+            if path not in wanted:
+                run(sys.executable, hotmount.__file__, str(pid), "-", f"/run/lab-nfs{path}", limit=10)
+        self.shared[spec.vmid] = wanted
+
+    def execute(self, vmid: int, argv: list[str], feed: bytes = b"", limit: float = 3600) -> Done:
+        """Run a program inside a running guest, as its root."""
+        keep = [word for setting in _ENVIRONMENT for word in ("-v", setting)]
+        return run("lxc-attach", "-n", str(vmid), "--clear-env", *keep, "--", *argv, feed=feed, limit=limit, check=False)
+
+    def alive(self, vmid: int) -> bool:
+        """Whether the guest runs, whoever started it."""
+        pid = self.pids.get(vmid)
+        if pid is not None and _is_container_init(pid):
+            return True
+        found = _asked_pid(vmid)
+        if found is None:
+            self.pids.pop(vmid, None)
+            return False
+        self.pids[vmid] = found
+        return True
+
+    def pid(self, vmid: int) -> int:
+        """The guest's first process as this namespace numbers it."""
+        if not self.alive(vmid):
+            raise CommandFailed(f"guest {vmid} is not running")
+        return self.pids[vmid]
+
+    def _configure(self, spec: GuestSpec) -> None:
+        home = Rootfs(spec.vmid, spec.unprivileged).home
+        directory = LXC / str(spec.vmid)
+        directory.mkdir(parents=True, exist_ok=True)
+        shared = exports.shares(exports.load(), spec)
+        (directory / "config").write_text(lxcconf.render(spec, home, shared))
+        if not self.alive(spec.vmid):
+            self.shared[spec.vmid] = shared
+
+    def _launch(self, vmid: int) -> None:
+        LOGS.mkdir(parents=True, exist_ok=True)
+        log = LOGS / f"{vmid}.log"
+        log.write_text("")
+        done = run("lxc-start", "-n", str(vmid), "-l", "WARN", "-o", str(log), "-d", limit=60, check=False)
+        if done.code:
+            self._forget(vmid)
+            errors = [line.split(" - ", 1)[-1] for line in log.read_text().splitlines() if " ERROR " in line]
+            reason = errors[0] if errors else f"exit code {done.code}"
+            raise CommandFailed(f"startup for container '{vmid}' failed: {reason}")
+        self.alive(vmid)
+
+    def _forget(self, vmid: int) -> None:
+        self.pids.pop(vmid, None)
+        links.remove_all(vmid)
+
+    @staticmethod
+    def _source(spec: GuestSpec, mount: Mount) -> str:
+        rootfs = Rootfs(spec.vmid, spec.unprivileged)
+        if mount.volume:
+            rootfs.volume(mount.source)
+            return str(rootfs.home / mount.source)
+        if not os.path.exists(mount.source):  # noqa: PTH110 - a plain question
+            raise CommandFailed(f"unable to mount {mount.key}: directory '{mount.source}' does not exist")
+        if os.path.realpath(mount.source) != mount.source:
+            raise CommandFailed(f"unable to mount {mount.key}: '{mount.source}' contains a symbolic link")
+        return mount.source
+
+    @staticmethod
+    def _attach(pid: int, source: str, target: str, spec: GuestSpec, *, read_only: bool) -> None:
+        owner = str(lxcconf.SHIFT if spec.unprivileged else 0)
+        mode = "ro" if read_only else "rw"
+        run(sys.executable, hotmount.__file__, str(pid), source, target, owner, mode, limit=10)
+
+
+def _is_container_init(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
+
+
+def _asked_pid(vmid: int) -> int | None:
+    if not (LXC / str(vmid) / "config").exists():
+        return None
+    text = run("lxc-info", "-n", str(vmid), "-pH", limit=10, check=False).out.decode().strip()
+    return int(text) if text.isdigit() and text != "-1" else None

@@ -1,0 +1,72 @@
+"""A stand-in for the public web's certificate authorities: what the lab's `internet` shows, its guests trust."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from lab.internet.names import HTTPS_NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+AUTHORITY = "Phoenix Lab Public Web CA (stand-in)"
+LIFETIME = datetime.timedelta(days=3650)
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _certificate(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + LIFETIME)
+    )
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    """The certificate as a PEM file."""
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def private_pem(key: CertificateIssuerPrivateKeyTypes) -> bytes:
+    """The private key as an unencrypted PEM file."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def create(directory: Path) -> None:
+    """Write ca.crt, and server.crt with server.key for the names that are served; the authority's key is not kept."""
+    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority = (
+        _certificate(AUTHORITY, AUTHORITY, authority_key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in HTTPS_NAMES])
+    server = (
+        _certificate(HTTPS_NAMES[0], AUTHORITY, key)
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "ca.crt").write_bytes(pem(authority))
+    (directory / "server.crt").write_bytes(pem(server))
+    (directory / "server.key").write_bytes(private_pem(key))
+    (directory / "server.key").chmod(0o600)
