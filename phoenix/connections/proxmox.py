@@ -1,0 +1,141 @@
+"""The API lane: proxmoxer with a pinned certificate, sane limits, and tasks that are waited for truthfully.
+
+Source: Proxmox VE API viewer. proxmoxer's own waiting ignores how a task ended and its default timeout of 5 s is shorter
+than Proxmox's own answers can take, so both are replaced here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from proxmoxer import ProxmoxAPI
+from proxmoxer.core import ResourceException
+from requests import RequestException
+from requests.adapters import HTTPAdapter
+
+from phoenix.connections.access import ApiAccess
+
+REQUEST_SECONDS = 40
+BUSY = ("can't lock file", "is locked (", "got timeout")
+
+
+class ApiError(Exception):
+    """Proxmox refused or failed; `status` is its HTTP status, 0 when it could not be asked."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class _PinnedAdapter(HTTPAdapter):
+    """Accepts exactly the certificate with the pinned SHA-256 fingerprint, whoever signed it."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        super().__init__(pool_connections=1, pool_maxsize=4)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)  # type: ignore[no-untyped-call]  # requests is untyped here
+
+
+class ProxmoxClient:
+    """One hypervisor's API by token; each thread has its own HTTP session."""
+
+    def __init__(self, access: ApiAccess, name: str) -> None:
+        self.name = name
+        self.where = f"{name} ({access.url})"
+        self._access = access
+        self._sessions = threading.local()
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Read."""
+        return self._call("get", path, parameters)
+
+    def post(self, path: str, **parameters: Any) -> Any:
+        """Create, or start something."""
+        return self._call("post", path, parameters)
+
+    def put(self, path: str, **parameters: Any) -> Any:
+        """Change."""
+        return self._call("put", path, parameters)
+
+    def delete(self, path: str, **parameters: Any) -> Any:
+        """Remove."""
+        return self._call("delete", path, parameters)
+
+    def wait(self, upid: str, limit: float = 120.0) -> None:
+        """Wait for a task; warnings are success, anything else raises with the end of the task's log."""
+        node = upid.split(":")[1]
+        path, pause, deadline = f"nodes/{node}/tasks/{upid}", 0.02, time.monotonic() + limit
+        while True:
+            status = self.get(f"{path}/status")
+            if status["status"] == "stopped":
+                break
+            if time.monotonic() > deadline:
+                raise ApiError(f"{self.where}: task {upid} still runs after {limit:.0f} s; look at it before trying again")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+        outcome = str(status.get("exitstatus", ""))
+        if outcome != "OK" and not outcome.startswith("WARNINGS"):
+            raise ApiError(f"{self.where}: {upid.split(':')[5]} of {upid.split(':')[6]} failed: {outcome}")
+
+    def run(self, method: str, path: str, limit: float = 120.0, **parameters: Any) -> None:
+        """Start a task and wait for it; a lock held by somebody else is waited for as well."""
+        deadline = time.monotonic() + limit
+        while True:
+            try:
+                upid = self._call(method, path, parameters)
+                if isinstance(upid, str) and upid.startswith("UPID:"):
+                    self.wait(upid, limit)
+                return
+            except ApiError as error:
+                if not any(word in str(error) for word in BUSY) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def _call(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
+        given = {key.replace("__", "-"): value for key, value in parameters.items()}
+        try:
+            return getattr(self._session()(path), method)(**given)
+        except ResourceException as error:
+            details = "; ".join(f"{key}: {value}" for key, value in (error.errors or {}).items())
+            text = f"{error.content or error.status_message}".strip() + (f" ({details})" if details else "")
+            raise ApiError(f"{self.where}: {method.upper()} /{path}: {error.status_code} {text}", error.status_code) from None
+        except RequestException as error:
+            raise ApiError(f"{self.where}: the API cannot be asked: {_reason(error)}") from None
+
+    def _session(self) -> Any:
+        if not hasattr(self._sessions, "api"):
+            self._sessions.api = self._connect()
+        return self._sessions.api
+
+    def _connect(self) -> Any:
+        url = urlsplit(self._access.url)
+        user, _, token = self._access.token_id.partition("!")
+        api = ProxmoxAPI(
+            url.hostname,
+            port=url.port or 8006,
+            user=user,
+            token_name=token,
+            token_value=self._access.token_secret.get_secret_value(),
+            verify_ssl=False,  # the adapter below pins the certificate, which is stricter
+            timeout=REQUEST_SECONDS,
+        )
+        session = cast("Any", api)._store["session"]
+        session.trust_env = False
+        session.mount("https://", _PinnedAdapter(self._access.fingerprint))
+        return api
+
+
+def _reason(error: RequestException) -> str:
+    text = str(error)
+    if "Fingerprint" in text or "fingerprint" in text:
+        return "the certificate is not the pinned one; compare the fingerprint in the access file with the node's"
+    if "timed out" in text.lower():
+        return f"no answer within {REQUEST_SECONDS} s"
+    if "Connection refused" in text:
+        return "connection refused"
+    return text.rsplit("Caused by ", 1)[-1].strip("()")

@@ -1,0 +1,92 @@
+"""A root shell on a host, wherever it is: the node itself, a container through it, a virtual machine by a jump over it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Protocol
+
+from phoenix.connections.ssh import Completed, SshLink
+
+STAGE = "/var/lib/phoenix/artifacts"
+"""Where the node keeps compressed programs that its containers get."""
+
+
+class Shell(Protocol):
+    """Root on one host."""
+
+    def run(self, script: str, limit: float = 120.0) -> Completed:
+        """Run a POSIX shell script, given by standard input; `limit` is in seconds."""
+
+    def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
+        """Unpack a gzip file of the controller to a path, atomically, with mode and time of change."""
+
+
+def whole(script: str) -> bytes:
+    """Make the shell read a script to its end before it begins, and keep its commands from reading the rest."""
+    return f"main() {{\n{script}\n}}\nmain </dev/null\n".encode()
+
+
+def unpack(path: str, mode: str, mtime: int) -> str:
+    """Shell that unpacks its standard input to a path."""
+    target, new = shlex.quote(path), shlex.quote(f"{path}.phoenix-new")
+    return (
+        f"mkdir -p $(dirname {target}) && gzip -dc >{new} && chmod {mode} {new} && "
+        f"touch -d @{mtime} {new} && mv -fT {new} {target} || {{ rm -f {new}; exit 1; }}"
+    )
+
+
+class NodeShell:
+    """Root on the hypervisor itself."""
+
+    def __init__(self, link: SshLink) -> None:
+        self.link = link
+
+    def run(self, script: str, limit: float = 120.0) -> Completed:
+        """Run a script on the node."""
+        return self.link.run("sh -s", whole(script), limit)
+
+    def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
+        """Unpack a file on the node."""
+        return self.link.run(unpack(path, mode, mtime), source)
+
+
+class ContainerShell:
+    """Root in a container, by lxc-attach(1) on its node; no sshd is needed inside."""
+
+    def __init__(self, link: SshLink, vmid: int) -> None:
+        self.link = link
+        self.vmid = vmid
+        self._attach = f"lxc-attach -n {vmid} --clear-env --"
+
+    def run(self, script: str, limit: float = 120.0) -> Completed:
+        """Run a script in the container."""
+        return self.link.run(f"timeout {limit:.0f} {self._attach} /bin/sh -s", whole(script), limit + 5)
+
+    def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
+        """Unpack a file in the container; the node keeps the compressed file for the next one."""
+        staged = f"{STAGE}/{source.parent.name}.gz"
+        size = source.stat().st_size
+        have = self.link.run(f"stat -c %s {staged} 2>/dev/null || true")
+        if have.out.strip() != str(size):
+            new = f"{staged}.$$"
+            sent = self.link.run(f"mkdir -p {STAGE} && cat >{new} && mv -f {new} {staged}", source)
+            if sent.status:
+                return sent
+        command = f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin; {unpack(path, mode, mtime)}"
+        return self.link.run(f"{self._attach} /bin/sh -c {shlex.quote(command)} <{staged}")
+
+
+class MachineShell:
+    """Root in a virtual machine, by sudo(8) over an SSH connection that was made through its hypervisor."""
+
+    def __init__(self, link: SshLink) -> None:
+        self.link = link
+
+    def run(self, script: str, limit: float = 120.0) -> Completed:
+        """Run a script in the machine."""
+        return self.link.run("sudo -n /bin/sh -s", whole(script), limit)
+
+    def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
+        """Unpack a file in the machine."""
+        return self.link.run(f"sudo -n /bin/sh -c {shlex.quote(unpack(path, mode, mtime))}", source)

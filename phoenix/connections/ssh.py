@@ -1,0 +1,142 @@
+"""One SSH connection per hypervisor, with a pinned host key; everything on the node and in its guests goes through it.
+
+Paramiko's Transport is used directly: no agent, no known_hosts, no first sight. sshd allows ten sessions a connection
+(MaxSessions, sshd_config(5)), so at most eight run at once and the rest wait.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from base64 import b64decode
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+
+from phoenix.connections.access import SshAccess
+
+CONNECT_SECONDS = 10.0
+KEEPALIVE_SECONDS = 15
+SESSIONS = 8
+
+
+class ConnectionFailedError(Exception):
+    """A host cannot be reached; the message names it, its address, and what was tried."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str = field(repr=False)
+
+
+def parse_host_key(text: str) -> paramiko.PKey:
+    """Read a public key in the spelling of known_hosts(5) without the host."""
+    kind, blob = text.split()[:2]
+    return paramiko.PKey.from_type_string(kind, b64decode(blob))
+
+
+class SshLink:
+    """An authenticated connection that runs commands; safe to share between threads."""
+
+    def __init__(self, name: str, transport: paramiko.Transport) -> None:
+        self.name = name
+        self._transport = transport
+        self._sessions = threading.BoundedSemaphore(SESSIONS)
+
+    def run(self, command: str, data: bytes | Path = b"", limit: float = 120.0) -> Completed:
+        """Run a command with bytes, or a file of the controller, as its standard input; `limit` is in seconds."""
+        with self._sessions:
+            channel = self._session()
+            try:
+                channel.settimeout(limit)
+                channel.exec_command(command)
+                _send(channel, data)
+                channel.shutdown_write()
+                out = channel.makefile("rb").read()
+                err = channel.makefile_stderr("rb").read()
+                return Completed(_status(channel, limit), out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+            except TimeoutError:
+                raise ConnectionFailedError(f"{self.name}: no answer within {limit:.0f} s") from None
+            except (OSError, EOFError, paramiko.SSHException) as error:
+                raise ConnectionFailedError(f"{self.name}: the connection broke: {error or 'closed'}") from None
+            finally:
+                channel.close()
+
+    def tunnel(self, address: str, port: int) -> paramiko.Channel:
+        """Open a connection from the far end of this one to another host."""
+        try:
+            return self._transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise ConnectionFailedError(f"{address}:{port} is not reachable from {self.name}: {error}") from None
+
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the connection still stands."""
+        return self._transport.is_active()
+
+    def _session(self) -> paramiko.Channel:
+        for attempt in range(5):
+            try:
+                return self._transport.open_session(timeout=CONNECT_SECONDS)
+            except (paramiko.ChannelException, paramiko.SSHException, EOFError) as error:
+                if attempt == 4 or not self._transport.is_active():
+                    raise ConnectionFailedError(f"{self.name}: no further session: {error}") from None
+                time.sleep(0.05 * 2**attempt)
+        raise AssertionError
+
+
+def connect(access: SshAccess, name: str) -> SshLink:
+    """Connect to a hypervisor; a host key other than the pinned one ends the attempt."""
+    where = f"{name} ({access.host}:{access.port})"
+    try:
+        sock = socket.create_connection((access.host, access.port), timeout=CONNECT_SECONDS)
+    except OSError as error:
+        raise ConnectionFailedError(f"{where}: SSH is not reachable: {error}") from None
+    return handshake(sock, where, access.user, access.key_file, access.host_key)
+
+
+def handshake(sock: socket.socket | paramiko.Channel, where: str, user: str, key_file: Path, host_key: str) -> SshLink:
+    """Make an SSH connection over an open one."""
+    try:
+        key = paramiko.PKey.from_path(key_file)
+    except (OSError, paramiko.SSHException, ValueError) as error:
+        sock.close()
+        raise ConnectionFailedError(f"{where}: the private key {key_file} cannot be used: {error}") from None
+    transport = paramiko.Transport(sock)
+    transport.banner_timeout = transport.auth_timeout = transport.handshake_timeout = CONNECT_SECONDS
+    try:
+        transport.connect(hostkey=parse_host_key(host_key), username=user, pkey=key)
+    except paramiko.AuthenticationException:
+        transport.close()
+        raise ConnectionFailedError(f"{where}: {user} was refused with the key {key_file}") from None
+    except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+        transport.close()
+        reason = "the host key is not the pinned one" if "host key" in str(error).lower() else str(error) or "closed"
+        raise ConnectionFailedError(f"{where}: no SSH connection: {reason}") from None
+    transport.set_keepalive(KEEPALIVE_SECONDS)
+    return SshLink(where, transport)
+
+
+def _send(channel: paramiko.Channel, data: bytes | Path) -> None:
+    if isinstance(data, bytes):
+        channel.sendall(data)
+        return
+    with data.open("rb") as source:
+        while chunk := source.read(1 << 18):
+            channel.sendall(chunk)
+
+
+def _status(channel: paramiko.Channel, limit: float) -> int:
+    if not channel.status_event.wait(limit):
+        raise TimeoutError
+    return channel.recv_exit_status()

@@ -1,0 +1,37 @@
+"""Changes → one script that makes them, in order, and says at which one it stopped."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Sequence
+from importlib.resources import files
+
+from phoenix.converge.change import Change
+
+PROLOGUE = files("phoenix.converge").joinpath("prologue.sh").read_text("utf-8")
+
+
+class ApplyError(Exception):
+    """A change could not be made; the message names it and gives the last lines that the host said."""
+
+
+def apply_script(changes: Sequence[Change]) -> str:
+    """Write the script of all changes; the first that fails stops it, and what belongs together is put back."""
+    steps = [
+        f'printf "@step|{index}\\n"; {{ {change.script or "true"}\n}} >"$work/log" 2>&1 || broke'
+        for index, change in enumerate(changes)
+    ]
+    broke = 'broke() { restore >/dev/null 2>&1; printf "@failed|%s\\n" "$(tail -c 2000 "$work/log" | base64 -w0)"; exit 90; }'
+    return "\n".join((PROLOGUE, broke, *steps, 'printf "@done\\n"'))
+
+
+def check_applied(changes: Sequence[Change], output: str, status: int, error: str) -> None:
+    """Raise ApplyError unless the script came to its end."""
+    lines = output.splitlines()
+    if status == 0 and "@done" in lines:
+        return
+    steps = [int(line.partition("|")[2]) for line in lines if line.startswith("@step|")]
+    said = next((b64decode(line.partition("|")[2]).decode(errors="replace") for line in lines if line.startswith("@failed|")), error)
+    tail = "; ".join(line.strip() for line in said.strip().splitlines()[-4:]) or f"exit status {status}, no output"
+    what = f"{changes[steps[-1]]} failed" if steps else "the host's shell did not run"
+    raise ApplyError(f"{what}: {tail}")

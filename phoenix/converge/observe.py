@@ -1,0 +1,131 @@
+"""Ask a host everything in one round trip: probes → one shell script → its output → an `Observation`."""
+
+from __future__ import annotations
+
+import shlex
+from base64 import b64decode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["stat", "content", "package", "unit", "listing", "command"]
+UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
+
+
+@dataclass(frozen=True, order=True)
+class Probe:
+    """One question. `subject` is a path, a package, a unit, a glob pattern, or a name for `command` (POSIX shell)."""
+
+    kind: Kind
+    subject: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What stat(1) says of a path; `mtime` in seconds since the epoch, `size` in bytes."""
+
+    type: str
+    mode: str
+    owner: str
+    size: int
+    mtime: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What systemd says of a unit, in its own words."""
+
+    load: str
+    active: str
+    file: str
+    reload_needed: bool
+
+
+@dataclass
+class Observation:
+    """Answers by probe. What was asked and is not here does not exist."""
+
+    asked: set[Probe] = field(default_factory=set)
+    stats: dict[str, Stat] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+    listings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def text(self, path: str) -> str | None:
+        """The content of a file as text; None where there is none."""
+        content = self.contents.get(path)
+        return None if content is None else content.decode("utf-8", "replace")
+
+
+def observe_script(probes: Iterable[Probe]) -> str:
+    """Write the script that answers all probes; one line an answer, fields separated by `|`, contents in base64."""
+    asked = sorted(set(probes))
+    parts = []
+    if stats := _words(asked, "stat"):
+        parts.append(f"stat -c '@stat|%F|%a|%U:%G|%s|%Y|%n' -- {stats} 2>/dev/null")
+    if contents := _words(asked, "content"):
+        parts.append(
+            f'for f in {contents}; do [ -f "$f" ] && printf "@content|%s|%s\\n" "$(base64 -w0 <"$f")" "$f"; done'
+        )
+    if packages := _words(asked, "package"):
+        form = "'@package|${db:Status-Status}|${Package}\\n'"
+        parts.append(f"dpkg-query -W -f {form} -- {packages} 2>/dev/null")
+    if units := _words(asked, "unit"):
+        properties = ",".join(UNIT_PROPERTIES)
+        parts.append(f"systemctl show --property={properties} -- {units} 2>/dev/null | sed 's/^/@unit|/'")
+    for probe in asked:
+        if probe.kind == "listing":
+            quoted = shlex.quote(probe.subject)
+            parts.append(f'for f in {probe.subject}; do [ -e "$f" ] && printf "@listing|%s|%s\\n" {quoted} "$f"; done')
+        if probe.kind == "command":
+            quoted = shlex.quote(probe.subject)
+            parts.append(f'printf "@command|%s|%s\\n" "$({{ {probe.command}; }} 2>/dev/null | base64 -w0)" {quoted}')
+    return "\n".join((*parts, "true"))
+
+
+def read_observation(probes: Iterable[Probe], output: str) -> Observation:
+    """Read what the script printed."""
+    seen = Observation(asked=set(probes))
+    unit: dict[str, str] = {}
+    for line in output.splitlines():
+        kind, _, rest = line.partition("|")
+        if kind == "@unit":
+            key, _, value = rest.partition("=")
+            if key:
+                unit[key] = value
+            if len(unit) == len(UNIT_PROPERTIES):
+                seen.units[unit["Id"]] = _unit(unit)
+                unit = {}
+            continue
+        _read_line(seen, kind, rest)
+    return seen
+
+
+def _read_line(seen: Observation, kind: str, rest: str) -> None:
+    match kind:
+        case "@stat":
+            type_, mode, owner, size, mtime, path = rest.split("|", 5)
+            seen.stats[path] = Stat(type_, mode.zfill(4), owner, int(size), int(mtime))
+        case "@content":
+            encoded, path = rest.split("|", 1)
+            seen.contents[path] = b64decode(encoded)
+        case "@package":
+            status, name = rest.split("|", 1)
+            seen.packages[name] = status
+        case "@listing":
+            pattern, path = rest.split("|", 1)
+            seen.listings[pattern] = (*seen.listings.get(pattern, ()), path)
+        case "@command":
+            encoded, name = rest.split("|", 1)
+            seen.outputs[name] = b64decode(encoded).decode("utf-8", "replace")
+
+
+def _unit(said: dict[str, str]) -> Unit:
+    return Unit(said["LoadState"], said["ActiveState"], said["UnitFileState"], said["NeedDaemonReload"] == "yes")
+
+
+def _words(probes: list[Probe], kind: Kind) -> str:
+    return " ".join(shlex.quote(probe.subject) for probe in probes if probe.kind == kind)

@@ -1,0 +1,1 @@
+"""Pure functions from the estate to what should be: names, routes, certificates, flows, firewall, guests, storage."""

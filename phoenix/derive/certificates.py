@@ -1,0 +1,135 @@
+"""Estate → leaves: every certificate that is issued by a one-time token, and where it lies.
+
+The mesh's own certificates are not here: it gets them by ACME (RFC 8555) for the names of its routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from phoenix.derive.names import service_names
+from phoenix.estate import Estate, Guest
+
+EDGE_DIRECTORY = "/etc/nginx/ssl"
+DEFAULT_DIRECTORY = "/etc/phoenix/tls"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One certificate of a host: what it certifies, its files, who reads them, and what to do after a change.
+
+    `dns` and `ips` are the complete subject alternative names; the first of `dns` is the common name. `owner` is spelt
+    `user:group`, `key_mode` in octal. `reload` is the systemd unit that must be told, with the verb to tell it by.
+    """
+
+    name: str
+    host: str
+    dns: tuple[str, ...]
+    ips: tuple[str, ...]
+    certificate: str
+    key: str
+    owner: str = "root:root"
+    key_mode: str = "0600"
+    reload: tuple[str, str] | None = None
+
+    @property
+    def directory(self) -> str:
+        """The directory of the certificate."""
+        return str(PurePosixPath(self.certificate).parent)
+
+
+def certificates(estate: Estate) -> tuple[Leaf, ...]:
+    """Every leaf that the estate needs, by host and name."""
+    found = [_edge(estate), *(leaf for guest in estate.guests for leaf in _of_services(estate, guest))]
+    return tuple(sorted(found, key=lambda leaf: (leaf.host, leaf.name)))
+
+
+def leaves_of(estate: Estate, host: str) -> tuple[Leaf, ...]:
+    """The leaves of one host."""
+    return tuple(leaf for leaf in certificates(estate) if leaf.host == host)
+
+
+def server_leaf(estate: Estate, service: str) -> Leaf:
+    """The leaf that a service presents."""
+    return next(leaf for leaf in certificates(estate) if leaf.name == service)
+
+
+def client_leaf(estate: Estate, service: str, client: str) -> Leaf:
+    """The leaf that a client shows to a service with mutual TLS."""
+    return next(leaf for leaf in leaves_of(estate, client) if leaf.name == f"{service}-client")
+
+
+def _edge(estate: Estate) -> Leaf:
+    aliases = tuple(
+        alias
+        for guest in estate.guests
+        for service in guest.services.values()
+        if service.expose
+        for alias in service.aliases
+    )
+    return Leaf(
+        name="internal_traefik_proxy",
+        host=estate.guest_with("nginx").name,
+        dns=(f"*.{estate.zone}", estate.zone, *aliases),
+        ips=(),
+        certificate=f"{EDGE_DIRECTORY}/internal_traefik_proxy.crt",
+        key=f"{EDGE_DIRECTORY}/internal_traefik_proxy.key",
+        reload=("reload", "nginx.service"),
+    )
+
+
+def _of_services(estate: Estate, guest: Guest) -> Iterator[Leaf]:
+    for name, service in guest.services.items():
+        if service.scheme == "https":
+            certificate, key = _server_files(guest, name)
+            yield Leaf(
+                name=name,
+                host=guest.name,
+                dns=(*service_names(estate, name), "localhost"),
+                ips=(str(guest.address), "127.0.0.1"),
+                certificate=certificate,
+                key=key,
+                reload=_reload(guest, name),
+            )
+        if service.tls == "mutual":
+            yield from (_client(estate, client, name) for client in _client_guests(estate, service.clients))
+
+
+def _client(estate: Estate, client: Guest, service: str) -> Leaf:
+    certificate, key = _client_files(client, service)
+    dns = (estate.fqdn(f"{client.name}-client"),)
+    return Leaf(f"{service}-client", client.name, dns, (), certificate, key)
+
+
+def _client_guests(estate: Estate, clients: tuple[str, ...]) -> Iterator[Guest]:
+    """Guests among the clients; a hypervisor only probes, and shows no certificate."""
+    for guest in estate.guests:
+        if guest.name in clients or any(group in clients for group in guest.groups):
+            yield guest
+
+
+def _server_files(guest: Guest, service: str) -> tuple[str, str]:
+    if guest.has("portainer") and guest.persistent_storage:
+        directory = f"{guest.persistent_storage}/portainer/certs"
+        return f"{directory}/cert.pem", f"{directory}/key.pem"
+    if guest.has("portainer_agent") and guest.persistent_storage:
+        directory = f"{guest.persistent_storage}/certs"
+    else:
+        directory = DEFAULT_DIRECTORY
+    return f"{directory}/{service}.crt", f"{directory}/{service}.key"
+
+
+def _client_files(client: Guest, service: str) -> tuple[str, str]:
+    if client.has("portainer") and client.persistent_storage:
+        stem = f"{client.persistent_storage}/portainer/certs/portainer-server-client"
+    else:
+        stem = f"{DEFAULT_DIRECTORY}/{service}-client"
+    return f"{stem}.crt", f"{stem}.key"
+
+
+def _reload(guest: Guest, service: str) -> tuple[str, str] | None:
+    if service in guest.containers and guest.services[service].tls != "mutual":
+        return "restart", f"phoenix-{service}.service"
+    return ("reload", "nginx.service") if guest.services[service].tls == "mutual" else None

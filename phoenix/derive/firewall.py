@@ -1,0 +1,148 @@
+"""Flows → the firewall configuration of Proxmox VE, at cluster and guest level.
+
+Source: Proxmox VE Administration Guide, chapter "Proxmox VE Firewall". Each flow yields an OUT rule at its source and an
+IN rule at its destination; all rules accept, the policies drop, so their order does not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from ipaddress import IPv4Network
+from typing import Literal
+
+from phoenix.derive.flows import Flow, flows
+from phoenix.estate import Estate, Guest, Hypervisor
+
+INTERNET = "phoenix-internet"
+MANAGEMENT = "management"
+LOCAL_NETWORK = "local_network"
+PREFIX = "phoenix:"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One firewall rule. `key` names the flow and side it comes from; it travels in the comment."""
+
+    direction: Literal["in", "out"]
+    protocol: str
+    dport: str = ""
+    source: str = ""
+    dest: str = ""
+    purpose: str = ""
+
+    @property
+    def key(self) -> str:
+        """A short stable name of the rule, the same as long as the rule means the same."""
+        text = "|".join((self.direction, self.protocol, self.dport, self.source, self.dest))
+        return sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The rule as parameters of the API."""
+        given = {"type": self.direction, "action": "ACCEPT", "enable": "1", "comment": self.comment}
+        given |= {"macro": "Ping"} if self.protocol == "icmp" else {"proto": self.protocol}
+        optional = {"dport": self.dport, "source": self.source, "dest": self.dest}
+        return given | {key: value for key, value in optional.items() if value}
+
+    @property
+    def comment(self) -> str:
+        """The comment that carries the key."""
+        return f"{PREFIX}{self.key} {self.purpose}"
+
+
+@dataclass(frozen=True)
+class IpSet:
+    """A set of networks; those of `except_` are left out of it."""
+
+    name: str
+    networks: tuple[str, ...]
+    except_: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GuestFirewall:
+    """The firewall of one guest."""
+
+    options: dict[str, str]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class ClusterFirewall:
+    """The firewall of the cluster; its rules are those of the hypervisors."""
+
+    options: dict[str, str]
+    rules: tuple[Rule, ...]
+    ipsets: tuple[IpSet, ...]
+    aliases: dict[str, str] = field(default_factory=dict)
+
+
+def guest_firewall(estate: Estate, guest: Guest) -> GuestFirewall:
+    """What a guest may be asked and may ask for; everything else is dropped."""
+    found = [
+        *(_rule("in", estate, flow) for flow in flows(estate) if flow.dest == guest.name),
+        *(_rule("out", estate, flow) for flow in flows(estate) if flow.source == guest.name),
+    ]
+    options = {"enable": "1", "policy_in": "DROP", "policy_out": "DROP", "dhcp": "0", "macfilter": "1", "ndp": "1"}
+    return GuestFirewall(options, _unique(found))
+
+
+def cluster_firewall(estate: Estate) -> ClusterFirewall:
+    """What hypervisors may be asked. They may open connections freely: a node's own tasks cannot be foreseen."""
+    names = {hypervisor.name for hypervisor in estate.hypervisors}
+    network = estate.settings.network
+    inbound = [flow for flow in flows(estate) if flow.dest in names and flow.source != MANAGEMENT]
+    open_to_lan = {(flow.dest, flow.protocol, flow.ports) for flow in inbound if flow.source == "lan"}
+    found = [
+        _rule("in", estate, flow)
+        for flow in inbound
+        if flow.source == "lan" or (flow.dest, flow.protocol, flow.ports) not in open_to_lan
+    ]
+    ipsets = (
+        IpSet(MANAGEMENT, tuple(_cidr(net) for net in network.management)),
+        IpSet(INTERNET, ("0.0.0.0/1", "128.0.0.0/1"), (str(network.subnet),)),
+    )
+    options = {"enable": "1", "policy_in": "DROP", "policy_out": "ACCEPT"}
+    # Proxmox lets the node's whole subnet manage it unless this alias says otherwise.
+    aliases = {LOCAL_NETWORK: str(estate.hypervisors[0].address)}
+    return ClusterFirewall(options, _unique(found), ipsets, aliases)
+
+
+def _rule(direction: Literal["in", "out"], estate: Estate, flow: Flow) -> Rule:
+    source = "" if direction == "out" else _party(estate, flow.source, flow)
+    dest = _party(estate, flow.dest, flow) if direction == "out" else _listens_on(estate, flow)
+    return Rule(direction, flow.protocol, ",".join(map(str, flow.ports)), source, dest, flow.purpose)
+
+
+def _party(estate: Estate, party: str, flow: Flow) -> str:
+    network = estate.settings.network
+    match party:
+        case "any":
+            return ""
+        case "lan":
+            return str(network.subnet)
+        case "internet":
+            return f"+{INTERNET}"
+        case "management":
+            return f"+{MANAGEMENT}"
+    host = estate.host(party)
+    if isinstance(host, Hypervisor) and flow.purpose == "names":
+        return str(host.guest_resolver)
+    return str(host.address) if isinstance(host, (Hypervisor, Guest)) else ""
+
+
+def _listens_on(estate: Estate, flow: Flow) -> str:
+    """The address a hypervisor's rule is about; guests have just one."""
+    host = estate.host(flow.dest)
+    if not isinstance(host, Hypervisor) or len(estate.hypervisors) == 1:
+        return ""
+    return str(host.address)
+
+
+def _cidr(network: IPv4Network) -> str:
+    return str(network.network_address) if network.prefixlen == 32 else str(network)
+
+
+def _unique(rules: list[Rule]) -> tuple[Rule, ...]:
+    return tuple({rule.key: rule for rule in sorted(rules, key=lambda r: (r.direction, r.purpose, r.key))}.values())

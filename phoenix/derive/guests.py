@@ -1,0 +1,76 @@
+"""Estate → the configuration of guests as Proxmox VE's API spells it (pct.conf(5), qm.conf(5))."""
+
+from __future__ import annotations
+
+from phoenix.derive.storage import mount_path
+from phoenix.estate import Estate, Guest, Machine, Template
+
+MARK = "phoenix"
+"""Tag of every guest that this inventory made."""
+
+
+def options(estate: Estate, machine: Machine) -> dict[str, str]:
+    """Options of a guest that the API lane may set, in the API's spelling.
+
+    Property strings such as `net0` hold only what the inventory says; Proxmox adds to them, so compare them parsed.
+    """
+    found = {"memory": str(machine.memory), "cores": str(machine.cores), "tags": ";".join(tags(machine))}
+    if machine.kind == "lxc":
+        found |= {"hostname": machine.name, "swap": str(machine.swap)}
+    else:
+        found |= {"name": machine.name, "agent": "1"}
+    if isinstance(machine, Guest):
+        found |= {"onboot": "1", **_startup(machine), **_network(estate, machine)}
+    return found
+
+
+def tags(machine: Machine) -> tuple[str, ...]:
+    """Tags of a guest: ours, then the inventory's, as Proxmox sorts them."""
+    return tuple(sorted({MARK, *(tag.lower() for tag in machine.tags)}))
+
+
+def bind_mounts(estate: Estate, guest: Guest) -> dict[str, str]:
+    """Bind mounts of a container, `mp0` and on; only root on the node may set them."""
+    hypervisor = estate.hypervisor_of(guest)
+    return {
+        f"mp{index}": f"{mount_path(hypervisor, guest, mount)},mp={mount.target}"
+        for index, mount in enumerate(guest.mounts)
+    }
+
+
+def creation(machine: Template | Guest) -> dict[str, str]:
+    """Parameters for making a guest that is not a clone."""
+    if machine.kind == "lxc":
+        return {
+            "ostemplate": machine.ostemplate or "",
+            "rootfs": f"{machine.storage}:{machine.disk}",
+            "unprivileged": "1" if machine.unprivileged else "0",
+            "features": "nesting=1",
+        }
+    return {
+        "scsihw": "virtio-scsi-pci",
+        "scsi0": f"{machine.storage}:0,import-from={machine.disk_image}",
+        "ide2": f"{machine.storage}:cloudinit",
+        "boot": "order=scsi0",
+        "serial0": "socket",
+        "ostype": "l26",
+    }
+
+
+def _startup(guest: Guest) -> dict[str, str]:
+    return {"startup": f"order={guest.startup.order},up={guest.startup.delay}"} if guest.startup else {}
+
+
+def _network(estate: Estate, guest: Guest) -> dict[str, str]:
+    hypervisor, network = estate.hypervisor_of(guest), estate.settings.network
+    address = f"ip={guest.address}/{network.subnet.prefixlen},gw={network.gateway}"
+    found = {"nameserver": str(hypervisor.guest_resolver), "searchdomain": estate.zone}
+    mac = f",hwaddr={guest.mac}" if guest.mac else ""
+    if guest.kind == "lxc":
+        return found | {"net0": f"name=eth0,bridge={hypervisor.bridge},firewall=1,type=veth,{address}{mac}"}
+    model = f"virtio={guest.mac}" if guest.mac else "model=virtio"
+    return found | {
+        "net0": f"{model},bridge={hypervisor.bridge},firewall=1",
+        "ipconfig0": address,
+        "ciuser": guest.user,
+    }

@@ -1,0 +1,67 @@
+"""Estate → DNS records: one answer per name and view.
+
+The *LAN view* is what machines outside see: services behind the edge answer with the edge's address. The *guest view* is
+what guests and the hypervisor see: the same names answer with the mesh's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Literal
+
+from phoenix.estate import Estate, Guest
+
+Source = Literal["zone", "vm", "container"]
+
+
+@dataclass(frozen=True, order=True)
+class Record:
+    """One name with its address in each view, and which of the three sources it comes from."""
+
+    name: str
+    lan: IPv4Address
+    guest: IPv4Address
+    source: Source
+
+    @property
+    def same_in_both_views(self) -> bool:
+        """Tell whether both views give the same answer."""
+        return self.lan == self.guest
+
+
+def records(estate: Estate) -> tuple[Record, ...]:
+    """Every record of the estate, sorted by name; a service's name wins over that of its host."""
+    found: dict[str, Record] = {}
+    for record in (*_zone(estate), *(r for guest in estate.guests for r in _of_guest(estate, guest))):
+        found.setdefault(record.name, record)
+    return tuple(sorted(found.values()))
+
+
+def service_names(estate: Estate, name: str) -> tuple[str, ...]:
+    """Every name of a service: its own in the zone, then its aliases."""
+    service = next(guest.services[name] for guest in estate.guests if name in guest.services)
+    return (estate.fqdn(name), *service.aliases)
+
+
+def _zone(estate: Estate) -> Iterator[Record]:
+    for hypervisor in estate.hypervisors:
+        yield Record(estate.fqdn(hypervisor.node), hypervisor.address, hypervisor.address, "zone")
+    for label, address in estate.settings.records.items():
+        yield Record(estate.fqdn(label), address, address, "zone")
+
+
+def _of_guest(estate: Estate, guest: Guest) -> Iterator[Record]:
+    source: Source = "vm" if guest.kind == "vm" else "container"
+    edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
+    for name, service in guest.services.items():
+        for full in service_names(estate, name):
+            if service.expose:
+                yield Record(full, edge, mesh, source)
+            elif service.tls or full in service.aliases:
+                yield Record(full, guest.address, guest.address, source)
+    for label in (guest.name, *guest.aliases):
+        yield Record(estate.fqdn(label), guest.address, guest.address, source)
+    for label, address in guest.records.items():
+        yield Record(estate.fqdn(label), address, address, source)
