@@ -1,9 +1,11 @@
 """Real guests: nested LXC containers, made and moved by what the API's model says. Blocking; run in threads."""
 
+import json
 import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lab.pve import exports, hotmount, links, lxcconf, setup
 from lab.pve.rootfs import Rootfs
@@ -86,9 +88,9 @@ class Guests:
                 self._attach(pid, source, mount.target, after, read_only=mount.read_only)
         self._configure(after)
 
-    def share(self, spec: GuestSpec) -> None:
+    def share(self, spec: GuestSpec, table: tuple[exports.Export, ...]) -> None:
         """Bring what a running VM finds exported up to date."""
-        wanted, present = exports.shares(exports.load(), spec), self.shared.get(spec.vmid, ())
+        wanted, present = exports.shares(table, spec), self.shared.get(spec.vmid, ())
         if wanted == present or not self.alive(spec.vmid):
             return
         pid = self.pid(spec.vmid)
@@ -105,10 +107,16 @@ class Guests:
         keep = [word for setting in _ENVIRONMENT for word in ("-v", setting)]
         return run("lxc-attach", "-n", str(vmid), "--clear-env", *keep, "--", *argv, feed=feed, limit=limit, check=False)
 
+    def interfaces(self, vmid: int) -> list[dict[str, Any]]:
+        """The guest's network interfaces, in ``ip -json``'s words."""
+        text = run("nsenter", "-t", str(self.pid(vmid)), "-n", "ip", "-json", "address", limit=10).out
+        found: list[dict[str, Any]] = json.loads(text)
+        return found
+
     def alive(self, vmid: int) -> bool:
         """Whether the guest runs, whoever started it."""
         pid = self.pids.get(vmid)
-        if pid is not None and _is_container_init(pid):
+        if pid is not None and _belongs(pid, vmid):
             return True
         found = _asked_pid(vmid)
         if found is None:
@@ -167,12 +175,12 @@ class Guests:
         run(sys.executable, hotmount.__file__, str(pid), source, target, owner, mode, limit=10)
 
 
-def _is_container_init(pid: int) -> bool:
+def _belongs(pid: int, vmid: int) -> bool:
+    """Whether the process still is the guest's: a number can have been given to another since."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return f"lxc.payload.{vmid}/" in Path(f"/proc/{pid}/cgroup").read_text().replace("\n", "/\n")
     except OSError:
         return False
-    return state not in ("Z", "X")
 
 
 def _asked_pid(vmid: int) -> int | None:

@@ -1,7 +1,6 @@
 """The model on disk: plain JSON, written after each change, restored on start."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +41,8 @@ def restore(pve: FakePve, data: dict[str, Any]) -> None:
 def save(path: Path, data: dict[str, Any]) -> None:
     """Write the model, whole or not at all."""
     draft = path.with_suffix(".new")
-    with draft.open("w") as file:
-        json.dump(data, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    draft.write_text(json.dumps(data, indent=1))
+    draft.chmod(0o600)
     draft.replace(path)
 
 

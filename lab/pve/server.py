@@ -1,0 +1,168 @@
+"""The API server of the lab's hypervisor: fakepve with tokens as in reality and nothing but what is backed."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from lab.pve.access import NODE, ROLE, TOKEN, USER, name_in_8
+from lab.pve.agent import Agent
+from lab.pve.backed import BACKED, UNBACKED_PARAMETERS
+from lab.pve.enforce import Enforcer, connected_network
+from lab.pve.fake import PveError
+from lab.pve.firewall import EMPTY, FilterInput
+from lab.pve.guests import Guests
+from lab.pve.node import Node
+from lab.pve.spec import SpecError
+from lab.pve.storages import storages
+
+log = logging.getLogger("lab.pve")
+
+SOCKET = Path("/run/phoenix-lab-pve.sock")
+"""Where root of this node speaks to the API as root@pam without a password."""
+_PREFIX = "/api2/json"
+_THREADS = 16
+
+
+class LabPve(Agent, Node):
+    """The lab's hypervisor as its API shows it."""
+
+    def __init__(self, directory: Path, host: str = "0.0.0.0", port: int = 8006) -> None:  # noqa: S104 - its own namespace
+        secrets = json.loads((directory / "api.json").read_text())
+        super().__init__(user="root@pam", password=secrets["root_password"], host=host, port=port)
+        self.version, self.release_version = "8.4.1", "8.4"
+        self.time_scale = 1.0
+        self.nodes = {NODE: {"online": True}}
+        self.storages = storages()
+        self.acl = {USER: [("/", set(ROLE))], TOKEN: [("/", set(ROLE))]}
+        self.apitokens = {TOKEN: secrets["token_secret"]}
+        self.max_requests = 100
+        self.directory, self.model_file = directory, directory / "model.json"
+        self.fingerprint = _fingerprint(directory / "api.crt")
+        self.real = Guests(directory / "workloads.json")
+        self.filter = Enforcer(self.filter_input)
+        self.local_network = ""
+        self.root_keys, self.executions, self.background = {}, {}, set()
+
+    async def run(self) -> None:
+        """Recover, serve, and watch until cancelled."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+        self.filter.check()
+        loops = [self.filter.run(), self.watch()]
+        await self.recover()
+        await self.start(str(self.directory / "api.crt"), str(self.directory / "api.key"))
+        await self._listen_to_root()
+        log.info("ready: https://%s:%s/api2/json, node %s", self.host, self.port, NODE)
+        _notify("READY=1")
+        await asyncio.gather(*loops)
+
+    async def _listen_to_root(self) -> None:
+        SOCKET.unlink(missing_ok=True)
+        mask = os.umask(0o077)
+        try:
+            await web.UnixSite(self.runner, str(SOCKET)).start()
+        finally:
+            os.umask(mask)
+
+    # ------------------------------------------------------------ who may do what
+
+    def _authenticate(self, request: web.Request) -> str | None:
+        connection = request.transport.get_extra_info("socket") if request.transport else None
+        if connection is not None and connection.family == socket.AF_UNIX:
+            return "root@pam"
+        user: str | None = super()._authenticate(request)
+        return user
+
+    def allowed(self, user: str, path: str, priv: str) -> bool:
+        """Whether a user may; a privilege-separated token only what both it and its user may."""
+        names = {user, user.split("!")[0]}
+        return all(super(LabPve, self).allowed(name, path, name_in_8(priv)) for name in names)
+
+    # ------------------------------------------------------------ what is answered at all
+
+    def _build_app(self) -> web.Application:
+        app: web.Application = super()._build_app()
+        app.middlewares.append(self._only_backed)
+        app.middlewares.append(self._remember)
+        return app
+
+    @web.middleware
+    async def _only_backed(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        match = self.resolve(request, _PREFIX)
+        if match is None or (request.method, match.template) not in BACKED:
+            raise PveError(501, f"Method '{request.method} {request.path}' not implemented: the lab does not really do this")
+        if match.template.startswith("/nodes/{node}/") and request.method in ("POST", "PUT"):
+            form = {**request.query, **await _fields(request)}
+            refused = sorted(UNBACKED_PARAMETERS & form.keys())
+            if refused:
+                raise PveError(501, f"parameter '{refused[0]}' not implemented: the lab does not really do this")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    @web.middleware
+    async def _remember(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = await handler(request)
+        if request.method in ("POST", "PUT", "DELETE") and "/agent/" not in request.path:
+            self.save()
+            if "/firewall" in request.path:
+                self.filter.wake(at_once=await _asks_for_trial(request))
+        return response
+
+    def filter_input(self) -> FilterInput:
+        """The firewall configuration and the interfaces it is about."""
+        firewall = self._fw()
+        if not self.local_network:
+            self.local_network = connected_network()
+        nics = []
+        for guest in self.all_guests():
+            with contextlib.suppress(SpecError):  # such a guest cannot start
+                nics += [(guest.vmid, nic) for nic in self.spec(guest).nics]
+        node = firewall["nodes"].get(NODE, EMPTY)
+        return FilterInput(firewall["cluster"], node, firewall["guests"], tuple(nics), self.local_network)
+
+    async def _lxc_create(self, user: str, v: dict[str, Any]) -> str:
+        if v.get("ssh-public-keys"):
+            self.root_keys[int(v["vmid"])] = str(v["ssh-public-keys"])
+        privileged = v if v.get("unprivileged") is not None else {**v, "unprivileged": 0}  # PVE 8's default
+        upid: str = await super()._lxc_create(user, privileged)
+        return upid
+
+
+async def _fields(request: web.Request) -> dict[str, Any]:
+    if request.content_type == "application/json":
+        try:
+            found = json.loads(await request.read() or b"{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+    return dict(await request.post())
+
+
+async def _asks_for_trial(request: web.Request) -> bool:
+    """Whether this is commit-confirm's first half: a cluster ``enable`` above 1 applies at once."""
+    if not request.path.endswith("/cluster/firewall/options"):
+        return False
+    value = str({**request.query, **await _fields(request)}.get("enable", ""))
+    return value.isdigit() and int(value) > 1
+
+
+def _fingerprint(certificate: Path) -> str:
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest().upper()
+    return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
+
+
+def _notify(message: str) -> None:
+    """Tell systemd, if it asked to be told."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.sendto(message.encode(), address.replace("@", "\0", 1) if address.startswith("@") else address)
