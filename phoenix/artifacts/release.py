@@ -1,7 +1,8 @@
-"""Official releases: whether they can be reached at all, and the archive verified by its published checksum."""
+"""Official releases: whether they can be reached, and an archive verified by its published checksum."""
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import threading
 import time
@@ -17,10 +18,15 @@ PROBE_LIMIT = 6.0
 CONNECT_LIMIT, READ_LIMIT, DOWNLOAD_LIMIT = 5.0, 15.0, 300.0  # seconds
 
 
+class UnavailableError(ArtifactError):
+    """A release cannot be downloaded from here; one with wrong contents is another matter."""
+
+
 class Fetch(Protocol):
     """Downloads a URL into a file, or only asks for it; tests put their own here."""
 
-    def __call__(self, url: str, target: Path | None) -> None: ...
+    def __call__(self, url: str, target: Path | None) -> None:
+        """Download, within limits of its own."""
 
 
 def fetch(url: str, target: Path | None) -> None:
@@ -38,9 +44,9 @@ def fetch(url: str, target: Path | None) -> None:
                 for chunk in answer.iter_content(1 << 20):
                     file.write(chunk)
                     if time.monotonic() > until:
-                        raise ArtifactError(f"{url} took longer than {DOWNLOAD_LIMIT:.0f} s")
+                        raise UnavailableError(f"{url} took longer than {DOWNLOAD_LIMIT:.0f} s")
     except requests.RequestException as error:
-        raise ArtifactError(f"{url}: {_cause(error)}") from error
+        raise UnavailableError(f"{url}: {_cause(error)}") from error
 
 
 def unreachable(fetch: Fetch) -> str | None:
@@ -51,7 +57,7 @@ def unreachable(fetch: Fetch) -> str | None:
         try:
             fetch(HOME, None)
             verdict.clear()
-        except ArtifactError as error:
+        except UnavailableError as error:
             verdict[:] = [str(error)]
 
     # A name lookup has no time limit of its own; a daemon thread may be left waiting for it.
@@ -91,7 +97,10 @@ def _unpack(archive: Path, name: str, scratch: Path) -> Path:
     with tarfile.open(archive) as tar:
         for member in tar:
             if member.isfile() and PurePosixPath(member.name).name == name:
-                tar.makefile(member, target)
+                source = tar.extractfile(member)
+                assert source is not None  # noqa: S101 - a regular file has contents; mypy cannot know
+                with target.open("wb") as sink:
+                    shutil.copyfileobj(source, sink, 1 << 20)
                 return target
     raise ArtifactError(f"{archive.name} contains no program named {name}")
 

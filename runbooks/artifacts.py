@@ -1,0 +1,41 @@
+"""Obtain the pinned programs that guests are given: step, step-ca and Traefik."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+# The repository takes this folder's place on the path: its lab.py would hide the package lab.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from phoenix.artifacts import Artifact, ArtifactError, obtain_all
+
+
+def main(*, quiet: Annotated[bool, typer.Option(help="Print no table.")] = False) -> None:
+    """Obtain all artifacts, and say what they are and which way they came."""
+    logging.basicConfig(level=logging.INFO, format="artifacts: %(message)s")
+    try:
+        found = obtain_all()
+    except ArtifactError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from None
+    if not quiet:
+        Console().print(_table(found))
+
+
+def _table(found: dict[str, Artifact]) -> Table:
+    table = Table("program", "version", "MB", "packed", "SHA-256", "from", box=None)
+    for artifact in found.values():
+        sizes = (f"{size / 1e6:.0f}" for size in (artifact.size, artifact.packed.stat().st_size))
+        table.add_row(artifact.name, artifact.version, *sizes, artifact.sha256[:16], artifact.source)
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)
