@@ -36,15 +36,15 @@ def run(*command: str, limit: float, environment: Mapping[str, str] | None = Non
         )
     except OSError as error:
         raise ArtifactError(f"{command[0]} could not be started: {error.strerror}") from error
-    try:
-        out, err = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        raise ArtifactError(f"{_short(command)} was ended after {limit:.0f} s") from None
-    finally:
-        # Also on Ctrl-C: a compiler left behind would go on writing into a folder that is being removed.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with process:
+        try:
+            out, err = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            raise ArtifactError(f"{_short(command)} was ended after {limit:.0f} s") from None
+        finally:
+            # Also on Ctrl-C: a compiler left behind would go on writing into a folder that is being removed.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
         raise ArtifactError(f"{_short(command)} failed ({process.returncode}): {err.strip()[-TAIL:]}")
     return out

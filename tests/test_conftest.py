@@ -1,0 +1,50 @@
+"""A lab test cannot be skipped unseen where the lab is required."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SUITE = Path(__file__).with_name("conftest.py").read_text()
+
+SKIPS = "import pytest\ndef test_it(): pytest.skip('no namespaces')"
+SKIPS_IN_SETUP = """
+import pytest
+@pytest.fixture
+def lab(): pytest.skip('no namespaces')
+def test_it(lab): pass
+"""
+SKIPS_ITSELF = "import pytest\npytest.skip('no namespaces', allow_module_level=True)\ndef test_it(): pass"
+RUNS = "def test_it(): pass"
+FAILS_AS_KNOWN = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it(): assert False"
+
+
+@pytest.mark.parametrize(
+    ("lab_test", "options", "status", "says"),
+    [
+        (SKIPS, (), 0, "1 skipped"),
+        (SKIPS, ("--lab=required",), 1, "was skipped. Skipped: no namespaces"),
+        (SKIPS_IN_SETUP, ("--lab=required",), 1, "was skipped. Skipped: no namespaces"),
+        (SKIPS_ITSELF, ("--lab=required",), 2, "was skipped. Skipped: no namespaces"),
+        (RUNS, ("--lab=required",), 0, "2 passed"),
+        (FAILS_AS_KNOWN, ("--lab=required",), 0, "1 xfailed"),
+        (RUNS, ("--lab=required", "-m", "not lab"), 1, "but no lab test ran"),
+        (RUNS, ("-m", "not lab"), 0, "1 deselected"),
+    ],
+)
+def test_required_means_required(
+    tmp_path: Path, lab_test: str, options: tuple[str, ...], status: int, says: str
+) -> None:
+    """Under --lab=required a skip in a test, a fixture or a module fails the run; so does no test at all."""
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "conftest.py").write_text(SUITE)
+    (tmp_path / "test_other.py").write_text(RUNS)
+    (tmp_path / "lab" / "test_guests.py").write_text(lab_test)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = lab\naddopts = --strict-markers -ra\n")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, cwd=tmp_path)
+    assert says in run.stdout
+    assert run.returncode == status
