@@ -19,15 +19,14 @@ OPERATOR = "10.0.0.20"
 CLIENT = "10.0.0.50"
 API_PORT = 8006
 
-# Inside the hypervisor. `lab.pve` reads the same constants.
-INSIDE = Path("/opt/phoenix-lab")
+# Inside the hypervisor.
+INSIDE = Path("/var/lib/lab")
 INSIDE_CODE = INSIDE / "code"  # this package, read-only
 INSIDE_SITE = INSIDE / "site"  # what the API server imports, read-only
-INSIDE_PUBLIC = INSIDE / "public"  # what `internet` serves: packages, images, its certificate; read-only
+INSIDE_IMAGE = INSIDE / "image"  # the image: guest, guest-shifted, public; read-only
+INSIDE_REGISTRY = INSIDE / "registry"  # container images that `internet` serves, read-only
 INSIDE_CLIENT = INSIDE / "client"  # the client's own root file system
-INSIDE_STATE = Path("/var/lib/phoenix-lab")  # api.crt, api.key, api.json, model.json, workloads.json
-INSIDE_BASE = Path("/var/lib/vz/base")  # guest tree for privileged guests, read-only
-INSIDE_BASE_SHIFTED = Path("/var/lib/vz/base-u")  # the same, owners shifted by 100000, read-only
+INSIDE_STATE = INSIDE / "state"  # api.crt, api.key, api.json, model.json, workloads.json
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,13 @@ def private_pem(key: CertificateIssuerPrivateKeyTypes) -> bytes:
     )
 
 
+def self_signed(name: str, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName) -> x509.Certificate:
+    """A certificate that vouches for itself, to be pinned by its fingerprint."""
+    builder = _certificate(name, name, key).add_extension(names, critical=False)
+    constraints = x509.BasicConstraints(ca=False, path_length=None)
+    return builder.add_extension(constraints, critical=True).sign(key, hashes.SHA256())
+
+
 def create(directory: Path) -> None:
     """Write ca.crt, and server.crt with server.key for the names that are served; the authority's key is not kept."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())

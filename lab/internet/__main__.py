@@ -1,0 +1,38 @@
+"""`python3 -m lab.internet`: everything of the outside in one process, in the network namespace `internet`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+from lab.internet import dns, mirror, registry
+from lab.internet.names import MIRROR, REGISTRY, RESOLVERS
+from lab.places import INSIDE_IMAGE, INSIDE_REGISTRY, INTERNET
+
+
+def ready() -> None:
+    """Tell systemd that everything listens."""
+    if path := os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bus:
+            bus.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
+            bus.send(b"READY=1")
+
+
+def main() -> None:
+    """Serve until ended."""
+    public = Path(INSIDE_IMAGE, "public")
+    servers = [
+        *dns.servers((INTERNET, *RESOLVERS)),
+        mirror.server(MIRROR, public),
+        registry.server(REGISTRY, INSIDE_REGISTRY, public / "web"),
+    ]
+    for server in servers[1:]:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    ready()
+    servers[0].serve_forever()
+
+
+if __name__ == "__main__":
+    main()

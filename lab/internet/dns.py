@@ -1,0 +1,91 @@
+"""The resolver of the outside: answers the names it knows with one address each, and no others."""
+
+from __future__ import annotations
+
+import socketserver
+import struct
+from typing import Any
+
+from lab.internet.names import NAMES
+
+HEADER = struct.Struct("!6H")
+RESPONSE, RECURSION = 0x8180, 0x0100  # a response, recursion desired and available
+NOERROR, FORMERR, NXDOMAIN, NOTIMP = 0, 1, 3, 4
+TYPE_A, CLASS_IN, TTL = 1, 1, 60
+
+
+def read_name(message: bytes, offset: int) -> tuple[str, int]:
+    """The name at the offset, and the offset after it; questions are never compressed."""
+    labels = []
+    while length := message[offset]:
+        labels.append(message[offset + 1 : offset + 1 + length].decode("ascii", "replace"))
+        offset += 1 + length
+    return ".".join(labels).lower(), offset + 1
+
+
+def answer(message: bytes) -> bytes | None:
+    """The response to a query, or None where it deserves none."""
+    if len(message) < HEADER.size:
+        return None
+    number, flags, questions, *_ = HEADER.unpack_from(message)
+    if flags & 0x8000:
+        return None
+    if questions != 1 or flags & 0x7800:
+        return HEADER.pack(number, RESPONSE | (FORMERR if questions != 1 else NOTIMP), 0, 0, 0, 0)
+    try:
+        name, end = read_name(message, HEADER.size)
+        kind, family = struct.unpack_from("!2H", message, end)
+    except (IndexError, struct.error):
+        return HEADER.pack(number, RESPONSE | FORMERR, 0, 0, 0, 0)
+    question = message[HEADER.size : end + 4]
+    address = NAMES.get(name)
+    found = address is not None and kind == TYPE_A and family == CLASS_IN
+    code = NOERROR if address is not None else NXDOMAIN
+    response = HEADER.pack(number, RESPONSE | code, 1, int(found), 0, 0) + question
+    if address is not None and found:
+        octets = bytes(int(part) for part in address.split("."))
+        response += struct.pack("!3HIH", 0xC00C, TYPE_A, CLASS_IN, TTL, 4) + octets
+    return response
+
+
+class OverUdp(socketserver.BaseRequestHandler):
+    """One datagram."""
+
+    def handle(self) -> None:
+        """Answer it."""
+        message, sender = self.request
+        if response := answer(message):
+            sender.sendto(response, self.client_address)
+
+
+class OverTcp(socketserver.StreamRequestHandler):
+    """One connection with any number of queries."""
+
+    timeout = 10
+
+    def handle(self) -> None:
+        """Answer each."""
+        while len(size := self.rfile.read(2)) == 2:  # noqa: PLR2004 - the length's own length
+            if response := answer(self.rfile.read(int.from_bytes(size))):
+                self.wfile.write(len(response).to_bytes(2) + response)
+
+
+class UdpServer(socketserver.ThreadingUDPServer):
+    """Answers from the address that was asked, hence one for each."""
+
+    daemon_threads = True
+
+
+class TcpServer(socketserver.ThreadingTCPServer):
+    """The same over TCP."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+def servers(addresses: tuple[str, ...]) -> list[Any]:
+    """Resolvers at each of the addresses."""
+    found: list[Any] = []
+    for address in addresses:
+        found += [UdpServer((address, 53), OverUdp), TcpServer((address, 53), OverTcp)]
+    return found

@@ -1,0 +1,41 @@
+"""The package repository of the outside: files below /debian, over plain HTTP."""
+
+from __future__ import annotations
+
+import http.server
+import socketserver
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, keeps connections open, and does not list every request."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def list_directory(self, *_: Any) -> None:
+        """Refuse: a package mirror is asked for files."""
+        self.send_error(404)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """One thread a connection."""
+
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Bind without asking a resolver for our own name, as the standard library would."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+
+def server(address: str, public: Path, port: int = 80) -> Server:
+    """The mirror, of everything below the directory."""
+    return Server((address, port), partial(Handler, directory=str(public)))

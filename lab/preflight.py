@@ -1,0 +1,3 @@
+"""stub"""
+from lab.places import Places
+def check(places: Places) -> None: ...

@@ -1,0 +1,72 @@
+"""The hypervisor's own files, written into its upper layer before it starts."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from lab.places import BRIDGE, CODE, HYPERVISOR, INTERNET, NODE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab.credentials import Credentials
+    from lab.places import Places
+
+SSHD = """# Phoenix lab: root by key, as the controller comes.
+HostKey /etc/ssh/ssh_host_ed25519_key
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+UseDNS no
+"""
+# What a node's installer writes. The lab's bridge is made by phoenix-lab-network.service; this is for readers.
+INTERFACES = f"""auto lo
+iface lo inet loopback
+
+auto {BRIDGE}
+iface {BRIDGE} inet static
+\taddress {HYPERVISOR}/24
+\tgateway {INTERNET}
+\tbridge-ports none
+\tbridge-stp off
+\tbridge-fd 0
+"""
+
+
+def prepare(places: Places, made: Credentials) -> None:
+    """Write names, keys and units; what the product may have changed since is left alone."""
+    upper = places.lab / "pve" / "upper"
+    _always(upper, places)
+    first = {
+        "etc/hostname": f"{NODE}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n{HYPERVISOR} {NODE}.internal {NODE}\n",
+        "etc/resolv.conf": f"nameserver {INTERNET}\n",
+        "etc/network/interfaces": INTERFACES,
+        "etc/ssh/sshd_config.d/phoenix-lab.conf": SSHD,
+        "etc/ssh/ssh_host_ed25519_key.pub": f"{made.host_key}\n",
+    }
+    for name, content in first.items():
+        if not (upper / name).exists():
+            _write(upper / name, content)
+
+
+def _always(upper: Path, places: Places) -> None:
+    _write(upper / "etc/ssh/ssh_host_ed25519_key", (places.lab / "host_ed25519").read_text(), 0o600)
+    keys = upper / "root/.ssh/authorized_keys"
+    _write(keys, (places.lab / "controller_ed25519.pub").read_text(), 0o600)
+    keys.parent.chmod(0o700)
+    keys.parent.parent.chmod(0o700)
+    units = upper / "etc/systemd/system"
+    wants = units / "multi-user.target.wants"
+    wants.mkdir(parents=True, exist_ok=True)
+    for unit in sorted((CODE / "inside").glob("*.service")):
+        shutil.copyfile(unit, units / unit.name)
+        (wants / unit.name).unlink(missing_ok=True)
+        (wants / unit.name).symlink_to(f"/etc/systemd/system/{unit.name}")
+
+
+def _write(path: Path, content: str, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=mode)
+    path.write_text(content)
+    path.chmod(mode)

@@ -1,0 +1,89 @@
+"""The embedded lab: start it, stop it, look at it, and run commands inside its machines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# This file's own directory must not answer for the package `lab`.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+
+from lab.errors import LabError
+from lab.places import Places
+
+ROOT = Path(__file__).resolve().parents[1]
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _say(message: str) -> None:
+    print(f"lab: {message}", file=sys.stderr, flush=True)
+
+
+@app.command()
+def up(
+    inventory: Annotated[Path, typer.Option(help="The estate whose external workloads the lab plays.")] = ROOT / "inventory",
+) -> None:
+    """Start the lab, building its image the first time; on a lab that is up, change nothing."""
+    from lab import host
+
+    began = time.monotonic()
+    places = Places.of_environment()
+    if host.up(places, inventory, _say):
+        _say(f"up in {host.elapsed(began)}; the controller's access is in {places.access}")
+    else:
+        _say("is up already; nothing to do")
+
+
+@app.command()
+def down() -> None:
+    """Stop the lab and remove its state: containers, processes, mounts, files. The cached image stays."""
+    from lab import host
+
+    began = time.monotonic()
+    if host.down(Places.of_environment(), _say):
+        _say(f"down in {host.elapsed(began)}; nothing of it is left")
+    else:
+        _say("is not there; nothing to do")
+
+
+@app.command()
+def status() -> None:
+    """Show what runs; the exit status is 0 if everything does, else 1."""
+    from lab import host
+
+    found = host.parts(Places.of_environment())
+    for name, runs in found:
+        print(f"{name:<14}{'runs' if runs else 'does not run'}")
+    raise typer.Exit(0 if all(runs for _, runs in found) else 1)
+
+
+@app.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def execute(
+    host: Annotated[str, typer.Argument(help="pve, client, internet, operator, or a guest's inventory name.")],
+    command: Annotated[list[str], typer.Argument(help="The command, after `--`.")],
+) -> None:
+    """Run a command inside a machine of the lab; streams and exit status pass through unchanged."""
+    from lab.execute import execute as run
+
+    words = command[1:] if command[0] == "--" else command
+    raise typer.Exit(run(Places.of_environment(), host, words))
+
+
+def main() -> None:
+    """Run the command line; a lab's refusal is a message and not a traceback."""
+    from lab.execute import UnknownHost
+
+    try:
+        app()
+    except LabError as error:
+        _say(str(error))
+        sys.exit(2 if isinstance(error, UnknownHost) else 1)
+
+
+if __name__ == "__main__":
+    main()
