@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -36,15 +34,14 @@ FAILS_AS_KNOWN = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it():
     ],
 )
 def test_required_means_required(
-    tmp_path: Path, lab_test: str, options: tuple[str, ...], status: int, says: str
+    pytester: pytest.Pytester, lab_test: str, options: tuple[str, ...], status: int, says: str
 ) -> None:
     """Under --lab=required a skip in a test, a fixture or a module fails the run; so does no test at all."""
-    (tmp_path / "lab").mkdir()
-    (tmp_path / "conftest.py").write_text(SUITE)
-    (tmp_path / "test_other.py").write_text(RUNS)
-    (tmp_path / "lab" / "test_guests.py").write_text(lab_test)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = lab\naddopts = --strict-markers -ra\n")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tmp_path)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, cwd=tmp_path)
-    assert says in run.stdout
-    assert run.returncode == status
+    pytester.makeconftest(SUITE)
+    pytester.makeini("[pytest]\nmarkers = lab\n")
+    pytester.makepyfile(test_other=RUNS)
+    pytester.mkdir("lab")
+    (pytester.path / "lab" / "test_guests.py").write_text(lab_test)
+    run = pytester.runpytest_inprocess("-ra", "--strict-markers", *options)
+    assert says in run.stdout.str()
+    assert run.ret == status

@@ -25,7 +25,7 @@ class UnavailableError(ArtifactError):
 class Fetch(Protocol):
     """Downloads a URL into a file, or only asks for it; tests put their own here."""
 
-    def __call__(self, url: str, target: Path | None) -> None:
+    def __call__(self, url: str, target: Path | None, /) -> None:
         """Download, within limits of its own."""
 
 
