@@ -10,6 +10,7 @@ from lab.pve.fake import PveError
 from lab.pve.reality import Reality
 from lab.pve.run import CommandFailed, Done
 
+_PATIENCE, _GLANCE = 3.0, 0.05
 _LARGEST = 16 * 1024 * 1024
 _WRITE = 'umask 022; cat >"$1"'
 
@@ -23,11 +24,18 @@ class Agent(Reality):
     async def _agent_call(self, match: Any, values: dict[str, Any]) -> Any:
         command = match.template.rsplit("/", 1)[1]
         vm = self.find(values["node"], values["vmid"])
-        if not await asyncio.to_thread(self._agent_answers, vm):
-            await asyncio.sleep(3)  # clients must bear the wait of the real one
+        if not await self._agent_comes_up(vm):
             raise PveError(500, "QEMU guest agent is not running")
         handler = getattr(self, "_agent_" + command.replace("-", "_"))
         return await handler(vm, values)
+
+    async def _agent_comes_up(self, vm: Any) -> bool:
+        """Whether the agent answers within the time that the real one is given."""
+        for _ in range(round(_PATIENCE / _GLANCE)):
+            if await asyncio.to_thread(self._agent_answers, vm):
+                return True
+            await asyncio.sleep(_GLANCE)
+        return False
 
     def _agent_answers(self, vm: Any) -> bool:
         if vm.status != "running" or not self.spec(vm).agent or not self.real.alive(vm.vmid):

@@ -77,7 +77,9 @@ def _hooks(wanted: Filter) -> str:
             f'meta mark {_OUTBOUND} iifname "{g.bridge}" jump {g.veth}-out',
         )
     ]
-    known = ["ct state established,related accept", "ct state invalid drop"]
+    # A refusal crosses several bridges, and conntrack forgets the connection at the first: let all of them see it.
+    refusal = "ct state invalid tcp flags & rst == rst accept"
+    known = ["ct state established,related accept", refusal, "ct state invalid drop"]
     return "".join(
         (
             _hook("forward", [*known, _NEIGHBOURS, *forward]),

@@ -23,6 +23,7 @@ from lab.pve.spec import GuestSpec, SpecError, parse
 
 log = logging.getLogger("lab.pve")
 
+_INTEGERS = {"balloon", "cores", "onboot", "protection", "sockets"}
 _CREATIONS = ("vzcreate", "qmcreate")
 _CLONES = ("vzclone", "qmclone")
 
@@ -124,6 +125,7 @@ class Reality(FakePve):  # type: ignore[misc]  # fakepve ships no types
         try:
             spec, keys = self.spec(guest), self.root_keys.pop(guest.vmid, "")
             await asyncio.to_thread(self.real.create, spec, root_keys=keys, original=source)
+            _normalise(guest.config)
             self._fw()["guests"].pop(guest.vmid, None)  # a stale file must not await a new guest
         except BaseException:
             self.cts[:] = [ct for ct in self.cts if ct is not guest]
@@ -172,7 +174,8 @@ class Reality(FakePve):  # type: ignore[misc]  # fakepve ships no types
     async def _apply_config(self, vm: Any, user: str, p: dict[str, Any]) -> None:
         before = (copy.deepcopy(vm.config), copy.deepcopy(vm.pending))
         nets = {key: with_mac(value) for key, value in p.items() if re.fullmatch(r"net\d+", key)}
-        await super()._apply_config(vm, user, {**p, **nets})
+        counts = {key: int(p[key]) for key in _INTEGERS & p.keys() if str(p[key]).isdigit()}
+        await super()._apply_config(vm, user, {**p, **nets, **counts})
         for key in [key for key in vm.pending if re.fullmatch(r"net\d+", key) and vm.pending[key]]:
             vm.config[key] = vm.pending.pop(key)  # interfaces are hot-plugged, as PVE does by default
         for key in [key for key, value in vm.pending.items() if vm.config.get(key) == value]:
