@@ -1,0 +1,1 @@
+"""Measurements of the public commands; see run.py."""
