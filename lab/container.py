@@ -26,6 +26,7 @@ PERSISTENT = {
     "lxc": "var/lib/lxc",
     "pool": "mnt/pve/quickOS",
     "quickOS": "quickOS",
+    "fastData": "fastData",
     "client": str(INSIDE_CLIENT)[1:],
     "state": str(INSIDE_STATE)[1:],
 }

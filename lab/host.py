@@ -35,11 +35,11 @@ def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
     """Start what does not run; whether anything had to be done."""
     preflight.check(places)
     with locked(places.cache / f"{places.name}.lock", limit=1800, busy=BUSY):
-        workloads.write(places, inventory)
+        places.lab.mkdir(parents=True, exist_ok=True)
+        workloads.write(places, inventory, say)
         if all(up for _, up in parts(places)):
             return False
         container = Container(places)
-        places.lab.mkdir(parents=True, exist_ok=True)
         if container.pid is None:
             _start_container(places, container, say)
         _wait_for_units(places)

@@ -1,3 +1,139 @@
-"""stub"""
-from lab.places import Places
-def check(places: Places) -> None: ...
+"""What the lab needs of this machine: everything that is missing is said at once, and then nothing is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.places import Places
+
+# Each program, and the Debian package that has it.
+PROGRAMS = {
+    "apt-ftparchive": "apt-utils",
+    "dpkg-deb": "dpkg",
+    "eatmydata": "eatmydata",
+    "ip": "iproute2",
+    "lxc-start": "lxc",
+    "mmdebstrap": "mmdebstrap",
+    "newuidmap": "uidmap",
+    "nsenter": "util-linux",
+    "nft": "nftables",
+    "setpriv": "util-linux",
+    "unshare": "util-linux",
+}
+# An overlay can use these as its upper layer; an overlay or a tmpfs may not, or not with all that guests need.
+REAL_FILE_SYSTEMS = ("ext2/ext3", "xfs", "btrfs")  # as `stat` names them; the first is ext4 too
+SYSCTLS = {
+    "fs/inotify/max_user_instances": 8192,
+    "fs/inotify/max_user_watches": 524_288,
+    "kernel/keys/maxkeys": 4000,
+    "kernel/keys/maxbytes": 400_000,
+}
+GIB = 1 << 30
+DISK_FOR_LAB, DISK_FOR_CACHE, MEMORY = 4 * GIB, 3 * GIB, 1 * GIB
+PROBE_LIMIT = 10
+
+
+def check(places: Places) -> None:
+    """Refuse with every missing prerequisite, or raise the kernel's limits where they are too low."""
+    if problems := list(missing(places)):
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise LabError(f"this machine cannot carry the lab:\n{lines}")
+    for name, value in SYSCTLS.items():
+        _raise_limit(Path("/proc/sys", name), value)
+
+
+def missing(places: Places) -> Iterator[str]:
+    """Each prerequisite that is not met, with what to do about it."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    absent = [f"{name} (package {package})" for name, package in PROGRAMS.items() if not shutil.which(name, path=path)]
+    if absent:
+        yield f"programs are missing: {', '.join(absent)}. `make setup` installs them"
+    if os.geteuid() != 0:
+        yield "not root: containers, bridges and mounts need it. Run as root"
+        return  # nothing below could be told apart from that
+    yield from _kernel()
+    yield from _space(places)
+
+
+def _kernel() -> Iterator[str]:
+    _modprobe("overlay")
+    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
+        yield "the kernel has no overlayfs (module overlay)"
+    _modprobe("br_netfilter")
+    if not Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
+        yield "the kernel has no br_netfilter: bridged packets would pass unfiltered. Try: modprobe br_netfilter"
+    if not _works("unshare", "--user", "--map-root-user", "true"):
+        yield "no user namespaces: see /proc/sys/user/max_user_namespaces, and the sandbox this runs in"
+    if not _works("unshare", "--net", "ip", "link", "add", "probe0", "type", "bridge"):
+        yield "no network namespace with a bridge could be made (module bridge)"
+    if not _works("unshare", "--net", "ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"):
+        yield "no veth pair could be made (module veth)"
+    if not _works("unshare", "--net", "nft", "add", "table", "inet", "probe"):
+        yield "nft cannot make a table (modules nf_tables, nf_tables_inet)"
+    if not any(Path("/sys/fs/cgroup", name).exists() for name in ("cgroup.controllers", "devices", "systemd")):
+        yield "no control groups are mounted at /sys/fs/cgroup"
+
+
+def _space(places: Places) -> Iterator[str]:
+    for name, path, needed in (("lab", places.lab, DISK_FOR_LAB), ("cache", places.cache, DISK_FOR_CACHE)):
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        if not os.access(existing, os.W_OK):
+            yield f"the {name} directory {path} cannot be written. Name another in PHOENIX_{name.upper()}"
+            continue
+        kind = _file_system(existing)
+        if kind not in REAL_FILE_SYSTEMS:
+            yield (
+                f"the {name} directory {path} lies on {kind}, which overlays cannot build upon; ext4, xfs or btrfs"
+                f" can. Name another in PHOENIX_{name.upper()}"
+            )
+        free = shutil.disk_usage(existing).free
+        if free < needed:
+            yield f"{path} has {free / GIB:.1f} GiB free, the {name} needs {needed / GIB:.0f}"
+    available = _available_memory()
+    if available < MEMORY:
+        yield f"{available / GIB:.1f} GiB of memory are available, the lab needs {MEMORY / GIB:.0f}"
+
+
+def _available_memory() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _file_system(path: Path) -> str:
+    done = _probe("stat", "--file-system", "--format=%T", str(path))
+    return done.stdout.decode().strip() if done else "an unknown file system"
+
+
+def _modprobe(module: str) -> None:
+    """Load a module; a kernel that has it built in needs no modprobe, and one that lacks it is told by the check."""
+    if shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin:/bin"):
+        _probe("modprobe", "-q", module)
+
+
+def _works(*argv: str) -> bool:
+    done = _probe(*argv)
+    return done is not None and done.returncode == 0
+
+
+def _probe(*argv: str) -> subprocess.CompletedProcess[bytes] | None:
+    try:
+        return subprocess.run(argv, capture_output=True, check=False, timeout=PROBE_LIMIT, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def _raise_limit(path: Path, value: int) -> None:
+    """Raise a kernel setting to the value; never lower it."""
+    if path.exists() and int(path.read_text()) < value:
+        path.write_text(str(value))

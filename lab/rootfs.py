@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from lab.places import BRIDGE, CODE, HYPERVISOR, INTERNET, NODE
+from lab.places import BRIDGE, CODE, HYPERVISOR, INSIDE_CODE, INTERNET, NODE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,7 @@ def prepare(places: Places, made: Credentials) -> None:
 
 
 def _always(upper: Path, places: Places) -> None:
+    """What is the lab's alone, written at every start."""
     _write(upper / "etc/ssh/ssh_host_ed25519_key", (places.lab / "host_ed25519").read_text(), 0o600)
     keys = upper / "root/.ssh/authorized_keys"
     _write(keys, (places.lab / "controller_ed25519.pub").read_text(), 0o600)
@@ -63,6 +64,11 @@ def _always(upper: Path, places: Places) -> None:
         shutil.copyfile(unit, units / unit.name)
         (wants / unit.name).unlink(missing_ok=True)
         (wants / unit.name).symlink_to(f"/etc/systemd/system/{unit.name}")
+    programs = upper / "usr/sbin"  # pct, qm, zfs: what a node has, and the lab plays
+    programs.mkdir(parents=True, exist_ok=True)
+    for program in sorted((CODE / "pve/bin").iterdir()):
+        (programs / program.name).unlink(missing_ok=True)
+        (programs / program.name).symlink_to(INSIDE_CODE / "lab/pve/bin" / program.name)
 
 
 def _write(path: Path, content: str, mode: int = 0o644) -> None:

@@ -1,0 +1,153 @@
+"""What the stand-in for Portainer remembers below /data: its administrator, its environments and their TLS files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import shutil
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from lab.standins.web import Refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHORTEST_PASSWORD = 12  # as the real one
+SESSION = 8 * 3600
+FILES = {"TLSCACertFile": "ca", "TLSCertFile": "cert", "TLSKeyFile": "key"}
+KEPT = ("Name", "URL", "PublicURL", "TLS", "TLSSkipVerify", "TLSSkipClientVerify")
+
+
+def truth(value: Any) -> bool:
+    """A form's boolean."""
+    return str(value).lower() in ("true", "1", "yes")
+
+
+def _scramble(password: str, salt: str) -> str:
+    return hashlib.scrypt(password.encode(), salt=salt.encode(), n=2**12, r=8, p=1).hex()
+
+
+class Store:
+    """One JSON file, and a directory of TLS files for each environment."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._file, self._lock = directory, directory / "portainer.json", threading.RLock()
+        directory.mkdir(parents=True, exist_ok=True)
+        empty = {"instance": secrets.token_hex(16), "secret": secrets.token_hex(32), "admin": None, "next": 1}
+        self._data: dict[str, Any] = {**empty, "environments": {}}
+        if self._file.exists():
+            self._data = json.loads(self._file.read_text())
+        self._save()
+
+    @property
+    def instance(self) -> str:
+        """The identity of this installation."""
+        return str(self._data["instance"])
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether the administrator exists."""
+        return self._data["admin"] is not None
+
+    def set_admin(self, name: str, password: str) -> None:
+        """Make the administrator."""
+        if not name or len(password) < SHORTEST_PASSWORD:
+            raise Refusal(400, "Password does not meet the requirements", "Password too short")
+        salt = secrets.token_hex(16)
+        self._data["admin"] = {"name": name, "salt": salt, "hash": _scramble(password, salt)}
+        self._save()
+
+    def check_admin(self, name: str, password: str) -> bool:
+        """Whether these are the administrator's name and password."""
+        admin = self._data["admin"]
+        if admin is None or name != admin["name"]:
+            return False
+        return hmac.compare_digest(_scramble(password, admin["salt"]), admin["hash"])
+
+    def new_session(self, name: str) -> str:
+        """A signed token that names its bearer and its end."""
+        head = self._encode({"alg": "HS256", "typ": "JWT"})
+        body = self._encode({"username": name, "exp": int(time.time()) + SESSION})
+        return f"{head}.{body}.{self._sign(f'{head}.{body}')}"
+
+    def session(self, token: str) -> bool:
+        """Whether a token is ours and not over."""
+        signed, _, signature = token.rpartition(".")
+        if not signed or not hmac.compare_digest(self._sign(signed), signature):
+            return False
+        body = signed.partition(".")[2]
+        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        return float(claims["exp"]) > time.time()
+
+    def environments(self) -> list[dict[str, Any]]:
+        """Every environment."""
+        return [dict(found) for found in self._data["environments"].values()]
+
+    def environment(self, number: int) -> dict[str, Any] | None:
+        """One environment."""
+        return self._data["environments"].get(str(number))
+
+    def create(self, form: dict[str, str]) -> dict[str, Any]:
+        """Remember a new environment."""
+        with self._lock:
+            number = self._data["next"]
+            self._data["next"] += 1
+            fixed = {"Id": number, "Type": 2, "Status": 1, "GroupId": 1, "files": []}
+            self._data["environments"][str(number)] = fixed
+            self.update(number, form)
+            return dict(fixed)
+
+    def update(self, number: int, form: dict[str, str]) -> None:
+        """Change what the form names."""
+        with self._lock:
+            self._data["environments"][str(number)].update({key: form[key] for key in KEPT if key in form})
+            for field, kind in FILES.items():
+                if form.get(field):
+                    self.write_file(str(number), kind, form[field])
+            self._save()
+
+    def delete(self, number: int) -> None:
+        """Forget an environment."""
+        with self._lock:
+            self._data["environments"].pop(str(number), None)
+            shutil.rmtree(self._directory / "tls" / str(number), ignore_errors=True)
+            self._save()
+
+    def files(self, number: int) -> dict[str, Path]:
+        """The TLS files of an environment."""
+        directory = self._directory / "tls" / str(number)
+        return {kind: directory / f"{kind}.pem" for kind in FILES.values() if (directory / f"{kind}.pem").exists()}
+
+    def write_file(self, folder: str, kind: str, content: str) -> None:
+        """Keep a TLS file of an environment."""
+        if not folder.isdigit() or folder not in self._data["environments"]:
+            raise Refusal(400, "Invalid request payload", "folder must be an environment's number")
+        directory = self._directory / "tls" / folder
+        directory.mkdir(parents=True, exist_ok=True)
+        self._write(directory / f"{kind}.pem", content)
+        self._data["environments"][folder]["files"] = sorted(self.files(int(folder)))
+        self._save()
+
+    def _save(self) -> None:
+        with self._lock:
+            self._write(self._file, json.dumps(self._data))
+
+    @staticmethod
+    def _write(path: Path, content: str) -> None:
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(content)
+        draft.replace(path)
+
+    @staticmethod
+    def _encode(content: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
+
+    def _sign(self, text: str) -> str:
+        mac = hmac.digest(self._data["secret"].encode(), text.encode(), "sha256")
+        return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
