@@ -131,5 +131,5 @@ def _client_files(client: Guest, service: str) -> tuple[str, str]:
 
 def _reload(guest: Guest, service: str) -> tuple[str, str] | None:
     if service in guest.containers and guest.services[service].tls != "mutual":
-        return "restart", f"phoenix-{service}.service"
+        return "restart", f"phoenix-container-{service}.service"
     return ("reload", "nginx.service") if guest.services[service].tls == "mutual" else None

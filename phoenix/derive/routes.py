@@ -33,5 +33,6 @@ def routes(estate: Estate) -> tuple[Route, ...]:
                 continue
             hosts = service_names(estate, name)
             backend = None if guest.has("traefik") else f"{service.scheme}://{guest.address}:{service.port}"
-            found.append(Route(name, hosts, backend, hosts[0], service.health))
+            health = service.health if backend else "/dashboard/"
+            found.append(Route(name, hosts, backend, hosts[0], health))
     return tuple(sorted(found, key=lambda route: route.service))

@@ -1,0 +1,83 @@
+"""A host during one run: asked once, in one round trip, and asked again only after something was changed on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from phoenix.connections.shell import Shell
+from phoenix.connections.ssh import Completed, ConnectionFailedError
+from phoenix.converge.apply import ApplyError, apply_script, check_applied
+from phoenix.converge.change import Change
+from phoenix.converge.observe import Observation, Probe, observe_script, read_observation
+from phoenix.converge.resources import Resource
+
+OBSERVE_SECONDS = 60.0
+APPLY_SECONDS = 600.0
+
+
+class HostSession:
+    """Root on a host, with what is known of it so far. `shell` is None for a host that does not exist yet."""
+
+    def __init__(self, name: str, shell: Shell | None) -> None:
+        self.name = name
+        self.shell = shell
+        self.round_trips = 0
+        self._seen = Observation()
+        self._expected: set[Probe] = set()
+
+    def expect(self, resources: Iterable[Resource]) -> None:
+        """Say what will be asked later, so that it is asked together."""
+        self._expected |= {probe for resource in resources for probe in resource.probes()}
+
+    def observe(self, resources: Iterable[Resource]) -> Observation:
+        """Say what is known of the resources, asking the host if anything of it is not known yet."""
+        needed = {probe for resource in resources for probe in resource.probes()}
+        if self.shell is None:
+            return Observation(asked=needed)
+        if not needed <= self._seen.asked:
+            asked = needed | self._expected | self._seen.asked
+            done = self.shell.run(_with_path(observe_script(asked)), OBSERVE_SECONDS)
+            self.round_trips += 1
+            if done.status:
+                reason = done.err.strip() or f"exit status {done.status}"
+                raise ConnectionFailedError(f"{self.name}: its shell does not answer: {reason}")
+            self._seen = read_observation(asked, done.out)
+        return self._seen
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Make the changes; ApplyError names the one that failed."""
+        if self.shell is None:
+            raise ApplyError(f"{self.name} does not exist")
+        for change in changes:
+            if change.upload:
+                self._upload(change)
+        scripted = [change for change in changes if change.script]
+        if scripted:
+            done = self.run(apply_script(scripted), APPLY_SECONDS)
+            check_applied(scripted, done.out, done.status, done.err)
+        self.forget()
+
+    def run(self, script: str, limit: float = OBSERVE_SECONDS) -> Completed:
+        """Run a script that is neither a question nor a change of a resource."""
+        if self.shell is None:
+            raise ApplyError(f"{self.name} does not exist")
+        self.round_trips += 1
+        return self.shell.run(script, limit)
+
+    def forget(self) -> None:
+        """Drop what is known, because it may have changed; the next question asks for all of it again."""
+        self._expected |= self._seen.asked
+        self._seen = Observation()
+
+    def _upload(self, change: Change) -> None:
+        if self.shell is None or change.upload is None:
+            return
+        upload = change.upload
+        done = self.shell.upload(upload.source, upload.path, upload.mode, upload.mtime)
+        self.round_trips += 1
+        if done.status:
+            raise ApplyError(f"{change} failed: {done.err.strip() or f'exit status {done.status}'}")
+
+
+def _with_path(script: str) -> str:
+    return f"export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root\n{script}"

@@ -1,0 +1,1 @@
+"""Certificates: what one says, and whether it may stay."""

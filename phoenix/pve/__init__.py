@@ -1,0 +1,1 @@
+"""What Proxmox VE means by its spellings: pure knowledge, no connection."""

@@ -1,0 +1,60 @@
+"""The console: a line for each task that did something, and the table at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from phoenix.run.record import RunRecord, TaskRecord
+
+
+class Progress:
+    """Says what each task changed, or why it failed, as it happens; `diff` shows the differences themselves."""
+
+    def __init__(self, console: Console, *, diff: bool, dry_run: bool) -> None:
+        self._console = console
+        self._diff = diff
+        self._would = "would " if dry_run else ""
+        self._lock = threading.Lock()
+
+    def __call__(self, host: str, record: TaskRecord) -> None:
+        """Announce one task."""
+        if not record.changes and record.error is None:
+            return
+        with self._lock:
+            if record.error:
+                self._console.print(f"[red]✗[/] [bold]{host}[/] {record.stage}: {escape(record.error)}", soft_wrap=True)
+            for change in record.changes if self._diff else ():
+                self._console.print(f"  [yellow]{self._would}{escape(str(change))}[/]", soft_wrap=True)
+                if change.diff:
+                    self._console.print(escape(_indented(change.diff)), highlight=False, soft_wrap=True)
+            if record.changes:
+                noun = "change" if len(record.changes) == 1 else "changes"
+                text = f"{record.stage}: {record.task.replace('_', ' ')}, {len(record.changes)} {noun}"
+                self._console.print(f"[yellow]•[/] [bold]{host}[/] {text} [dim]{record.seconds:.1f} s[/]", soft_wrap=True)
+
+
+def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_run: bool) -> None:
+    """Print the table of what changed on which host, and what failed."""
+    title = "What would change" if dry_run else "What changed"
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for heading, justify in (("host", "left"), ("changes", "right"), ("seconds", "right"), ("result", "left")):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for host in order:
+        records = record.hosts.get(host)
+        if records is None:
+            continue
+        changes = sum(len(task.changes) for task in records)
+        errors = [task.error for task in records if task.error]
+        outcome = f"[red]{escape(errors[0])}[/]" if errors else ("changed" if changes else "as it should be")
+        table.add_row(host, str(changes), f"{sum(task.seconds for task in records):.1f}", outcome)
+    console.print(table)
+    console.print(f"{record.changed} changes on {len(record.hosts)} hosts in {record.seconds:.1f} s")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,84 @@
+"""The record of a run: for each host its tasks, each with what it changed or why it failed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from phoenix.converge import Change
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """One task on one host; `seconds` is its wall time, `error` one line for a person."""
+
+    stage: str
+    task: str
+    seconds: float
+    changes: tuple[Change, ...] = ()
+    error: str | None = None
+    skipped: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The record in the spelling of `--json`."""
+        changes = [
+            {"resource": c.resource, "action": c.verb, "reason": c.reason, "diff": c.diff} for c in self.changes
+        ]
+        found: dict[str, Any] = {
+            "task": self.task,
+            "stage": self.stage,
+            "changed": bool(self.changes),
+            "failed": self.error is not None,
+            "skipped": self.skipped,
+            "seconds": round(self.seconds, 3),
+            "changes": changes,
+        }
+        return found | ({"error": self.error} if self.error else {})
+
+
+@dataclass
+class RunRecord:
+    """Everything that a run did, gathered from all its threads."""
+
+    started: float = field(default_factory=time.monotonic)
+    hosts: dict[str, list[TaskRecord]] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, host: str, record: TaskRecord) -> None:
+        """Add what a task did on a host."""
+        with self._lock:
+            self.hosts.setdefault(host, []).append(record)
+
+    @property
+    def changed(self) -> int:
+        """How many changes were made, or would be."""
+        return sum(len(record.changes) for records in self.hosts.values() for record in records)
+
+    @property
+    def failed(self) -> list[str]:
+        """Hosts on which a task failed, or that were left out because of one that did."""
+        return [name for name, records in self.hosts.items() if any(record.error for record in records)]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the run began."""
+        return time.monotonic() - self.started
+
+    def as_json(self) -> dict[str, Any]:
+        """The record in the spelling of `--json`."""
+        return {
+            "changed": self.changed,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 3),
+            "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
+            "hosts": {name: {"tasks": [r.as_json() for r in records]} for name, records in self.hosts.items()},
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the record as JSON."""
+        path.write_text(json.dumps(self.as_json(), indent=1) + "\n", "utf-8")

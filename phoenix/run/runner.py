@@ -1,0 +1,114 @@
+"""Runs stages by Nornir: hosts in parallel, failures kept to those that depend on them, a stop between steps on Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nornir.core import Nornir
+from nornir.core.task import Result, Task
+
+from phoenix.connections.proxmox import ApiError
+from phoenix.connections.ssh import ConnectionFailedError
+from phoenix.converge import ApplyError
+from phoenix.estate import Guest, Template
+from phoenix.run.context import Run
+from phoenix.run.record import RunRecord, TaskRecord
+from phoenix.run.stage import Stage, Step
+
+Announce = Callable[[str, TaskRecord], None]
+EXPECTED_ERRORS = (ApiError, ApplyError, ConnectionFailedError)
+
+
+class TaskFailedError(Exception):
+    """A task cannot do its work; the message is for a person and says what to do."""
+
+
+class Runner:
+    """Takes a run through its stages."""
+
+    def __init__(self, nornir: Nornir, run: Run, record: RunRecord, announce: Announce) -> None:
+        self._nornir = nornir
+        self._run = run
+        self._record = record
+        self._announce = announce
+        self._stop = threading.Event()
+        self._lost: dict[str, str] = {}
+
+    def take(self, stages: Sequence[Stage]) -> None:
+        """Run the stages in order; KeyboardInterrupt lets running steps end and begins no other."""
+        try:
+            for stage in stages:
+                self._take_stage(stage)
+        except KeyboardInterrupt:
+            self._stop.set()
+            raise
+
+    def _take_stage(self, stage: Stage) -> None:
+        begun = time.monotonic()
+        hosts = [name for name in stage.hosts(self._run.estate) if name in self._run.targets]
+        for name in hosts:
+            self._leave_out_dependents(name, stage)
+        ready = {name for name in hosts if name not in self._lost}
+        if ready:
+            chosen = self._nornir.filter(filter_func=lambda host: host.name in ready)
+            chosen.run(task=_take_steps, name=stage.name, runner=self, stage=stage)
+        self._record.stages[stage.name] = time.monotonic() - begun
+
+    def take_step(self, task: Task, stage: Stage, step: Step) -> bool:
+        """Run one step on one host and record it; False ends the host's stage."""
+        name, begun = task.host.name, time.monotonic()
+        if self._stop.is_set():
+            return False
+        changes: tuple[Any, ...] = ()
+        error = None
+        try:
+            result = step.task(task, run=self._run, dry_run=self._run.dry_run)
+            changes = tuple(getattr(result, "changes", ()))
+        except (*EXPECTED_ERRORS, TaskFailedError) as problem:
+            error = str(problem)
+            changes = tuple(getattr(problem, "changes", ()))
+        except Exception as problem:  # noqa: BLE001  # a mistake of ours on one host must not take the others down
+            error = f"unexpected {type(problem).__name__}: {problem}"
+        record = TaskRecord(stage.name, step.task.__name__, time.monotonic() - begun, changes, error)
+        self._record.add(name, record)
+        self._announce(name, record)
+        if error:
+            self._lost[name] = error
+        return error is None
+
+    def _leave_out_dependents(self, name: str, stage: Stage) -> None:
+        if name in self._lost:
+            return
+        cause = self._lost_need(name, set())
+        if cause:
+            self._lost[name] = f"left out: it depends on {cause}, which failed"
+            record = TaskRecord(stage.name, stage.name, 0.0, error=self._lost[name], skipped=True)
+            self._record.add(name, record)
+            self._announce(name, record)
+
+    def _lost_need(self, name: str, seen: set[str]) -> str | None:
+        host = self._run.estate.host(name)
+        needs: tuple[str, ...] = ()
+        if isinstance(host, Guest | Template):
+            needs = (host.hypervisor, *((host.clone_of,) if host.clone_of else ()))
+        if isinstance(host, Guest):
+            needs += host.depends_on
+        for need in needs:
+            if need in seen:
+                continue
+            seen.add(need)
+            if need in self._lost:
+                return need
+            if cause := self._lost_need(need, seen):
+                return cause
+        return None
+
+
+def _take_steps(task: Task, runner: Runner, stage: Stage) -> Result:
+    for step in stage.steps:
+        if task.host.name in step.on(runner._run.estate) and not runner.take_step(task, stage, step):
+            break
+    return Result(host=task.host)

@@ -1,0 +1,59 @@
+"""Begins a run: Nornir with our inventory and connections, and a `Run` that holds what the tasks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from nornir.core import Nornir
+from nornir.core.configuration import Config, LoggingConfig
+from nornir.core.inventory import ConnectionOptions, Inventory
+from nornir.core.plugins.connections import ConnectionPluginRegister
+from nornir.core.state import GlobalState
+from nornir.plugins.runners import ThreadedRunner
+
+from phoenix.artifacts import Artifact
+from phoenix.connections.access import HypervisorAccess
+from phoenix.connections.links import Links
+from phoenix.connections.plugin import Handed
+from phoenix.estate import Estate
+from phoenix.estate.plugin import as_nornir
+from phoenix.run.context import Run
+
+
+@contextmanager
+def begin(
+    estate: Estate,
+    access: Mapping[str, HypervisorAccess],
+    artifacts: Mapping[str, Artifact],
+    *,
+    targets: frozenset[str],
+    dry_run: bool,
+    workers: int,
+) -> Iterator[tuple[Nornir, Run]]:
+    """Give Nornir and the run's context; every connection is closed at the end, failed hosts included."""
+    links = Links(estate, access)
+    run = Run(estate, links, targets, dry_run, artifacts)
+    nornir = Nornir(
+        inventory=_connected(as_nornir(estate), run),
+        runner=ThreadedRunner(num_workers=workers),
+        config=Config(logging=LoggingConfig(enabled=False)),
+        data=GlobalState(dry_run=dry_run),
+    )
+    try:
+        yield nornir, run
+    finally:
+        links.close()
+
+
+def _connected(inventory: Inventory, run: Run) -> Inventory:
+    for name in ("phoenix_host", "phoenix_proxmox"):
+        ConnectionPluginRegister.register(name, Handed)
+    for name, host in inventory.hosts.items():
+        host.connection_options["phoenix_host"] = ConnectionOptions(extras={"make": partial(run.session, name)})
+        hypervisor = getattr(run.estate.host(name), "hypervisor", name)
+        host.connection_options["phoenix_proxmox"] = ConnectionOptions(
+            extras={"make": partial(run.links.api, hypervisor)}
+        )
+    return inventory

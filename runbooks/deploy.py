@@ -1,0 +1,53 @@
+"""Deploy the estate, or a part of it: `python runbooks/deploy.py [--lab] [--target EXPR]... [--dry-run] [--diff]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phoenix.estate import Estate
+from phoenix.run.command import Options, execute
+from tasks.proof import answering
+from tasks.stages import deployment
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def deploy(
+    *,
+    lab: Annotated[bool, typer.Option("--lab", help="Deploy to the embedded lab.")] = False,
+    inventory: Annotated[Path, typer.Option(metavar="DIR", help="The inventory.")] = Path("inventory"),
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="EXPR", help="Name, vmid, group, tag or key=value; again for more.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show the differences themselves.")] = False,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record of the run.")] = None,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Hosts at the same time.")] = 16,
+) -> None:
+    """Bring hypervisor, guests, authority, trust, certificates, services and firewall to what the inventory says."""
+    options = Options(inventory, tuple(target or ()), lab, dry_run, diff, json, workers)
+    sys.exit(execute(options, deployment, lambda estate: _closing(estate, lab=lab)))
+
+
+def _closing(estate: Estate, *, lab: bool) -> Iterator[str]:
+    urls = answering(estate)
+    yield "These names answer:"
+    yield from (f"  {url}" for url in urls)
+    if lab and urls:
+        root = "/mnt/pve/quickOS/lxc-persistent-data/103/ssl/phoenix_ca.crt"
+        yield "Try one:"
+        yield f"  python runbooks/lab.py exec pve -- cat {root} >/tmp/phoenix_ca.crt"
+        yield (
+            "  python runbooks/lab.py exec client -- sh -c 'cat >/tmp/root.crt; "
+            f"curl -s --cacert /tmp/root.crt {urls[0]}' </tmp/phoenix_ca.crt"
+        )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,31 @@
+"""Software of a guest, all of it in one installation: what every managed guest has, and what its features need."""
+
+from __future__ import annotations
+
+from nornir.core.task import Result, Task
+
+from phoenix.converge import Packages, Resource
+from phoenix.estate import Guest
+from phoenix.run import Run
+from tasks.converging import converge, program
+
+BASE = ("ca-certificates", "curl", "openssl")
+FEATURES = {"docker": ("docker.io",), "nginx": ("nginx",), "portainer_agent": ("nginx",)}
+
+
+def install_software(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+    """Install what later tasks rely on."""
+    del dry_run
+    return converge(task, run, *software_resources(task, run))
+
+
+def software_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """Packages and programs of a guest; a guest whose workload is somebody else's gets only what trust needs."""
+    host = run.estate.host(task.host.name)
+    wanted = [*BASE] if host.has("base_setup") else ["ca-certificates"]
+    for feature, packages in FEATURES.items():
+        wanted += packages if host.has(feature) else ()
+    if isinstance(host, Guest) and host.persistent_storage:
+        wanted.append("nfs-common")
+    found: tuple[Resource, ...] = (Packages(tuple(dict.fromkeys(wanted))),)
+    return (*found, program(run.artifacts["step"])) if host.has("step_cli") else found

@@ -1,0 +1,141 @@
+"""The authority: its state is made if absent, verified if present, refused if partial, and never wiped."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from nornir.core.task import Result, Task
+
+from phoenix.converge import Change, Command, Daemon, Observation, Probe, Resource, Unit, User
+from phoenix.derive.flows import CA_PORT
+from phoenix.derive.storage import mount_path
+from phoenix.estate import Estate, Guest
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+from tasks.converging import converge, program, render, result, session
+
+STATE = "/etc/step-ca/ssl"
+EXPORTED_ROOT = "phoenix_ca.crt"
+USER, USER_ID = "step", 800
+NEEDED = (
+    "certs/root_ca.crt",
+    "certs/intermediate_ca.crt",
+    "secrets/intermediate_ca_key",
+    "secrets/password",
+    "secrets/provisioner_password",
+    "config/ca.json",
+)
+"""What the authority cannot be without; the root's key may have been taken offline."""
+
+
+def ca_url(estate: Estate) -> str:
+    """Where the authority answers."""
+    return f"https://{ca_names(estate)[0]}:{CA_PORT}"
+
+
+def ca_names(estate: Estate) -> tuple[str, ...]:
+    """Names and addresses in the authority's own certificate; the first is the one that everybody uses."""
+    authority = estate.guest_with("step_ca")
+    labels = ("ca", *(alias for alias in authority.aliases if alias != "ca"), authority.name)
+    names = dict.fromkeys(estate.fqdn(label) for label in labels)
+    return (*names, "localhost", "127.0.0.1", str(authority.address))
+
+
+def state_directory(estate: Estate, authority: Guest) -> str:
+    """Where the authority's state lies on its hypervisor."""
+    mount = next(mount for mount in authority.mounts if mount.target == STATE)
+    return mount_path(estate.hypervisor_of(authority), authority, mount)
+
+
+class State:
+    """The authority's files: none, all, or a part, which is for a person to look at."""
+
+    def __init__(self, init: str) -> None:
+        self.init = init
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask which files there are, and whether an earlier start was interrupted."""
+        listing = f"cd {STATE} && for f in {' '.join(NEEDED)} .init; do [ -e $f ] && echo $f; done; ls -A {STATE} | head -n 1"
+        return (Probe("command", "authority", listing),)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Make the state if there is none; refuse to touch a part of one."""
+        said = seen.outputs.get("authority", "").split()
+        present = [name for name in NEEDED if name in said]
+        if len(present) == len(NEEDED) and ".init" not in said:
+            return ()
+        if present and ".init" not in said:
+            missing = ", ".join(name for name in NEEDED if name not in present)
+            raise TaskFailedError(
+                f"the authority's state in {STATE} is partial: {missing} missing. Put the files back from a backup. "
+                "Nothing was changed: a new root would break every certificate at once"
+            )
+        return (Change(f"authority in {STATE}", "create", script=self.init),)
+
+
+def init_ca(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+    """Bring up the authority and learn its root."""
+    del dry_run
+    found = converge(task, run, *ca_resources(task, run))
+    host = session(task)
+    if host.shell is None or run.dry_run:
+        return found
+    if run.anchor is None or found.changed:
+        read = host.run(f"cat {STATE}/{EXPORTED_ROOT}")
+        if read.status or "BEGIN CERTIFICATE" not in read.out:
+            raise TaskFailedError(f"the root {STATE}/{EXPORTED_ROOT} cannot be read: {read.err.strip()}")
+        run.anchor = read.out
+    return result(task, list(found.changes))
+
+
+def ca_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """Everything that the authority's guest should have."""
+    estate = run.estate
+    ca = estate.settings.ca
+    unit = render(task, "step_ca/step-ca.service.j2", state=STATE, user=USER)
+    lifetime = f"{ca.leaf_hours}h0m0s"
+    claims = f"grep -o '\"\\(max\\|default\\)TLSCertDuration\": *\"[^\"]*\"' {STATE}/config/ca.json | grep -c '\"{lifetime}\"'"
+    update = " && ".join(
+        f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={STATE} STEPPATH={STATE} step ca provisioner update "
+        f"{name} --x509-max-dur={ca.leaf_hours}h --x509-default-dur={ca.leaf_hours}h --ca-config {STATE}/config/ca.json"
+        for name in (ca.provisioner, "acme")
+    )
+    root = f"{STATE}/{EXPORTED_ROOT}"
+    export = f"install -m 644 -o {USER} -g {USER} {STATE}/certs/root_ca.crt {root}"
+    names = ca_names(estate)
+    return (
+        User(USER, USER_ID, STATE),
+        program(run.artifacts["step"]),
+        program(run.artifacts["step-ca"]),
+        State(_init_script(task, estate)),
+        Command("exported root", f"cmp -s {STATE}/certs/root_ca.crt {root} && stat -c %a {root}", "644", export),
+        Command("lifetimes of leaves", claims, "4", f"{update} && {{ systemctl reload step-ca || true; }}"),
+        Daemon(
+            Unit("step-ca.service", unit),
+            probe=f"curl -fsS --cacert {root} --resolve {names[0]}:{CA_PORT}:127.0.0.1 {ca_url(estate)}/health",
+            on_change="restart",
+        ),
+    )
+
+
+def _init_script(task: Task, estate: Estate) -> str:
+    """The script that makes the state; root and intermediate may sign for the estate's zones and networks alone."""
+    domains = [estate.zone, *estate.settings.alias_zones, "localhost"]
+    networks = [str(estate.settings.network.subnet), "127.0.0.0/8"]
+    templates = {
+        f"{name}_template": b64encode(
+            render(task, f"step_ca/{name}.tpl.j2", domains=domains, networks=networks).encode()
+        ).decode()
+        for name in ("root", "intermediate")
+    }
+    return render(
+        task,
+        "step_ca/init.sh.j2",
+        state=STATE,
+        user=USER,
+        name=estate.settings.ca.name,
+        provisioner=estate.settings.ca.provisioner,
+        names=ca_names(estate),
+        port=CA_PORT,
+        **templates,
+    )

@@ -1,0 +1,77 @@
+"""What every task of this folder uses: resources to a Nornir result, and templates to text."""
+
+from __future__ import annotations
+
+import shlex
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from nornir.core.task import Result, Task
+from nornir_jinja2.plugins.tasks import template_file
+
+from phoenix.artifacts import Artifact
+from phoenix.converge import Change, HostSession, Program, Resource, Upload
+from phoenix.run import Run
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+ANCHOR_FILE = "/usr/local/share/ca-certificates/phoenix_ca.crt"
+"""The estate's root on every host that trusts it."""
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The one Jinja2 environment: an undefined name is an error, never an empty string."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # configuration files and shell, not HTML
+    )
+    made.filters |= {"quote": shlex.quote, "unit_word": unit_word}
+    return made
+
+
+def unit_word(text: str) -> str:
+    """Quote one word of a command line in a systemd unit (systemd.service(5), "Command lines")."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'
+
+
+def render(task: Task, template: str, **values: Any) -> str:
+    """Render a template for a host."""
+    rendered = template_file(task, template=template, jinja_env=environment(), **values)
+    return str(rendered.result)
+
+
+def session(task: Task) -> HostSession:
+    """The session of the task's host."""
+    connection = task.host.get_connection("phoenix_host", task.nornir.config)
+    assert isinstance(connection, HostSession)  # noqa: S101  # what our own plugin hands out
+    return connection
+
+
+def converge(task: Task, run: Run, *resources: Resource) -> Result:
+    """Observe, compare, and unless this is a dry run make the changes."""
+    host = session(task)
+    seen = host.observe(resources)
+    changes = [change for resource in resources for change in resource.changes(seen)]
+    if changes and not run.dry_run:
+        host.apply(changes)
+    return result(task, [change for change in changes if not change.guard])
+
+
+def result(task: Task, changes: list[Change]) -> Result:
+    """The Nornir result of changes: a diff that a person wants to read, and the changes themselves."""
+    diff = "\n".join(change.diff or str(change) for change in changes)
+    return Result(host=task.host, changed=bool(changes), diff=diff, changes=tuple(changes))
+
+
+def program(artifact: Artifact) -> Program:
+    """A pinned program in /usr/local/bin; the time of the file is made from its checksum, so that it tells contents apart."""
+    mtime = int(artifact.sha256[:7], 16)
+    upload = Upload(artifact.packed, f"/usr/local/bin/{artifact.name}", "0755", mtime)
+    return Program(artifact.name, artifact.version, artifact.size, upload)

@@ -1,0 +1,92 @@
+"""Nginx: the edge, which ends TLS for clients and verifies the mesh; and the door of mutual TLS before an agent."""
+
+from __future__ import annotations
+
+from nornir.core.task import Result, Task
+
+from phoenix.converge import Daemon, Directory, Exclusive, File, Resource, Unit
+from phoenix.derive.certificates import certificates, leaves_of, server_leaf
+from phoenix.derive.flows import MESH_EDGE_PORT, clients
+from phoenix.derive.routes import routes
+from phoenix.estate import Guest
+from phoenix.run import Run
+from tasks.converging import ANCHOR_FILE, converge, render
+
+CONFIG = "/etc/nginx/conf.d/phoenix.conf"
+
+
+def configure_nginx(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+    """Bring Nginx to what the estate's routes, or its mutual TLS, say."""
+    del dry_run
+    return converge(task, run, *nginx_resources(task, run))
+
+
+def nginx_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """Everything that Nginx needs on a host; nothing on a host without a listener for it."""
+    guest = run.estate.host(task.host.name)
+    assert isinstance(guest, Guest)  # noqa: S101  # the stage runs on guests
+    if guest.has("nginx"):
+        return _daemon(_edge(task, run), f"curl -fsS -o /dev/null -w %{{http_code}} http://127.0.0.1:80/ | grep -q 301")
+    agents = [name for name, service in guest.services.items() if service.tls == "mutual"]
+    if not agents:
+        return ()
+    text = "\n".join(_door(task, run, guest, name) for name in agents)
+    port = guest.services[agents[0]].port
+    return _daemon(text, f"ss -Hltn 'sport = :{port}' | grep -q .")
+
+
+def _daemon(config: str, probe: str) -> tuple[Resource, ...]:
+    return (
+        Directory("/etc/nginx/conf.d"),
+        Daemon(
+            Unit("nginx.service"),
+            files=(
+                File(CONFIG, config),
+                Exclusive("/etc/nginx/conf.d/*.conf", (CONFIG,)),
+                Exclusive("/etc/nginx/sites-enabled/*", ()),
+            ),
+            check="nginx -t",
+            probe=probe,
+        ),
+    )
+
+
+def _edge(task: Task, run: Run) -> str:
+    estate = run.estate
+    guest = estate.guest_with("nginx")
+    leaf = next(leaf for leaf in leaves_of(estate, guest.name) if leaf.name == "internal_traefik_proxy")
+    return render(
+        task,
+        "nginx/gateway.conf.j2",
+        names=[name for route in routes(estate) for name in route.hosts],
+        mesh=estate.guest_with("traefik").address,
+        mesh_port=MESH_EDGE_PORT,
+        leaf=leaf,
+        anchor=ANCHOR_FILE,
+        zone=estate.zone,
+        status_ports=[service.port for service in guest.services.values() if service.expose],
+        status_clients=[estate.guest_with("traefik").address, estate.hypervisor_of(guest).address],
+    )
+
+
+def _door(task: Task, run: Run, guest: Guest, name: str) -> str:
+    estate, service = run.estate, guest.services[name]
+    allowed = clients(estate, service.clients)
+    shown = [
+        leaf.dns[0]
+        for leaf in certificates(estate)
+        if leaf.name == f"{name}-client" and leaf.host in allowed
+    ]
+    published = guest.containers[name].ports[0] if name in guest.containers else f"127.0.0.1:{service.port}"
+    backend = published.split(":")[-2]
+    return render(
+        task,
+        "nginx/agent.conf.j2",
+        service=name,
+        address=guest.address,
+        port=service.port,
+        leaf=server_leaf(estate, name),
+        anchor=ANCHOR_FILE,
+        clients=shown,
+        backend_port=backend,
+    )

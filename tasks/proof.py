@@ -1,0 +1,65 @@
+"""The final proof: every route is asked for from the hypervisor, through the edge and straight at the mesh."""
+
+from __future__ import annotations
+
+from nornir.core.task import Result, Task
+
+from phoenix.derive.names import records
+from phoenix.derive.routes import Route, routes
+from phoenix.estate import Estate
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+from tasks.converging import ANCHOR_FILE, result, session
+
+PROOF_SECONDS = 45
+
+SCRIPT = """
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+end=$(($(date +%s) + {limit}))
+ask() {{
+  name=$1 via=$2 path=$3 good=$4
+  while :; do
+    code=$(curl -sS -o /dev/null -w '%{{http_code}}' --max-time 5 --cacert {anchor} --connect-to "::$via:443" "https://$name$path" 2>&1)
+    if echo "$code" | grep -Eqx "$good"; then return 0; fi
+    [ "$(date +%s)" -lt $end ] || {{ echo "$name by $via: $code"; return 1; }}
+    sleep 0.3
+  done
+}}
+{asks}
+wait
+"""
+
+
+def prove_routes(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+    """Ask for every route; a route that does not answer in time fails the run, with what was heard instead."""
+    del dry_run
+    if run.dry_run:
+        return result(task, [])
+    estate = run.estate
+    edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
+    asks = [
+        f"ask {name} {via} {route.health} '{_good(estate, route)}' &"
+        for route in routes(estate)
+        for name in route.hosts
+        for via in (edge, mesh)
+    ]
+    script = SCRIPT.format(limit=PROOF_SECONDS, anchor=ANCHOR_FILE, asks="\n".join(asks))
+    done = session(task).run(script, PROOF_SECONDS + 20)
+    if done.status or done.out.strip():
+        silent = "; ".join(done.out.strip().splitlines()) or done.err.strip()
+        raise TaskFailedError(f"routes that do not answer: {silent}")
+    return result(task, [])
+
+
+def answering(estate: Estate) -> list[str]:
+    """The names that answer after a deployment, as URLs; other names of the estate are not for browsers."""
+    known = {record.name for record in records(estate)}
+    return [f"https://{name}/" for route in routes(estate) for name in route.hosts if name in known]
+
+
+def _good(estate: Estate, route: Route) -> str:
+    """A pattern of good HTTP statuses; whether somebody else's workload is up is not ours to judge."""
+    external = any(route.service in guest.services and guest.workload == "external" for guest in estate.guests)
+    if route.backend is None:
+        return "[23].."
+    return "[23]..|40[135]|50[234]" if external else "2.."

@@ -1,0 +1,45 @@
+"""Waiting until a guest that was just started can be worked in, with a limit and a reason."""
+
+from __future__ import annotations
+
+import time
+
+from phoenix.connections.proxmox import ApiError
+from phoenix.connections.ssh import ConnectionFailedError
+from phoenix.estate import Guest
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+
+READY_SECONDS = 180.0
+CONTAINER = """
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+end=$(($(date +%s) + {limit}))
+while [ "$(date +%s)" -lt $end ]; do
+  state=$(timeout 5 lxc-attach -n {vmid} -- systemctl is-system-running 2>/dev/null </dev/null)
+  case $state in running|degraded) exit 0 ;; esac
+  sleep 0.1
+done
+echo "systemd in it says: ${{state:-nothing}}"
+exit 1
+"""
+CLOUD_INIT = "if command -v cloud-init >/dev/null; then timeout 170 cloud-init status --wait >/dev/null; fi; systemctl is-system-running --wait || true"
+
+
+def wait_until_ready(run: Run, guest: Guest) -> None:
+    """Return when the guest's systemd has come up; TaskFailedError says what it waited for in vain."""
+    if guest.kind == "lxc":
+        script = CONTAINER.format(limit=int(READY_SECONDS), vmid=guest.vmid)
+        done = run.session(guest.hypervisor).run(script, READY_SECONDS + 10)
+        if done.status:
+            raise TaskFailedError(f"did not come up within {READY_SECONDS:.0f} s: {done.out.strip()}")
+        return
+    deadline, reason = time.monotonic() + READY_SECONDS, ""
+    while time.monotonic() < deadline:
+        try:
+            run.session(guest.name).run(CLOUD_INIT, READY_SECONDS)
+        except (ConnectionFailedError, ApiError) as error:
+            reason = str(error)
+            time.sleep(0.3)
+        else:
+            return
+    raise TaskFailedError(f"did not come up within {READY_SECONDS:.0f} s: {reason}")

@@ -1,0 +1,87 @@
+"""The stages of a deployment: the whole story on one screen."""
+
+from __future__ import annotations
+
+from phoenix.derive.certificates import certificates
+from phoenix.estate import Estate, Template
+from phoenix.run import Stage, Step, group, guests, hypervisors
+from phoenix.run.stage import Selector
+from tasks.access import check_access
+from tasks.base import install_software
+from tasks.ca import init_ca
+from tasks.certificate import issue_certificates
+from tasks.dns import serve_dns
+from tasks.docker import deploy_stacks, mount_storage
+from tasks.firewall import apply_cluster_firewall, apply_guest_firewall, prepare_cluster_sets
+from tasks.guest import create_guest
+from tasks.nginx import configure_nginx
+from tasks.observe import observe_host
+from tasks.portainer import register_agents
+from tasks.proof import prove_routes
+from tasks.storage import prepare_storage
+from tasks.traefik import configure_traefik
+from tasks.trust import push_trust
+
+
+def deployment(estate: Estate) -> tuple[Stage, ...]:
+    """Everything from an empty hypervisor to names that answer; each stage can be the first that has something to do."""
+    return (
+        preflight(),
+        Stage(
+            "hypervisor",
+            (
+                Step(observe_host, hypervisors),
+                Step(prepare_storage, hypervisors),
+                Step(serve_dns, hypervisors),
+                Step(prepare_cluster_sets, hypervisors),
+            ),
+        ),
+        *(Stage("templates", (Step(create_guest, level),)) for level in _template_levels(estate)),
+        Stage(
+            "guests",
+            (Step(create_guest, guests), Step(observe_host, guests), Step(install_software, guests)),
+        ),
+        Stage("authority", (Step(init_ca, group("step_ca")),)),
+        Stage("trust", (Step(push_trust, group("trusted_ca")),)),
+        Stage("storage", (Step(mount_storage, guests),)),
+        Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
+        Stage(
+            "services",
+            (
+                Step(configure_traefik, group("traefik")),
+                Step(deploy_stacks, group("docker")),
+                Step(configure_nginx, group("nginx", "portainer_agent")),
+            ),
+        ),
+        Stage("portainer", (Step(register_agents, group("portainer")),)),
+        Stage("firewall", (Step(apply_guest_firewall, guests), Step(apply_cluster_firewall, hypervisors))),
+        Stage("proof", (Step(prove_routes, hypervisors),)),
+    )
+
+
+def preflight() -> Stage:
+    """What every runbook begins with."""
+    return Stage("preflight", (Step(check_access, hypervisors),))
+
+
+def holders_of_leaves(estate: Estate) -> tuple[str, ...]:
+    """Guests that have a leaf by token."""
+    return tuple(dict.fromkeys(leaf.host for leaf in certificates(estate)))
+
+
+def _template_levels(estate: Estate) -> list[Selector]:
+    """Templates by how many clones they are away from an image: each level is made from the one before it."""
+    templates = {template.name: template for template in estate.templates}
+
+    def depth(template: Template) -> int:
+        origin = templates.get(template.clone_of or "")
+        return 0 if origin is None else depth(origin) + 1
+
+    levels: dict[int, tuple[str, ...]] = {}
+    for template in estate.templates:
+        levels[depth(template)] = (*levels.get(depth(template), ()), template.name)
+    return [_fixed(levels[level]) for level in sorted(levels)]
+
+
+def _fixed(names: tuple[str, ...]) -> Selector:
+    return lambda estate: names if estate else ()

@@ -1,0 +1,68 @@
+"""Trust: the estate's root in the system store of every host of `trusted_ca`, and in what reads that store only once."""
+
+from __future__ import annotations
+
+from nornir.core.task import Result, Task
+
+from phoenix.converge import Change, File, Observation, Probe, Resource
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+from tasks.converging import ANCHOR_FILE, converge
+
+STORE = "/etc/ssl/certs"
+BUNDLE = f"{STORE}/ca-certificates.crt"
+LINK = f"{STORE}/phoenix_ca.pem"
+
+# Does for one new root what update-ca-certificates(8) does for all 140, and leaves the same store; where the store is
+# not as expected, or held another root of ours, the distribution's own tool does it.
+ADD = f"""
+hash=$(openssl x509 -noout -subject_hash -in {ANCHOR_FILE}) || exit 1
+if [ -s {BUNDLE} ] && [ ! -e {LINK} ] && [ ! -e {STORE}/$hash.0 ]; then
+  ln -s {ANCHOR_FILE} {LINK} && ln -s phoenix_ca.pem {STORE}/$hash.0 || exit 1
+  cat {BUNDLE} {ANCHOR_FILE} >{BUNDLE}.new && chmod 644 {BUNDLE}.new && mv -f {BUNDLE}.new {BUNDLE} || exit 1
+  for hook in /etc/ca-certificates/update.d/*; do [ ! -x "$hook" ] || printf '+%s\\n' {LINK} | "$hook" || exit 1; done
+else
+  timeout 120 update-ca-certificates --fresh
+fi
+"""
+TRUSTED = (
+    f'[ "$(readlink {LINK})" = {ANCHOR_FILE} ] && '
+    f'grep -qxF "$(sed -n 3p {ANCHOR_FILE})" {BUNDLE} && echo trusted'
+)
+RESTART_DOCKER = "if systemctl is-active --quiet docker; then systemctl restart docker; fi"
+
+
+class SystemTrust:
+    """The root's file and its place in the system store."""
+
+    def __init__(self, anchor: str) -> None:
+        self.file = File(ANCHOR_FILE, anchor)
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the file and for the store."""
+        return (*self.file.probes(), Probe("command", "trust", TRUSTED))
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Write the root, enter it into the store, and restart Docker, which reads the store only when it starts."""
+        written = self.file.changes(seen)
+        if not written and seen.outputs.get("trust", "").strip() == "trusted":
+            return ()
+        return (
+            *written,
+            Change(f"trust store {STORE}", "update", "the estate's root is not in it", script=ADD),
+            Change("docker", "restart", script=RESTART_DOCKER, guard=True),
+        )
+
+
+def push_trust(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+    """Make the host trust the estate's authority."""
+    del dry_run
+    if run.anchor is None and not run.dry_run:
+        raise TaskFailedError("the estate's root is not known: deploy the authority first")
+    return converge(task, run, *trust_resources(task, run))
+
+
+def trust_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """What trust needs on a host; nothing can be said before there is a root."""
+    del task
+    return (SystemTrust(run.anchor),) if run.anchor else ()
