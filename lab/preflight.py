@@ -28,6 +28,7 @@ PROGRAMS = {
     "nft": "nftables",
     "setpriv": "util-linux",
     "unshare": "util-linux",
+    "zstd": "zstd",
 }
 # An overlay can use these as its upper layer; an overlay or a tmpfs may not, or not with all that guests need.
 REAL_FILE_SYSTEMS = ("ext2/ext3", "xfs", "btrfs")  # as `stat` names them; the first is ext4 too

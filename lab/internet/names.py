@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-MIRROR = "198.51.100.10"
-REGISTRY = "198.51.100.20"
+MIRROR = "198.18.0.10"
+REGISTRY = "198.18.0.20"
 RESOLVERS = ("8.8.8.8", "1.1.1.1")
 
 NAMES = {

@@ -4,6 +4,7 @@ A program of its own, since a process that entered another mount namespace canno
 a copy of the source's mount (open_tree), enters the guest, and attaches the copy there (move_mount).
 """
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -72,6 +73,8 @@ def detach(pid: str, target: str) -> None:
     """Unmount ``target`` in the guest; processes that use it keep what they have open."""
     _enter(pid)
     _checked(_libc.umount2(target.encode(), _DETACH), f"unmount {target}")
+    with contextlib.suppress(OSError):
+        os.rmdir(target)  # an empty directory would pass for an empty export
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Paramiko's Transport is used directly: no agent, no known_hosts, no first sight.
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -19,6 +20,8 @@ from phoenix.connections.access import SshAccess
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 15
+# Paramiko tells its own story on standard error; what matters of it is in our errors.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 SESSIONS = 8
 
 
