@@ -42,6 +42,6 @@ def test_required_means_required(
     pytester.makepyfile(test_other=RUNS)
     pytester.mkdir("lab")
     (pytester.path / "lab" / "test_guests.py").write_text(lab_test)
-    run = pytester.runpytest_inprocess("-ra", "--strict-markers", *options)
+    run = pytester.runpytest_inprocess("-p", "no:fakepve", "-ra", "--strict-markers", *options)
     assert says in run.stdout.str()
     assert run.ret == status
