@@ -131,7 +131,7 @@ def _mint(run: Run, leaf: Leaf) -> str:
         f"export PATH=/usr/local/bin:/usr/bin:/bin\n"
         f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={STATE} STEPPATH={STATE} step ca token "
         f"{shlex.quote(leaf.dns[0])} {names} --provisioner {shlex.quote(run.estate.settings.ca.provisioner)} "
-        f"--provisioner-password-file {STATE}/secrets/provisioner_password --offline --ca-config {STATE}/config/ca.json "
+        f"--provisioner-password-file {STATE}/secrets/provisioner_password "
         f"--ca-url {ca_url(run.estate)} --root {STATE}/certs/root_ca.crt"
     )
     done = run.session(authority).run(script)

@@ -49,11 +49,17 @@ def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_ru
         if records is None:
             continue
         changes = sum(len(task.changes) for task in records)
-        errors = [task.error for task in records if task.error]
-        outcome = f"[red]{escape(errors[0])}[/]" if errors else ("changed" if changes else "as it should be")
+        outcome = _outcome(records)
         table.add_row(host, str(changes), f"{sum(task.seconds for task in records):.1f}", outcome)
     console.print(table)
     console.print(f"{record.changed} changes on {len(record.hosts)} hosts in {record.seconds:.1f} s")
+
+
+def _outcome(records: Sequence[TaskRecord]) -> str:
+    failed = next((record for record in records if record.error), None)
+    if failed:
+        return "[red]left out[/]" if failed.skipped else f"[red]failed in {failed.stage}[/]"
+    return "changed" if any(record.changes for record in records) else "as it should be"
 
 
 def _indented(text: str) -> str:
