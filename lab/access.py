@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lab.forward import Forwarder
     from lab.places import Places
 
-TEMPLATE = """# How the controller reaches the embedded lab. Written by runbooks/lab.py; as secret as a password.
+TEMPLATE = """# How the controller reaches the lab. Written by runbooks/lab.py; as secret as a password.
 pve:
   api:
     url: {url}

@@ -1,4 +1,4 @@
-"""This machine's way to Debian's packages: its own sources and settings, without touching its own apt state."""
+"""This machine's way to Debian's packages: its sources and settings, but not its apt state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def one_line_sources(content: str) -> list[str]:
     """The lines of a sources.list that serve Debian bookworm's main."""
     found = []
     for line in content.splitlines():
-        match = re.match(r"\s*deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<parts>[^#]+)", line)
+        match = re.match(
+            r"\s*deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<parts>[^#]+)", line
+        )
         if not match or match["suite"] not in WANTED_SUITES or "main" not in match["parts"].split():
             continue
         options = match["options"] or ""
@@ -46,7 +48,10 @@ def deb822_sources(content: str) -> list[str]:
     found = []
     plain = "\n".join(line for line in content.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", plain):
-        fields = {key.lower(): value.split() for key, value in re.findall(r"(?m)^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza)}
+        fields = {
+            key.lower(): value.split()
+            for key, value in re.findall(r"(?m)^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza)
+        }
         if "deb" not in fields.get("types", []) or "main" not in fields.get("components", []):
             continue
         if fields.get("enabled") == ["no"]:
@@ -91,7 +96,15 @@ class PrivateApt:
 
     def download(self, packages: Sequence[str]) -> Path:
         """The directory with the packages, with everything that they and Debian's essential ones need."""
-        argv = ["apt-get", *self._options(), "-qq", "-y", "--no-install-recommends", "--download-only", "install"]
+        argv = [
+            "apt-get",
+            *self._options(),
+            "-qq",
+            "-y",
+            "--no-install-recommends",
+            "--download-only",
+            "install",
+        ]
         run([*argv, "?essential", *packages], limit=900)
         return self.base / "cache/archives"
 

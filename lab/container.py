@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.places import CODE, INSIDE_CLIENT, INSIDE_CODE, INSIDE_IMAGE, INSIDE_REGISTRY, INSIDE_SITE, INSIDE_STATE, Places
+from lab.places import (
+    CODE,
+    INSIDE_CLIENT,
+    INSIDE_CODE,
+    INSIDE_IMAGE,
+    INSIDE_REGISTRY,
+    INSIDE_SITE,
+    INSIDE_STATE,
+    Places,
+)
 from lab.run import run, wait_until
 
 if TYPE_CHECKING:
@@ -80,9 +89,14 @@ class Container:
         for name, inside in PERSISTENT.items():
             (self.places.lab / name).mkdir(exist_ok=True)
             lines.append(f"lxc.mount.entry = {self.places.lab / name} {inside} none bind,create=dir 0 0\n")
-        shown = {CODE: INSIDE_CODE / "lab", image.path: INSIDE_IMAGE, site: INSIDE_SITE, registry: INSIDE_REGISTRY}
-        for path, inside in shown.items():
-            lines.append(f"lxc.mount.entry = {path} {str(inside)[1:]} none bind,ro,create=dir 0 0\n")
+        shown = {
+            CODE: INSIDE_CODE / "lab",
+            image.path: INSIDE_IMAGE,
+            site: INSIDE_SITE,
+            registry: INSIDE_REGISTRY,
+        }
+        for shown_path, shown_at in shown.items():
+            lines.append(f"lxc.mount.entry = {shown_path} {str(shown_at)[1:]} none bind,ro,create=dir 0 0\n")
         (home / "config").write_text("".join(lines))
 
     def start(self) -> None:
@@ -109,9 +123,9 @@ class Container:
                 wait_until(f"the end of the lab's processes {sorted(pids)}", lambda: not set(self._pids()), limit=5)
             time.sleep(0.02)
         for directory in self._groups():
-            for path, _, _ in os.walk(directory, topdown=False):
+            for group, _, _ in os.walk(directory, topdown=False):
                 with contextlib.suppress(FileNotFoundError):
-                    Path(path).rmdir()
+                    Path(group).rmdir()
 
     def forget(self) -> None:
         """Remove LXC's files of it."""
@@ -128,6 +142,6 @@ class Container:
 
     def _pids(self) -> Iterator[int]:
         for directory in self._groups():
-            for path, _, _ in os.walk(directory):
+            for group, _, _ in os.walk(directory):
                 with contextlib.suppress(OSError):
-                    yield from (int(pid) for pid in Path(path, "cgroup.procs").read_text().split())
+                    yield from (int(pid) for pid in Path(group, "cgroup.procs").read_text().split())

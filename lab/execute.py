@@ -34,7 +34,7 @@ NOT_FOUND, NOT_RUNNABLE, BY_SIGNAL = 127, 126, 128
 OWN = ("pve", "client", "internet", "operator")
 
 
-class UnknownHost(LabError):
+class UnknownHostError(LabError):
     """No machine of the lab has this name."""
 
 
@@ -51,8 +51,9 @@ def door(places: Places, host: str) -> Callable[[], None]:
     known = guests(places)
     if host not in OWN and host not in known:
         near = difflib.get_close_matches(host, [*OWN, *known], n=3, cutoff=0.3)
-        meant = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UnknownHost(f"the lab has no host {host!r}{meant} It has: {', '.join([*OWN, *sorted(known)])}")
+        meant = f" (did you mean {' or '.join(near)}?)" if near else ""
+        there = ", ".join([*OWN, *sorted(known)])
+        raise UnknownHostError(f"the lab has no host {host!r}{meant}; it has {there}")
     hypervisor = Container(places).pid
     if hypervisor is None:
         raise LabError("the lab is not running; start it with: python runbooks/lab.py up")

@@ -1,4 +1,4 @@
-"""The controller's way into the lab: ports on the loopback whose connections are made by `operator` in the lab.
+"""The controller's way into the lab: loopback ports whose connections `operator` makes in the lab.
 
 One process, started by `up`: `python -m lab.forward LAB_DIRECTORY`. A socket belongs to the network namespace
 it was made in, so the controller's packets cross the hypervisor's firewall like anybody's on its LAN, and no
@@ -87,7 +87,7 @@ class Gate:
     async def connect(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the hypervisor; an OSError says why there is none."""
         made = await self._socket()
-        made.setblocking(False)
+        made.setblocking(False)  # noqa: FBT003 - the standard library's signature
         try:
             loop = asyncio.get_running_loop()
             await asyncio.wait_for(loop.sock_connect(made, (HYPERVISOR, port)), CONNECT_LIMIT)
@@ -124,7 +124,9 @@ async def serve(places: Places) -> None:
     ports = {}
     for name, (wanted, inside) in WANTED.items():
 
-        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int = inside) -> None:
+        async def handle(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int = inside
+        ) -> None:
             with contextlib.closing(writer):
                 try:
                     far_reader, far_writer = await gate.connect(port)

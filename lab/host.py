@@ -109,7 +109,7 @@ def _start_forwarder(places: Places) -> None:
 
 
 def down(places: Places, say: Callable[[str], None]) -> bool:
-    """Stop everything and remove its state; whether there was anything. Also mends what a killed `up` left."""
+    """Stop everything and remove its state, a killed `up`'s leftovers too; whether there was anything."""
     with locked(places.cache / f"{places.name}.lock", limit=120, busy=BUSY):
         leftovers = any(CGROUPS.glob(f"*/{places.name}*")) or any(CGROUPS.glob(f"{places.name}*"))
         if not places.lab.exists() and not leftovers:
@@ -135,7 +135,9 @@ def _remove(lab: Path) -> None:
     mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     inside = [path for path in mounted if path.startswith(f"{lab}/")]
     if inside:
-        raise LabError(f"{inside[0]} is mounted and the lab did not mount it; unmount it, then `lab.py down` again")
+        raise LabError(
+            f"{inside[0]} is mounted and the lab did not mount it; unmount it, then `lab.py down` again"
+        )
     shutil.rmtree(lab)
 
 
@@ -144,7 +146,11 @@ def parts(places: Places) -> list[tuple[str, bool]]:
     found = [("hypervisor", Container(places).pid is not None)]
     states = unit_states(places) if found[0][1] else dict.fromkeys(UNITS, "unknown")
     found += [(unit.removeprefix("phoenix-lab-"), state == "active") for unit, state in states.items()]
-    return [*found, ("forwarder", forward.running(places.lab) is not None), ("access file", places.access.is_file())]
+    return [
+        *found,
+        ("forwarder", forward.running(places.lab) is not None),
+        ("access file", places.access.is_file()),
+    ]
 
 
 def elapsed(since: float) -> str:

@@ -1,4 +1,4 @@
-"""The lab's image: trees and package repository, built once and kept in the cache under the key of their recipe."""
+"""The lab's image: trees and package repository, built once, cached under the key of their recipe."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def _build(image: Image, scratch: Path, say: Callable[[str], None]) -> None:
     with ThreadPoolExecutor(2) as pool:
         jobs = [
             pool.submit(trees.copy_shifted, image.guest, image.shifted),
-            pool.submit(trees.build_hypervisor, image.guest, image.repository, image.hypervisor, scratch / "layer"),
+            pool.submit(
+                trees.build_hypervisor, image.guest, image.repository, image.hypervisor, scratch / "layer"
+            ),
         ]
         for job in jobs:
             job.result()

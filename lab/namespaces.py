@@ -69,7 +69,8 @@ def enter(process: Path, net: Path | None = None) -> None:
     opened = []
     for kind in ALL:
         path = net if kind == "net" and net else process / "ns" / kind
-        if os.path.exists(own / kind) and not os.path.samefile(path, own / kind):  # joining one's own is refused
+        # Joining one's own is refused for some kinds, and an old kernel lacks others.
+        if (own / kind).exists() and not path.samefile(own / kind):
             opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     for fd in opened:
         setns(fd)

@@ -55,7 +55,9 @@ STANDS = (
     Stand("portainer/portainer-ce", "portainer", "/portainer", (8000, 9000, 9443)),
     Stand("portainer/agent", "agent", "/app/agent", (9001,), "/app"),
     Stand("qdrant/qdrant", "qdrant", "/qdrant/entrypoint.sh", (6333, 6334), "/qdrant", entry=False),
-    Stand("thinkheads/thinkheads_ai_app", "thinkheads", "/usr/local/bin/thinkheads-ai-app", (8000,), entry=False),
+    Stand(
+        "thinkheads/thinkheads_ai_app", "thinkheads", "/usr/local/bin/thinkheads-ai-app", (8000,), entry=False
+    ),
 )
 
 
@@ -69,14 +71,14 @@ class Layer:
 
     def add(self, name: str, content: bytes, mode: int = 0o644) -> None:
         """Add a file, and the directories above it."""
-        self.directory(os.path.dirname(name))
+        self.directory(name.rpartition("/")[0])
         entry = self._entry(name, tarfile.REGTYPE, mode)
         entry.size = len(content)
         self._tar.addfile(entry, io.BytesIO(content))
 
     def link(self, name: str, target: str) -> None:
         """Add a symbolic link."""
-        self.directory(os.path.dirname(name))
+        self.directory(name.rpartition("/")[0])
         entry = self._entry(name, tarfile.SYMTYPE, 0o777)
         entry.linkname = target
         self._tar.addfile(entry)
@@ -84,7 +86,7 @@ class Layer:
     def directory(self, name: str, mode: int = 0o755) -> None:
         """Add a directory, once, and those above it."""
         if name and name not in self._directories:
-            self.directory(os.path.dirname(name))
+            self.directory(name.rpartition("/")[0])
             self._directories.add(name)
             self._tar.addfile(self._entry(name, tarfile.DIRTYPE, mode))
 
@@ -108,7 +110,9 @@ def obtain(places: Places, image: Image, say: Callable[[str], None]) -> Path:
     target = places.cache / "registry" / digests.hexdigest()[:16]
     if target.is_dir():
         return target
-    with locked(target.parent / ".lock", limit=BUILD_LIMIT, busy="the container images that another process makes"):
+    with locked(
+        target.parent / ".lock", limit=BUILD_LIMIT, busy="the container images that another process makes"
+    ):
         if not target.is_dir():
             say("making the container images")
             for rest in target.parent.glob(".build-*"):  # of a builder that was killed: we hold its lock now

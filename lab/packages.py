@@ -15,8 +15,8 @@ HYPERVISOR = ("apt-utils", "ethtool", "kmod", "lxc", "nftables", "perl", "rsync"
 
 # Installed by a deployment, from the package repository that the lab serves; their dependencies come along.
 DEPLOYED = (
-    "acl", "conntrack", "dnsmasq", "dnsmasq-base", "docker.io", "iptables", "jq", "logrotate", "netcat-openbsd",
-    "nftables", "nginx", "nginx-light", "nmap", "tcpdump", "tzdata", "zstd",
+    "acl", "conntrack", "dnsmasq", "dnsmasq-base", "docker.io", "iptables", "jq", "logrotate",
+    "netcat-openbsd", "nftables", "nginx", "nginx-light", "nmap", "tcpdump", "tzdata", "zstd",
 )  # fmt: skip
 
 # usrmerge converts a tree that was never unmerged, and draws in perl.

@@ -1,4 +1,4 @@
-"""What the lab needs of this machine: everything that is missing is said at once, and then nothing is started."""
+"""What the lab needs of this machine: all that is missing is said at once, and then nothing starts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROGRAMS = {
     "unshare": "util-linux",
     "zstd": "zstd",
 }
-# An overlay can use these as its upper layer; an overlay or a tmpfs may not, or not with all that guests need.
+# An overlay can use these as its upper layer; another overlay cannot be one.
 REAL_FILE_SYSTEMS = ("ext2/ext3", "xfs", "btrfs")  # as `stat` names them; the first is ext4 too
 SYSCTLS = {
     "fs/inotify/max_user_instances": 8192,
@@ -55,7 +55,11 @@ def check(places: Places) -> None:
 def missing(places: Places) -> Iterator[str]:
     """Each prerequisite that is not met, with what to do about it."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    absent = [f"{name} (package {package})" for name, package in PROGRAMS.items() if not shutil.which(name, path=path)]
+    absent = [
+        f"{name} (package {package})"
+        for name, package in PROGRAMS.items()
+        if not shutil.which(name, path=path)
+    ]
     if absent:
         yield f"programs are missing: {', '.join(absent)}. `make setup` installs them"
     if os.geteuid() != 0:
@@ -71,16 +75,20 @@ def _kernel() -> Iterator[str]:
         yield "the kernel has no overlayfs (module overlay)"
     _modprobe("br_netfilter")
     if not Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
-        yield "the kernel has no br_netfilter: bridged packets would pass unfiltered. Try: modprobe br_netfilter"
+        yield "no br_netfilter: bridged packets would pass unfiltered. Try: modprobe br_netfilter"
     if not _works("unshare", "--user", "--map-root-user", "true"):
         yield "no user namespaces: see /proc/sys/user/max_user_namespaces, and the sandbox this runs in"
     if not _works("unshare", "--net", "ip", "link", "add", "probe0", "type", "bridge"):
         yield "no network namespace with a bridge could be made (module bridge)"
-    if not _works("unshare", "--net", "ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"):
+    if not _works(
+        "unshare", "--net", "ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"
+    ):
         yield "no veth pair could be made (module veth)"
     if not _works("unshare", "--net", "nft", "add", "table", "inet", "probe"):
         yield "nft cannot make a table (modules nf_tables, nf_tables_inet)"
-    if not any(Path("/sys/fs/cgroup", name).exists() for name in ("cgroup.controllers", "devices", "systemd")):
+    if not any(
+        Path("/sys/fs/cgroup", name).exists() for name in ("cgroup.controllers", "devices", "systemd")
+    ):
         yield "no control groups are mounted at /sys/fs/cgroup"
 
 
@@ -93,8 +101,8 @@ def _space(places: Places) -> Iterator[str]:
         kind = _file_system(existing)
         if kind not in REAL_FILE_SYSTEMS:
             yield (
-                f"the {name} directory {path} lies on {kind}, which overlays cannot build upon; ext4, xfs or btrfs"
-                f" can. Name another in PHOENIX_{name.upper()}"
+                f"the {name} directory {path} lies on {kind}, which overlays cannot build upon;"
+                f" ext4, xfs or btrfs can. Name another in PHOENIX_{name.upper()}"
             )
         free = shutil.disk_usage(existing).free
         if free < needed:
@@ -117,7 +125,7 @@ def _file_system(path: Path) -> str:
 
 
 def _modprobe(module: str) -> None:
-    """Load a module; a kernel that has it built in needs no modprobe, and one that lacks it is told by the check."""
+    """Load a module if there is one; whether the kernel can do it is checked afterwards."""
     if shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin:/bin"):
         _probe("modprobe", "-q", module)
 
@@ -129,7 +137,9 @@ def _works(*argv: str) -> bool:
 
 def _probe(*argv: str) -> subprocess.CompletedProcess[bytes] | None:
     try:
-        return subprocess.run(argv, capture_output=True, check=False, timeout=PROBE_LIMIT, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            argv, capture_output=True, check=False, timeout=PROBE_LIMIT, stdin=subprocess.DEVNULL
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
 

@@ -1,4 +1,4 @@
-"""The package repository that the lab's `internet` serves as deb.debian.org: Debian's packages and two stand-ins."""
+"""What the lab's `internet` serves as deb.debian.org: Debian's packages, and two stand-ins."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def build_stand_in(package: StandIn, scratch: Path, pool: Path) -> None:
 
 
 def repack(deb: Path, target: Path) -> None:
-    """The same package, packed so that unpacking costs next to nothing: guests are made often, images once."""
+    """The same package, packed so that unpacking costs little: images are built once, guests often."""
     control = run(["dpkg-deb", "--ctrl-tarfile", deb]).stdout
     data = run(["sh", "-c", 'dpkg-deb --fsys-tarfile "$0" | zstd -q -1', deb], limit=120).stdout
     with target.open("wb") as file:
@@ -109,8 +109,12 @@ def index(repository: Path) -> None:
     binary = repository / f"dists/{SUITE}/main/binary-{architecture}"
     binary.mkdir(parents=True, exist_ok=True)
     # Paths in the index count from the repository's root.
-    (binary / "Packages").write_bytes(run(["sh", "-c", 'cd "$0" && apt-ftparchive packages pool', repository]).stdout)
+    (binary / "Packages").write_bytes(
+        run(["sh", "-c", 'cd "$0" && apt-ftparchive packages pool', repository]).stdout
+    )
     facts = {"Suite": SUITE, "Codename": SUITE, "Architectures": architecture, "Components": "main"}
-    options = [word for key, value in facts.items() for word in ("-o", f"APT::FTPArchive::Release::{key}={value}")]
+    options = [
+        word for key, value in facts.items() for word in ("-o", f"APT::FTPArchive::Release::{key}={value}")
+    ]
     release = run(["apt-ftparchive", *options, "release", repository / f"dists/{SUITE}"]).stdout
     (repository / f"dists/{SUITE}/Release").write_bytes(release)

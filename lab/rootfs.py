@@ -19,7 +19,7 @@ PermitRootLogin prohibit-password
 PasswordAuthentication no
 UseDNS no
 """
-# What a node's installer writes. The lab's bridge is made by phoenix-lab-network.service; this is for readers.
+# What a node's installer writes, for readers: phoenix-lab-network.service makes the bridge.
 INTERFACES = f"""auto lo
 iface lo inet loopback
 

@@ -28,9 +28,10 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """The finished program; a LabError if it failed, was not found, or took longer than its limit."""
     words = [str(word) for word in argv]
-    source = {"input": data} if data is not None else {"stdin": subprocess.DEVNULL}
     try:
-        done = subprocess.run(words, capture_output=True, check=False, timeout=limit, env=env, **source)  # type: ignore[call-overload]  # the two ways to say where stdin comes from
+        done = subprocess.run(
+            words, input=data or b"", capture_output=True, check=False, timeout=limit, env=env
+        )
     except FileNotFoundError:
         raise LabError(f"{words[0]} is not installed; `make setup` installs what the lab needs") from None
     except subprocess.TimeoutExpired:
@@ -38,7 +39,7 @@ def run(
     if check and done.returncode:
         said = (done.stderr + done.stdout).decode(errors="replace").strip()[-TAIL:]
         raise LabError(f"`{' '.join(words)[:200]}` failed with status {done.returncode}: {said}")
-    return subprocess.CompletedProcess(words, done.returncode, done.stdout, done.stderr)
+    return done
 
 
 def text(argv: Sequence[str | Path], *, limit: float = 60) -> str:

@@ -26,7 +26,9 @@ def obtain(places: Places, say: Callable[[str], None]) -> Path:
     target = places.cache / "site" / key
     if target.is_dir():
         return target
-    with locked(target.parent / ".lock", limit=INSTALL_LIMIT, busy="another installation of the API server's packages"):
+    with locked(
+        target.parent / ".lock", limit=INSTALL_LIMIT, busy="another installation of the API server's packages"
+    ):
         if not target.is_dir():
             say("installing the API server's packages")
             _install(target)
@@ -40,7 +42,8 @@ def _install(target: Path) -> None:
     try:
         run(
             [
-                sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
+                sys.executable, "-m", "pip", "install", "--quiet", "--no-input",
+                "--disable-pip-version-check",
                 "--target", scratch, "--python-version", HYPERVISOR_PYTHON, "--implementation", "cp",
                 "--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", LOCK,
             ],

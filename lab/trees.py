@@ -1,4 +1,4 @@
-"""The root trees of the lab: the guests', its copy with shifted owners, and the hypervisor's layer above it."""
+"""The lab's root trees: the guests', its copy with shifted owners, and the hypervisor's layer above."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ path-exclude=/usr/share/doc/*
 path-exclude=/usr/share/locale/*
 path-exclude=/usr/share/info/*
 """
-# Runs once Debian's essential packages are unpacked, before anything is configured. The library that turns
-# fsync off works inside too; host keys that exist are not generated; a certificate that lies there is trusted.
+# Runs once the essential packages are unpacked, before anything is configured. The library that turns fsync
+# off works inside too; host keys that exist are not generated; a certificate that lies there is trusted.
 EXTRACT_HOOK = f"""set -eu
 cp -a /usr/lib/*/{LIBEATMYDATA}* "$1"/usr/lib/*-linux-gnu/
 cp {{options}} "$1/etc/dpkg/dpkg.cfg.d/phoenix-lab"
@@ -58,7 +58,7 @@ def build_guest(repository: Path, authority: Path, target: Path) -> None:
         options.write_text(DPKG_OPTIONS)
         hook.write_text("#!/bin/sh\n" + EXTRACT_HOOK.format(options=options, authority=authority))
         hook.chmod(0o755)
-        argv = [
+        argv: list[str | Path] = [
             "eatmydata", "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--skip=check/empty",
             f"--hook-dir={MERGED_USR}", f"--extract-hook={hook}", f"--include={','.join(packages.GUEST)}",
             packages.SUITE, target, f"deb [trusted=yes] copy://{repository} {packages.SUITE} main",

@@ -1,8 +1,8 @@
-"""A stand-in for the public web's certificate authorities: what the lab's `internet` shows, its guests trust."""
+"""A stand-in for the public web's authorities: what the lab's `internet` shows, its guests trust."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
 AUTHORITY = "Phoenix Lab Public Web CA (stand-in)"
-LIFETIME = datetime.timedelta(days=3650)
+LIFETIME = dt.timedelta(days=3650)
 
 
 def _name(common: str) -> x509.Name:
@@ -26,7 +26,7 @@ def _name(common: str) -> x509.Name:
 
 
 def _certificate(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    start = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))
@@ -50,7 +50,9 @@ def private_pem(key: CertificateIssuerPrivateKeyTypes) -> bytes:
     )
 
 
-def self_signed(name: str, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName) -> x509.Certificate:
+def self_signed(
+    name: str, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName
+) -> x509.Certificate:
     """A certificate that vouches for itself, to be pinned by its fingerprint."""
     builder = _certificate(name, name, key).add_extension(names, critical=False)
     constraints = x509.BasicConstraints(ca=False, path_length=None)
@@ -58,7 +60,7 @@ def self_signed(name: str, key: ec.EllipticCurvePrivateKey, names: x509.SubjectA
 
 
 def create(directory: Path) -> None:
-    """Write ca.crt, and server.crt with server.key for the names that are served; the authority's key is not kept."""
+    """Write ca.crt, and server.crt with server.key for the served names; the authority's key is not kept."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = (
         _certificate(AUTHORITY, AUTHORITY, authority_key)

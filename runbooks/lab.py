@@ -26,10 +26,11 @@ def _say(message: str) -> None:
 
 @app.command()
 def up(
-    inventory: Annotated[Path, typer.Option(help="The estate whose external workloads the lab plays.")] = ROOT / "inventory",
+    inventory: Annotated[Path, typer.Option(help="The estate whose external workloads the lab plays.")] = ROOT
+    / "inventory",
 ) -> None:
     """Start the lab, building its image the first time; on a lab that is up, change nothing."""
-    from lab import host
+    from lab import host  # noqa: PLC0415 - late, so that --help is quick
 
     began = time.monotonic()
     places = Places.of_environment()
@@ -42,7 +43,7 @@ def up(
 @app.command()
 def down() -> None:
     """Stop the lab and remove its state: containers, processes, mounts, files. The cached image stays."""
-    from lab import host
+    from lab import host  # noqa: PLC0415 - late, so that --help is quick
 
     began = time.monotonic()
     if host.down(Places.of_environment(), _say):
@@ -54,7 +55,7 @@ def down() -> None:
 @app.command()
 def status() -> None:
     """Show what runs; the exit status is 0 if everything does, else 1."""
-    from lab import host
+    from lab import host  # noqa: PLC0415 - late, so that --help is quick
 
     found = host.parts(Places.of_environment())
     for name, runs in found:
@@ -64,11 +65,13 @@ def status() -> None:
 
 @app.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def execute(
-    host: Annotated[str, typer.Argument(help="pve, client, internet, operator, or a guest's inventory name.")],
+    host: Annotated[
+        str, typer.Argument(help="pve, client, internet, operator, or a guest's inventory name.")
+    ],
     command: Annotated[list[str], typer.Argument(help="The command, after `--`.")],
 ) -> None:
     """Run a command inside a machine of the lab; streams and exit status pass through unchanged."""
-    from lab.execute import execute as run
+    from lab.execute import execute as run  # noqa: PLC0415 - late, so that --help is quick
 
     words = command[1:] if command[0] == "--" else command
     raise typer.Exit(run(Places.of_environment(), host, words))
@@ -76,13 +79,13 @@ def execute(
 
 def main() -> None:
     """Run the command line; a lab's refusal is a message and not a traceback."""
-    from lab.execute import UnknownHost
+    from lab.execute import UnknownHostError  # noqa: PLC0415 - late, so that --help is quick
 
     try:
         app()
     except LabError as error:
         _say(str(error))
-        sys.exit(2 if isinstance(error, UnknownHost) else 1)
+        sys.exit(2 if isinstance(error, UnknownHostError) else 1)
 
 
 if __name__ == "__main__":

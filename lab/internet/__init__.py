@@ -1,1 +1,1 @@
-"""The stand-in for everything outside: router, resolver, package mirror and image registry. Plain Python only."""
+"""The stand-in for everything outside: router, resolver, package mirror, image registry. Plain Python."""

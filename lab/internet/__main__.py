@@ -1,4 +1,4 @@
-"""`python3 -m lab.internet`: everything of the outside in one process, in the network namespace `internet`."""
+"""`python3 -m lab.internet`: all of the outside in one process, in the network namespace `internet`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names the lab's internet knows, and at which of its addresses; a documentation range, routed nowhere."""
+"""Which names the lab's internet knows, and at which of its addresses; routed nowhere."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Programs that stand in for what the lab cannot have. Each speaks the part of the protocol that the estate uses."""
+"""Programs that stand in for what the lab cannot have. Each speaks the part of a protocol that is used."""

@@ -1,9 +1,9 @@
 """Stand-in for the Portainer agent (image portainer/agent). It says so at /ping.
 
 Speaks, over HTTPS on 9001 with a certificate made at start, as the real one: GET /ping (204, with the agent's
-headers), and GET of any Docker path (/info, /version, /containers/json; also below /docker), answered by the
-Docker socket where that is mounted. It cannot verify clients, as the real one: who may connect is the business
-of whatever stands before it. It does not check Portainer's signature header.
+headers), and GET of any Docker path (/info, /version, /containers/json; also below /docker), answered by
+the Docker socket where that is mounted. It cannot verify clients, as the real one: who may connect is the
+business of whatever stands before it. It does not check Portainer's signature header.
 """
 
 from __future__ import annotations
@@ -52,7 +52,11 @@ class Agent(Handler):
 
     def extra_headers(self) -> dict[str, str]:
         """Who answers."""
-        return {"Portainer-Agent": VERSION, "Portainer-Agent-Platform": "1", "Lab-Stand-In": "portainer-agent"}
+        return {
+            "Portainer-Agent": VERSION,
+            "Portainer-Agent-Platform": "1",
+            "Lab-Stand-In": "portainer-agent",
+        }
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
         """Answer the paths above."""

@@ -1,7 +1,7 @@
 """Stand-in for Portainer (image portainer/portainer-ce). Its page says so.
 
-Speaks, over HTTPS on 9443 and HTTP on 9000: /api/status, /api/system/status, /api/users/admin/check and /init,
-/api/auth, /api/endpoints with one kind of environment (the agent's), /api/upload/tls, and
+Speaks, over HTTPS on 9443 and HTTP on 9000: /api/status, /api/system/status, /api/users/admin/check and
+/init, /api/auth, /api/endpoints with one kind of environment (the agent's), /api/upload/tls, and
 /api/endpoints/ID/docker/…, passed on to the agent. It opens TLS to the agent as the real one does: with the
 environment's client certificate, verifying the agent's name and authority unless told to skip that.
 Takes --sslcert, --sslkey, --admin-password-file, --data, --http-disabled; ignores the other options.
@@ -40,7 +40,9 @@ class Portainer(Handler):
         if path in ("/api/status", "/api/system/status"):
             return 200, {"Version": VERSION, "InstanceID": self.store.instance}
         if path == "/api/users/admin/check":
-            return (204, None) if self.store.has_admin else (404, {"message": "No administrator account found"})
+            return (
+                (204, None) if self.store.has_admin else (404, {"message": "No administrator account found"})
+            )
         if (method, path) == ("POST", "/api/users/admin/init"):
             return self._init()
         if (method, path) == ("POST", "/api/auth"):
@@ -85,7 +87,9 @@ class Portainer(Handler):
     def _environment(self, method: str, number: int, docker: str | None) -> tuple[int, Any]:
         environment = self.store.environment(number)
         if environment is None:
-            raise Refusal(404, "Unable to find an environment with the specified identifier inside the database")
+            raise Refusal(
+                404, "Unable to find an environment with the specified identifier inside the database"
+            )
         if docker:
             return self._ask(environment, docker, method)
         if method == "PUT":
@@ -103,7 +107,9 @@ class Portainer(Handler):
         if form.get("EndpointCreationType") != AGENT_ENVIRONMENT:
             raise Refusal(501, "the lab's Portainer creates agent environments only (EndpointCreationType=2)")
         if any(found["Name"] == form["Name"] for found in self.store.environments()):
-            raise Refusal(409, "Unable to create environment", "An environment with the same name already exists")
+            raise Refusal(
+                409, "Unable to create environment", "An environment with the same name already exists"
+            )
         made = self.store.create(form)
         try:
             ask(made, self.store.files(made["Id"]), "/ping")
@@ -125,7 +131,10 @@ class Portainer(Handler):
         keys = ("Id", "Name", "URL", "Type", "Status", "GroupId", "PublicURL")
         shown = {key: environment.get(key) for key in keys}
         present = environment.get("files", ())
-        config = {"TLS": truth(environment.get("TLS")), "TLSSkipVerify": truth(environment.get("TLSSkipVerify"))}
+        config = {
+            "TLS": truth(environment.get("TLS")),
+            "TLSSkipVerify": truth(environment.get("TLSSkipVerify")),
+        }
         return {**shown, "TLSConfig": config | {field: kind in present for field, kind in FILES.items()}}
 
 
@@ -141,7 +150,11 @@ def main() -> None:
     Portainer.store = Store(options.data)
     if options.admin_password_file and not Portainer.store.has_admin:
         Portainer.store.set_admin("admin", options.admin_password_file.read_text().rstrip("\n"))
-    tls = (options.sslcert, options.sslkey) if options.sslcert else self_signed(options.data / "certs", "localhost")
+    tls = (
+        (options.sslcert, options.sslkey)
+        if options.sslcert
+        else self_signed(options.data / "certs", "localhost")
+    )
     start(9443, Portainer, tls)
     if not options.http_disabled:
         start(9000, Portainer)

@@ -1,4 +1,4 @@
-"""How the stand-in for Portainer reaches an agent: TLS with the environment's own certificate and authority."""
+"""How the stand-in for Portainer reaches an agent: TLS with the environment's certificate and authority."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AgentError(Exception):
 
 
 def context(environment: dict[str, Any], files: dict[str, Path]) -> ssl.SSLContext:
-    """The TLS settings of an environment. An agent is always asked over TLS; without `TLS` it is not verified."""
+    """The TLS settings of an environment. Without `TLS` an agent is still asked over it, but not verified."""
     made = ssl.create_default_context(cafile=str(files["ca"]) if "ca" in files else None)
     if not truth(environment.get("TLS")) or truth(environment.get("TLSSkipVerify")):
         made.check_hostname = False
@@ -47,8 +47,8 @@ def ask(environment: dict[str, Any], files: dict[str, Path], path: str) -> tuple
     except (OSError, http.client.HTTPException) as error:
         raise AgentError(f'Get "https://{place.netloc}{path}": {error}') from error
     if path == "/ping" and (response.status != 204 or not response.getheader("Portainer-Agent")):  # noqa: PLR2004
-        raise AgentError(f"Get \"https://{place.netloc}{path}\": not an agent: status {response.status}")
+        raise AgentError(f'Get "https://{place.netloc}{path}": not an agent: status {response.status}')
     try:
         return response.status, json.loads(content) if content else None
     except ValueError:
-        raise AgentError(f"Get \"https://{place.netloc}{path}\": the answer is not JSON") from None
+        raise AgentError(f'Get "https://{place.netloc}{path}": the answer is not JSON') from None

@@ -1,4 +1,4 @@
-"""What the stand-in for Portainer remembers below /data: its administrator, its environments and their TLS files."""
+"""What the stand-in for Portainer remembers below /data: administrator, environments, their TLS files."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ class Store:
 
     def environment(self, number: int) -> dict[str, Any] | None:
         """One environment."""
-        return self._data["environments"].get(str(number))
+        found: dict[str, Any] | None = self._data["environments"].get(str(number))
+        return found
 
     def create(self, form: dict[str, str]) -> dict[str, Any]:
         """Remember a new environment."""
@@ -121,7 +122,9 @@ class Store:
     def files(self, number: int) -> dict[str, Path]:
         """The TLS files of an environment."""
         directory = self._directory / "tls" / str(number)
-        return {kind: directory / f"{kind}.pem" for kind in FILES.values() if (directory / f"{kind}.pem").exists()}
+        return {
+            kind: directory / f"{kind}.pem" for kind in FILES.values() if (directory / f"{kind}.pem").exists()
+        }
 
     def write_file(self, folder: str, kind: str, content: str) -> None:
         """Keep a TLS file of an environment."""

@@ -1,7 +1,7 @@
 """Stand-in for Qdrant (image qdrant/qdrant). It says so at /.
 
 Speaks, over HTTP on 6333: GET /, /healthz, /readyz, /livez, /collections, and GET, PUT, DELETE of
-/collections/NAME, which are kept as files below /qdrant/storage. On 6334 it accepts connections, and ends them.
+/collections/NAME, which are kept as files below /qdrant/storage. 6334 accepts connections and ends them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class Qdrant(Handler):
         if path in ("/healthz", "/readyz", "/livez"):
             return 200, b"healthz check passed"
         if path == "/collections":
-            return 200, self._result({"collections": [{"name": p.stem} for p in sorted(collections.glob("*.json"))]})
+            return 200, self._result(
+                {"collections": [{"name": p.stem} for p in sorted(collections.glob("*.json"))]}
+            )
         if match := re.fullmatch(r"/collections/([\w-]+)", path):
             return self._collection(method, collections / f"{match[1]}.json")
         raise Refusal(404, "not found")

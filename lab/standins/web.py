@@ -18,7 +18,7 @@ from typing import Any
 LARGEST_BODY = 4 << 20
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer like another, raised where it is decided
     """An error answer: a status and what to say."""
 
     def __init__(self, status: int, message: str, details: str = "") -> None:
@@ -57,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, content = refusal.status, refusal.body
         self._send(status, content)
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
     def _send(self, status: int, content: Any) -> None:
         page = isinstance(content, bytes)
