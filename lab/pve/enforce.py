@@ -35,7 +35,7 @@ class Enforcer:
     def check() -> None:
         """Refuse to work unfiltered: bridged packets must reach the filter."""
         if not _SWITCH.exists():
-            raise SystemExit(f"{_SWITCH} is missing: load the kernel module br_netfilter; the lab never runs unfiltered")
+            raise SystemExit(f"{_SWITCH} is missing: load br_netfilter; the lab never runs unfiltered")
         _SWITCH.write_text("1\n")
 
     def wake(self, *, at_once: bool = False) -> None:

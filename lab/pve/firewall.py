@@ -4,7 +4,7 @@ Guests get two chains for each filtered interface, the host two of its own. An a
 chain only: the receiver's bridge asks the receiver's inbound chain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ _VERDICTS: dict[str, Verdict] = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "
 _DEFAULT_POLICY = {"in": "DROP", "out": "ACCEPT"}
 _WITH_PORTS = ("tcp", "udp", "udplite", "dccp", "sctp", "6", "17", "33", "132", "136")
 _ICMP = ("icmp", "icmpv6", "ipv6-icmp", "1", "58")
+_VITAL = ("fragmentation-needed", "time-exceeded")
 _MANAGEMENT = ("8006", "5900:5999", "3128", "22")
 _MIGRATION = "60000:60050"
 
@@ -30,7 +31,7 @@ class FilterInput:
 
     cluster: Conf
     node: Conf
-    guests: dict[int, Conf]
+    guests: Mapping[int, Conf]
     nics: tuple[tuple[int, Nic], ...]
     local_network: str
     """The node's connected network, used where no alias of that name narrows it."""
@@ -71,8 +72,8 @@ class _Compiler:
         return GuestFilter(
             vmid,
             nic.index,
-            tuple([*inbound, *_policy("in", options, where)]),
-            tuple([*outbound, *_policy("out", options, where)]),
+            (*inbound, *_policy("in", options, where)),
+            (*outbound, *_policy("out", options, where)),
             nic.mac if truth(options.get("macfilter", 1)) else "",
         )
 
@@ -125,7 +126,9 @@ class _Compiler:
                 found += self._translated(rule, label, conf, nic)
         return found
 
-    def _group(self, direction: Direction, reference: dict[str, Any], label: str, conf: Conf, nic: Nic | None) -> list[Rule]:
+    def _group(
+        self, direction: Direction, reference: dict[str, Any], label: str, conf: Conf, nic: Nic | None
+    ) -> list[Rule]:
         name = reference["action"]
         if name not in self.cluster["groups"]:
             self.skipped.append(f"{label}: no such group '{name}', taken as empty")
@@ -196,7 +199,7 @@ def _policy(direction: Direction, options: Conf, where: str) -> list[Rule]:
         _udp("53", ""),
     ]
     noise = [Rule(match, "drop", f"{where} noise") for match in quiet]
-    vital = [Rule(Match(proto="icmp", icmp=t), "accept", f"{where} icmp") for t in ("fragmentation-needed", "time-exceeded")]
+    vital = [Rule(Match(proto="icmp", icmp=kind), "accept", f"{where} icmp") for kind in _VITAL]
     return [noise[0], *vital, *noise[1:], end]
 
 

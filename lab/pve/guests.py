@@ -61,7 +61,8 @@ class Guests:
     def shutdown(self, vmid: int, timeout: int) -> bool:
         """Ask a guest to power off; whether it did so in time."""
         if self.alive(vmid):
-            done = run("lxc-stop", "-n", str(vmid), "--nokill", "-t", str(timeout), limit=timeout + 30, check=False)
+            patience = ("--nokill", "-t", str(timeout))
+            done = run("lxc-stop", "-n", str(vmid), *patience, limit=timeout + 30, check=False)
             if done.code or self.alive(vmid):
                 return False
         self._forget(vmid)
@@ -77,7 +78,9 @@ class Guests:
         """Apply to a running guest what may change while it runs: name, interfaces, new mount points."""
         pid = self.pid(after.vmid)
         if before.name != after.name:
-            run("lxc-attach", "-n", str(after.vmid), "--", "sh", "-c", 'echo "$1" >/etc/hostname; hostname "$1"', "x", after.name)
+            self.execute(
+                after.vmid, ["sh", "-c", 'echo "$1" >/etc/hostname; hostname "$1"', "sh", after.name], limit=10
+            )
         for nic in after.nics:
             if nic not in before.nics:
                 links.rewire(after, nic, pid)
@@ -105,7 +108,9 @@ class Guests:
     def execute(self, vmid: int, argv: list[str], feed: bytes = b"", limit: float = 3600) -> Done:
         """Run a program inside a running guest, as its root."""
         keep = [word for setting in _ENVIRONMENT for word in ("-v", setting)]
-        return run("lxc-attach", "-n", str(vmid), "--clear-env", *keep, "--", *argv, feed=feed, limit=limit, check=False)
+        return run(
+            "lxc-attach", "-n", str(vmid), "--clear-env", *keep, "--", *argv, feed=feed, limit=limit, check=False
+        )
 
     def interfaces(self, vmid: int) -> list[dict[str, Any]]:
         """The guest's network interfaces, in ``ip -json``'s words."""

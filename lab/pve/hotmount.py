@@ -1,4 +1,4 @@
-"""Bind a directory into a running guest, or take it out again: ``hotmount.py PID SOURCE TARGET OWNER ro|rw`` / ``PID - TARGET``.
+"""Bind a directory into a running guest, or take it out: ``PID SOURCE TARGET OWNER ro|rw``, or ``PID - TARGET``.
 
 A program of its own, since a process that entered another mount namespace cannot come back safely. It detaches
 a copy of the source's mount (open_tree), enters the guest, and attaches the copy there (move_mount).
@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -46,12 +47,10 @@ def _enter(pid: str) -> None:
 
 
 def _make_directories(path: str, owner: int) -> None:
-    walked = ""
-    for part in path.strip("/").split("/"):
-        walked += "/" + part
-        if not os.path.isdir(walked):
-            os.mkdir(walked, 0o755)
-            os.chown(walked, owner, owner)
+    for directory in (*reversed(Path(path).parents), Path(path)):
+        if not directory.is_dir():
+            directory.mkdir(mode=0o755)
+            os.chown(directory, owner, owner)
 
 
 def attach(pid: str, source: str, target: str, owner: int, *, read_only: bool) -> None:
@@ -74,7 +73,7 @@ def detach(pid: str, target: str) -> None:
     _enter(pid)
     _checked(_libc.umount2(target.encode(), _DETACH), f"unmount {target}")
     with contextlib.suppress(OSError):
-        os.rmdir(target)  # an empty directory would pass for an empty export
+        Path(target).rmdir()  # an empty directory would pass for an empty export
 
 
 if __name__ == "__main__":

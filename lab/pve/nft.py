@@ -12,6 +12,8 @@ from lab.pve.filtering import Addresses, Filter, GuestFilter, Match, Ports, Rule
 OFF = "table bridge pvefw {}\ndelete table bridge pvefw\ntable inet pvefw {}\ndelete table inet pvefw\n"
 """Takes the filter away; the first part of each transaction."""
 
+V4, V6 = 4, 6
+_FOREIGN = {"icmp": (V6,), "icmpv6": (V4,)}
 _INBOUND, _OUTBOUND = "0x1", "0x2"
 _UNREACHABLE = {
     "network-unreachable": 0,
@@ -45,7 +47,8 @@ def render(wanted: Filter | None) -> str:
     for guest in wanted.guests:
         chains.append(_chain(f"{guest.veth}-in", guest.inbound, "iifname"))
         chains.append(_chain(f"{guest.veth}-out", guest.outbound, "oifname"))
-    return OFF + _bridge_table(wanted.guests) + "table inet pvefw {\n" + _REFUSE + "".join(chains) + _hooks(wanted) + "}\n"
+    inet = "table inet pvefw {\n" + _REFUSE + "".join(chains) + _hooks(wanted) + "}\n"
+    return OFF + _bridge_table(wanted.guests) + inet
 
 
 _REFUSE = """  chain refuse {
@@ -104,11 +107,11 @@ def _lines(rule: Rule, interface: str) -> Iterator[str]:
     m = rule.match
     end = f'counter {_VERDICTS[rule.verdict]} comment "{rule.label[:120]}"'
     begin = f'{interface} "{m.interface}" ' if m.interface else ""
-    for version in (4, 6) if m.source or m.dest or m.not_source is not None else (0,):
+    for version in (V4, V6) if m.source or m.dest or m.not_source is not None else (0,):
         parts = [_side("saddr", m.source, version), _side("daddr", m.dest, version)]
         if m.not_source is not None:
             parts.append(_outside(m.not_source, version))
-        if None not in parts and not (m.proto in ("icmp", "icmpv6") and version and (m.proto == "icmp") != (version == 4)):
+        if None not in parts and version not in _FOREIGN.get(m.proto, ()):
             yield begin + " ".join([*(p for p in parts if p), *_what(m), end])
 
 
@@ -122,12 +125,12 @@ def _side(side: str, addresses: Addresses | None, version: int) -> str | None:
 
 def _outside(addresses: Addresses, version: int) -> str:
     own = [str(net) for net in addresses if net.version == version]
-    own += ["fe80::/10"] if version == 6 else []
+    own += ["fe80::/10"] if version == V6 else []
     return f"{_family(version)} saddr != {{ {', '.join(own)} }}" if own else f"meta nfproto ipv{version}"
 
 
 def _family(version: int) -> str:
-    return "ip" if version == 4 else "ip6"
+    return "ip" if version == V4 else "ip6"
 
 
 def _what(m: Match) -> Iterator[str]:

@@ -77,7 +77,7 @@ class Node(Reality):
         }
 
     async def _dns_get(self, _values: dict[str, Any], _user: str) -> dict[str, str]:
-        text = _RESOLVER.read_text()
+        text = await asyncio.to_thread(_RESOLVER.read_text)
         search = re.search(r"^search\s+(\S+)", text, re.MULTILINE)
         servers = re.findall(r"^nameserver\s+(\S+)", text, re.MULTILINE)[:3]
         found = {f"dns{number}": server for number, server in enumerate(servers, 1)}
@@ -138,7 +138,9 @@ class Node(Reality):
             found["memory"] = str(found["memory"])
         return web.json_response({"data": {**found, "digest": vm.digest()}})
 
-    def _qm_check_drive(self, user: str, vmid: int, pool: Any, key: str, value: str, default: Any) -> None:
+    def _qm_check_drive(  # noqa: PLR0917 - fakepve's signature
+        self, user: str, vmid: int, pool: Any, key: str, value: str, default: Any
+    ) -> None:
         plain, source = _without_import(value)
         if source and self.volume_exists(source) is not True:
             raise PveError(500, f"volume '{source}' does not exist")

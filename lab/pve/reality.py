@@ -69,7 +69,7 @@ class Reality(FakePve):  # type: ignore[misc]  # fakepve ships no types
 
     # ------------------------------------------------------------ tasks
 
-    async def task(
+    async def task(  # noqa: PLR0917 - fakepve's signature
         self,
         node: str,
         ttype: str,
@@ -90,7 +90,7 @@ class Reality(FakePve):  # type: ignore[misc]  # fakepve ships no types
             except (CommandFailed, SpecError) as error:
                 raise TaskError(str(error)) from error
             except Exception as error:
-                _log_failure(ttype, tid)
+                logging.getLogger("lab.pve").exception("task %s %s failed unexpectedly", ttype, tid)
                 raise TaskError(f"{type(error).__name__}: {error}") from error
             finally:
                 asyncio.get_running_loop().call_soon(self.save)
@@ -148,7 +148,7 @@ class Reality(FakePve):  # type: ignore[misc]  # fakepve ships no types
         finally:
             self.see(guest, running=await asyncio.to_thread(self.real.alive, guest.vmid))
 
-    async def _ct_powerdown(self, ct: Any, timeout: int, force: object) -> None:
+    async def _ct_powerdown(self, ct: Any, timeout: int, force: object) -> None:  # noqa: ASYNC109 - fakepve's signature
         await self._power_off(ct, timeout, force, "container did not stop")
 
     async def _powerdown(self, vm: Any, p: dict[str, Any]) -> str | None:
@@ -157,8 +157,8 @@ class Reality(FakePve):  # type: ignore[misc]  # fakepve ships no types
         await self._power_off(vm, timeout, force, "VM quit/powerdown failed - got timeout")
         return None
 
-    async def _power_off(self, guest: Any, timeout: int, force: object, complaint: str) -> None:
-        if not await asyncio.to_thread(self.real.shutdown, guest.vmid, timeout):
+    async def _power_off(self, guest: Any, patience: int, force: object, complaint: str) -> None:
+        if not await asyncio.to_thread(self.real.shutdown, guest.vmid, patience):
             if not force:
                 raise TaskError(complaint)
             await asyncio.to_thread(self.real.stop, guest.vmid)
@@ -249,10 +249,6 @@ def _lock(guest: Any, lock: str | None) -> None:
         guest.config["lock"] = lock
     else:
         guest.config.pop("lock", None)
-
-
-def _log_failure(ttype: str, tid: object) -> None:
-    log.exception("task %s %s failed unexpectedly", ttype, tid)
 
 
 def _normalise(config: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-class CommandFailed(Exception):
+class CommandFailed(Exception):  # noqa: N818 - reads as what happened
     """A program ended badly or took too long."""
 
 
@@ -20,9 +20,8 @@ class Done:
 
 def run(*argv: str, feed: bytes | None = None, limit: float = 60, check: bool = True) -> Done:
     """Run a program to its end, at most ``limit`` seconds."""
-    source = {"input": feed} if feed is not None else {"stdin": subprocess.DEVNULL}
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=limit, **source)  # type: ignore[call-overload]
+        done = subprocess.run(argv, capture_output=True, timeout=limit, input=feed or b"", check=False)
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"command '{_shown(argv)}' failed: got timeout after {limit:g} s") from None
     except OSError as error:

@@ -66,7 +66,7 @@ class LabPve(Agent, Node):
         await asyncio.gather(*loops)
 
     async def _listen_to_root(self) -> None:
-        SOCKET.unlink(missing_ok=True)
+        SOCKET.unlink(missing_ok=True)  # noqa: ASYNC240 - once, at the start
         mask = os.umask(0o077)
         try:
             await web.UnixSite(self.runner, str(SOCKET)).start()
@@ -84,7 +84,7 @@ class LabPve(Agent, Node):
 
     def allowed(self, user: str, path: str, priv: str) -> bool:
         """Whether a user may; a privilege-separated token only what both it and its user may."""
-        names = {user, user.split("!")[0]}
+        names = {user, user.partition("!")[0]}
         return all(super(LabPve, self).allowed(name, path, name_in_8(priv)) for name in names)
 
     # ------------------------------------------------------------ what is answered at all
@@ -99,7 +99,8 @@ class LabPve(Agent, Node):
     async def _only_backed(self, request: web.Request, handler: Any) -> web.StreamResponse:
         match = self.resolve(request, _PREFIX)
         if match is None or (request.method, match.template) not in BACKED:
-            raise PveError(501, f"Method '{request.method} {request.path}' not implemented: the lab does not really do this")
+            asked = f"{request.method} {request.path}"
+            raise PveError(501, f"Method '{asked}' not implemented: the lab does not really do this")
         if match.template.startswith("/nodes/{node}/") and request.method in ("POST", "PUT"):
             form = {**request.query, **await _fields(request)}
             refused = sorted(UNBACKED_PARAMETERS & form.keys())

@@ -90,8 +90,8 @@ def parse(vmid: int, kind: str, config: Mapping[str, object]) -> GuestSpec:
         name=str(name),
         unprivileged=not is_vm and truth(config.get("unprivileged", 0)),
         nesting=is_vm or truth(properties(config.get("features", "")).get("nesting", 0)),
-        nics=tuple(_nic(int(key[3:]), config, is_vm) for key in _numbered(config, "net")),
-        mounts=() if is_vm else tuple(_mount(vmid, key, config[key]) for key in _numbered(config, "mp")),
+        nics=tuple(_nic(int(key[3:]), config, is_vm=is_vm) for key in _numbered(config, "net")),
+        mounts=() if is_vm else tuple(_mount(key, config[key]) for key in _numbered(config, "mp")),
         nameservers=tuple(re.split(r"[\s,;]+", str(config.get("nameserver") or "").strip()))
         if config.get("nameserver")
         else (),
@@ -113,7 +113,7 @@ def _agent_flag(value: object) -> str:
     return parsed.get("enabled", "0")
 
 
-def _nic(index: int, config: Mapping[str, object], is_vm: bool) -> Nic:
+def _nic(index: int, config: Mapping[str, object], *, is_vm: bool) -> Nic:
     net = properties(config[f"net{index}"])
     if not net.get("bridge"):
         raise SpecError(f"net{index}: no bridge given; the lab connects every interface to a bridge")
@@ -132,7 +132,7 @@ def _nic(index: int, config: Mapping[str, object], is_vm: bool) -> Nic:
     )
 
 
-def _mount(vmid: int, key: str, value: object) -> Mount:
+def _mount(key: str, value: object) -> Mount:
     fields = properties(value)
     source, target = fields.get("volume", ""), fields.get("mp", "")
     if not target.startswith("/") or ".." in target.split("/"):
