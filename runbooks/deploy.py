@@ -23,7 +23,8 @@ def deploy(
     lab: Annotated[bool, typer.Option("--lab", help="Deploy to the embedded lab.")] = False,
     inventory: Annotated[Path, typer.Option(metavar="DIR", help="The inventory.")] = Path("inventory"),
     target: Annotated[
-        list[str] | None, typer.Option(metavar="EXPR", help="Name, vmid, group, tag or key=value; again for more.")
+        list[str] | None,
+        typer.Option(metavar="EXPR", help="Name, vmid, group, tag or key=value; again for more."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the differences themselves.")] = False,

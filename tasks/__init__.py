@@ -1,1 +1,1 @@
-"""Nornir tasks: one concern a module, each a verb. They say what should be; `phoenix.converge` knows how to get there."""
+"""Nornir tasks, one concern a module: they say what should be; `phoenix.converge` knows how to get there."""

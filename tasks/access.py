@@ -18,7 +18,18 @@ from phoenix.run.runner import TaskFailedError
 from tasks.ca import EXPORTED_ROOT, state_directory
 from tasks.converging import result, session
 
-COMMANDS = ("lxc-attach", "pct", "perl", "systemctl", "ip", "apt-get", "curl", "openssl", "sha256sum", "base64")
+COMMANDS = (
+    "lxc-attach",
+    "pct",
+    "perl",
+    "systemctl",
+    "ip",
+    "apt-get",
+    "curl",
+    "openssl",
+    "sha256sum",
+    "base64",
+)
 
 
 class _Questions:
@@ -40,14 +51,12 @@ class _Questions:
             Probe("content", self.anchor),
         )
 
-    def changes(self, seen: Observation) -> tuple[()]:
-        del seen
+    def changes(self, _seen: Observation) -> tuple[()]:
         return ()
 
 
-def check_access(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def check_access(task: Task, run: Run) -> Result:
     """Prove both lanes, the token's privileges, the node's commands and that ids are free or ours; change nothing."""
-    del dry_run
     estate = run.estate
     hypervisor = estate.host(task.host.name)
     assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
@@ -68,7 +77,7 @@ def _api_problems(estate: Estate, hypervisor: Hypervisor, run: Run) -> Iterator[
         yield str(error)
         return
     run.exists.update({int(found["vmid"]): found for found in resources})
-    if int(version.split(".")[0]) < 8:  # noqa: PLR2004
+    if int(version.split(".", maxsplit=1)[0]) < 8:  # noqa: PLR2004
         yield f"{api.where}: Proxmox VE {version} is too old; 8 or newer is needed"
     if hypervisor.node not in nodes:
         yield f"{api.where}: there is no node {hypervisor.node!r} (there is {', '.join(sorted(nodes))}); correct `node`"
@@ -109,7 +118,8 @@ def _strangers(estate: Estate, run: Run) -> Iterator[str]:
         tags = str(found.get("tags", "")).split(";")
         kind = "vm" if found["type"] == "qemu" else found["type"]
         if found.get("name") != machine.name and MARK not in tags:
-            yield f"vmid {machine.vmid} is {found.get('name')!r}, which this inventory did not make; {machine.name} needs another"
+            name = found.get("name")
+            yield f"vmid {machine.vmid} is {name!r}, which this inventory did not make; {machine.name} needs another"
         elif kind != machine.kind:
             yield f"vmid {machine.vmid} ({machine.name}) is a {kind}, the inventory says {machine.kind}"
 

@@ -13,10 +13,9 @@ BASE = ("ca-certificates", "curl", "openssl")
 FEATURES = {"docker": ("docker.io",), "nginx": ("nginx",), "portainer_agent": ("nginx",)}
 
 
-def install_software(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def install_software(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Install what later tasks rely on."""
-    del dry_run
-    return converge(task, run, *software_resources(task, run))
+    return converge(task, *software_resources(task, run), dry_run=dry_run)
 
 
 def software_resources(task: Task, run: Run) -> tuple[Resource, ...]:

@@ -12,11 +12,13 @@ from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.converging import converge, program, render, result, session
+from tasks.converging import converge, program, render, session
 
 STATE = "/etc/step-ca/ssl"
 EXPORTED_ROOT = "phoenix_ca.crt"
 USER, USER_ID = "step", 800
+AS_STEP = f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={STATE} STEPPATH={STATE}"
+"""What a command of the authority's own user begins with."""
 NEEDED = (
     "certs/root_ca.crt",
     "certs/intermediate_ca.crt",
@@ -55,7 +57,9 @@ class State:
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask which files there are, and whether an earlier start was interrupted."""
-        listing = f"cd {STATE} && for f in {' '.join(NEEDED)} .init; do [ -e $f ] && echo $f; done; ls -A {STATE} | head -n 1"
+        listing = (
+            f"cd {STATE} && for f in {' '.join(NEEDED)} .init; do [ -e $f ] && echo $f; done; ls -A {STATE} | head -n 1"
+        )
         return (Probe("command", "authority", listing),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
@@ -73,19 +77,18 @@ class State:
         return (Change(f"authority in {STATE}", "create", script=self.init),)
 
 
-def init_ca(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def init_ca(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Bring up the authority and learn its root."""
-    del dry_run
-    found = converge(task, run, *ca_resources(task, run))
+    found = converge(task, *ca_resources(task, run), dry_run=dry_run)
     host = session(task)
-    if host.shell is None or run.dry_run:
+    if host.shell is None or task.is_dry_run(dry_run):
         return found
     if run.anchor is None or found.changed:
         read = host.run(f"cat {STATE}/{EXPORTED_ROOT}")
         if read.status or "BEGIN CERTIFICATE" not in read.out:
             raise TaskFailedError(f"the root {STATE}/{EXPORTED_ROOT} cannot be read: {read.err.strip()}")
         run.anchor = read.out
-    return result(task, list(found.changes))
+    return found
 
 
 def ca_resources(task: Task, run: Run) -> tuple[Resource, ...]:
@@ -94,10 +97,11 @@ def ca_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     ca = estate.settings.ca
     unit = render(task, "step_ca/step-ca.service.j2", state=STATE, user=USER)
     lifetime = f"{ca.leaf_hours}h0m0s"
-    claims = f"grep -o '\"\\(max\\|default\\)TLSCertDuration\": *\"[^\"]*\"' {STATE}/config/ca.json | grep -c '\"{lifetime}\"'"
+    claims = (
+        f'grep -o \'"\\(max\\|default\\)TLSCertDuration": *"[^"]*"\' {STATE}/config/ca.json | grep -c \'"{lifetime}"\''
+    )
     update = " && ".join(
-        f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={STATE} STEPPATH={STATE} step ca provisioner update "
-        f"{name} --x509-max-dur={ca.leaf_hours}h --x509-default-dur={ca.leaf_hours}h --ca-config {STATE}/config/ca.json"
+        f"{AS_STEP} step ca provisioner update {name} --x509-max-dur={ca.leaf_hours}h --x509-default-dur={ca.leaf_hours}h --ca-config {STATE}/config/ca.json"
         for name in (ca.provisioner, "acme")
     )
     root = f"{STATE}/{EXPORTED_ROOT}"

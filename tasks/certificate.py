@@ -1,4 +1,4 @@
-"""Leaves: each key is made on the host that uses it; the authority's guest mints a one-time token for each certificate."""
+"""Leaves: each key is made on the host that uses it, each certificate by a one-time token of the authority's guest."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from nornir.core.task import Result, Task
 from phoenix.converge import Change, Directory, HostSession, Observation, Probe, Resource, Unit
 from phoenix.converge.apply import apply_script, check_applied
 from phoenix.derive.certificates import Leaf, leaves_of
-from phoenix.pki.decision import Keep, decide, utc_now
+from phoenix.pki.decision import Keep, SeenLeaf, decide, utc_now
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.ca import STATE, USER, ca_url
+from tasks.ca import AS_STEP, STATE, ca_url
 from tasks.converging import ANCHOR_FILE, render, result, session
 
 
@@ -40,7 +40,7 @@ class LeafFiles:
         public = seen.outputs.get(f"public key of {leaf.key}")
         before = timedelta(hours=self.run.estate.settings.ca.renew_before_hours)
         chain = seen.text(leaf.certificate)
-        decision = decide(leaf, chain, public, self.run.anchor or "", utc_now(), before)
+        decision = decide(leaf, SeenLeaf(chain, public), self.run.anchor or "", utc_now(), before)
         if not isinstance(decision, Keep):
             return (Change(title, "issue", decision.reason),)
         found = []
@@ -52,13 +52,12 @@ class LeafFiles:
         return tuple(found)
 
 
-def issue_certificates(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def issue_certificates(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Issue what is absent, wrong or due on the host, and see to its renewal."""
-    del dry_run
     host, resources = session(task), certificate_resources(task, run)
     seen = host.observe(resources)
     changes = [change for resource in resources for change in resource.changes(seen)]
-    if changes and not run.dry_run:
+    if changes and not task.is_dry_run(dry_run):
         if run.anchor is None:
             raise TaskFailedError("the estate's root is not known: deploy the authority first")
         issued = {f"certificate {leaf.certificate}": leaf for leaf in leaves_of(run.estate, task.host.name)}
@@ -104,7 +103,8 @@ STEP_TOKEN={shlex.quote(token)}
 export STEP_TOKEN
 if timeout 60 step ca certificate {shlex.quote(leaf.dns[0])} "$new/crt" "$new/key" --force \
     --ca-url {ca_url(run.estate)} --root {ANCHOR_FILE} &&
-  chown {leaf.owner} "$new/crt" "$new/key" && chmod 644 "$new/crt" && chmod {leaf.key_mode} "$new/key" && sync "$new/key" "$new/crt"
+  chown {leaf.owner} "$new/crt" "$new/key" &&
+  chmod 644 "$new/crt" && chmod {leaf.key_mode} "$new/key" && sync "$new/key" "$new/crt"
 then unset STEP_TOKEN; mv -fT "$new/key" {key} && mv -fT "$new/crt" {certificate} && rmdir "$new"
 else rm -rf "$new"; exit 1; fi
 {_tell(leaf)}
@@ -129,8 +129,7 @@ def _mint(run: Run, leaf: Leaf) -> str:
     names = " ".join(f"--san {shlex.quote(name)}" for name in (*leaf.dns, *leaf.ips))
     script = (
         f"export PATH=/usr/local/bin:/usr/bin:/bin\n"
-        f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={STATE} STEPPATH={STATE} step ca token "
-        f"{shlex.quote(leaf.dns[0])} {names} --provisioner {shlex.quote(run.estate.settings.ca.provisioner)} "
+        f"{AS_STEP} step ca token {shlex.quote(leaf.dns[0])} {names} --provisioner {shlex.quote(run.estate.settings.ca.provisioner)} "
         f"--provisioner-password-file {STATE}/secrets/provisioner_password "
         f"--ca-url {ca_url(run.estate)} --root {STATE}/certs/root_ca.crt"
     )

@@ -13,7 +13,6 @@ from nornir_jinja2.plugins.tasks import template_file
 
 from phoenix.artifacts import Artifact
 from phoenix.converge import Change, HostSession, Program, Resource, Upload
-from phoenix.run import Run
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 ANCHOR_FILE = "/usr/local/share/ca-certificates/phoenix_ca.crt"
@@ -54,12 +53,12 @@ def session(task: Task) -> HostSession:
     return connection
 
 
-def converge(task: Task, run: Run, *resources: Resource) -> Result:
+def converge(task: Task, *resources: Resource, dry_run: bool | None = None) -> Result:
     """Observe, compare, and unless this is a dry run make the changes."""
     host = session(task)
     seen = host.observe(resources)
     changes = [change for resource in resources for change in resource.changes(seen)]
-    if changes and not run.dry_run:
+    if changes and not task.is_dry_run(dry_run):
         host.apply(changes)
     return result(task, [change for change in changes if not change.guard])
 
@@ -71,7 +70,7 @@ def result(task: Task, changes: list[Change]) -> Result:
 
 
 def program(artifact: Artifact) -> Program:
-    """A pinned program in /usr/local/bin; the time of the file is made from its checksum, so that it tells contents apart."""
+    """A pinned program in /usr/local/bin; the time of its file is made from its checksum, and tells contents apart."""
     mtime = int(artifact.sha256[:7], 16)
     upload = Upload(artifact.packed, f"/usr/local/bin/{artifact.name}", "0755", mtime)
     return Program(artifact.name, artifact.version, artifact.size, upload)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Daemon, Directory, File, Packages, Resource, Unit
-from phoenix.derive.names import records
+from phoenix.derive.names import Record, records
 from phoenix.estate import Hypervisor
 from phoenix.run import Run
 from tasks.converging import converge, render
@@ -14,10 +16,9 @@ AGGREGATED = "/etc/dnsmasq.d/00-phoenix-aggregated-hosts.conf"
 DIRECTORY = "/etc/phoenix/dns"
 
 
-def serve_dns(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def serve_dns(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Serve both views, and ask the guests' one on the hypervisor itself."""
-    del dry_run
-    return converge(task, run, *dns_resources(task, run))
+    return converge(task, *dns_resources(task, run), dry_run=dry_run)
 
 
 def dns_resources(task: Task, run: Run) -> tuple[Resource, ...]:
@@ -27,9 +28,7 @@ def dns_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     estate = run.estate
     every = records(estate)
     common = [record for record in every if record.same_in_both_views]
-    address = render(
-        task, "dns/address.service.j2", address=hypervisor.guest_resolver, bridge=hypervisor.bridge
-    )
+    address = render(task, "dns/address.service.j2", address=hypervisor.guest_resolver, bridge=hypervisor.bridge)
     resolver = f"search {estate.zone}\nnameserver {hypervisor.guest_resolver}\n"
     return (
         Packages(("dnsmasq-base",)),
@@ -41,7 +40,7 @@ def dns_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     )
 
 
-def _view(task: Task, run: Run, hypervisor: Hypervisor, view: str, common: list[object]) -> Daemon:
+def _view(task: Task, run: Run, hypervisor: Hypervisor, view: str, common: Sequence[Record]) -> Daemon:
     estate = run.estate
     listen = hypervisor.address if view == "lan" else hypervisor.guest_resolver
     path = f"{DIRECTORY}/{view}.conf"

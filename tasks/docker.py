@@ -7,7 +7,7 @@ import shlex
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Command, Daemon, Directory, Exclusive, File, Made, Resource, Unit
+from phoenix.converge import Command, Daemon, Directory, Exclusive, File, Made, OwnedDirectory, Resource, Unit
 from phoenix.derive.storage import volume_path
 from phoenix.estate import Container, Guest
 from phoenix.run import Run
@@ -17,27 +17,31 @@ UNITS = "/etc/systemd/system"
 PREFIX = "phoenix-container-"
 
 
-def mount_storage(task: Task, run: Run, dry_run: bool | None = None) -> Result:
-    """Mount the persistent storage of a virtual machine."""
-    del dry_run
-    return converge(task, run, *storage_resources(task, run))
+def mount_storage(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
+    """Mount a machine's persistent storage; settle the owners of a container's mounts, which packages change."""
+    return converge(task, *storage_resources(task, run), dry_run=dry_run)
 
 
-def deploy_stacks(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def deploy_stacks(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Bring engine and containers to what the inventory says."""
-    del dry_run
-    return converge(task, run, *docker_resources(task, run))
+    return converge(task, *docker_resources(task, run), dry_run=dry_run)
 
 
 def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     """The mount of the persistent storage, if the guest has one."""
     guest = run.estate.host(task.host.name)
     if not isinstance(guest, Guest) or guest.persistent_storage is None:
-        return ()
+        mounts = guest.mounts if isinstance(guest, Guest) else ()
+        return tuple(OwnedDirectory(mount.target, *_ids(mount.owner), mount.mode) for mount in mounts)
     hypervisor = run.estate.hypervisor_of(guest)
     what = f"{hypervisor.address}:{volume_path(hypervisor, guest)}"
     unit = render(task, "storage/persistent.mount.j2", what=what, where=guest.persistent_storage)
     return (Unit(mount_unit(guest.persistent_storage), unit),)
+
+
+def _ids(owner: str) -> tuple[int, int]:
+    uid, gid = owner.split(":")
+    return int(uid), int(gid)
 
 
 def mount_unit(path: str) -> str:

@@ -1,7 +1,7 @@
 """The firewall: rules derived from flows, compared by the key in their comment, written through the API.
 
-Missing rules are added before surplus ones are deleted, and the policies are set only when every rule is there, so that no
-connection that is needed is ever closed.
+Missing rules are added before surplus ones are deleted, and the policies are set only when every rule is there, so
+that no connection that is needed is ever closed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from phoenix.run import Run
 from tasks.converging import result
 
 
-def apply_guest_firewall(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def apply_guest_firewall(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Bring a guest's firewall to what the flows say."""
-    del dry_run
     guest = run.estate.host(task.host.name)
     assert isinstance(guest, Guest)  # noqa: S101  # the stage runs on guests
     if guest.vmid not in run.exists:
@@ -30,7 +29,7 @@ def apply_guest_firewall(task: Task, run: Run, dry_run: bool | None = None) -> R
     api, base = run.links.api(guest.hypervisor), _base(run.estate, guest)
     rules, have = api.get(f"{base}/rules"), api.get(f"{base}/options")
     changes = guest_changes(run.estate, guest, rules, have)
-    if changes and not run.dry_run:
+    if changes and not task.is_dry_run(dry_run):
         write_guest_rules(run, api, guest)
     return result(task, changes)
 
@@ -50,29 +49,29 @@ def write_guest_rules(run: Run, api: ProxmoxClient, guest: Guest) -> None:
     _write_options(api, base, wanted.options)
 
 
-def apply_cluster_firewall(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def apply_cluster_firewall(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Bring the cluster's sets, rules and options to what the flows say; the switch comes last."""
-    del dry_run
     api, wanted, base = run.links.api(task.host.name), cluster_firewall(run.estate), "cluster/firewall"
+    write = not task.is_dry_run(dry_run)
     changes = [
-        *_alias_changes(run, api, wanted.aliases),
-        *(change for ipset in wanted.ipsets for change in _ipset_changes(run, api, ipset)),
+        *_alias_changes(api, wanted.aliases, write=write),
+        *(change for ipset in wanted.ipsets for change in _ipset_changes(api, ipset, write=write)),
         *_changes("firewall of the cluster", wanted.rules, api.get(f"{base}/rules"), {}, {}),
     ]
-    if changes and not run.dry_run:
+    if changes and write:
         _write_rules(api, base, wanted.rules)
     options = _changes("firewall of the cluster", (), (), wanted.options, api.get(f"{base}/options"))
-    if options and not run.dry_run:
+    if options and write:
         _write_options(api, base, wanted.options)
     return result(task, [*changes, *options])
 
 
-def prepare_cluster_sets(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def prepare_cluster_sets(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Make the sets that guests' rules name, before a guest has such rules."""
-    del dry_run
     api = run.links.api(task.host.name)
+    write = not task.is_dry_run(dry_run)
     sets = cluster_firewall(run.estate).ipsets
-    return result(task, [change for ipset in sets for change in _ipset_changes(run, api, ipset)])
+    return result(task, [change for ipset in sets for change in _ipset_changes(api, ipset, write=write)])
 
 
 def _base(estate: Estate, guest: Guest) -> str:
@@ -98,7 +97,13 @@ def _changes(
 
 
 def _said(rule: Rule) -> str:
-    words = (rule.direction.upper(), rule.protocol, rule.dport, rule.source and f"from {rule.source}", rule.dest and f"to {rule.dest}")
+    words = (
+        rule.direction.upper(),
+        rule.protocol,
+        rule.dport,
+        rule.source and f"from {rule.source}",
+        rule.dest and f"to {rule.dest}",
+    )
     return " ".join(word for word in words if word) + f" ({rule.purpose})"
 
 
@@ -124,14 +129,14 @@ def _write_options(api: ProxmoxClient, base: str, options: Mapping[str, str]) ->
         api.put(f"{base}/options", **differing)
 
 
-def _alias_changes(run: Run, api: ProxmoxClient, wanted: Mapping[str, str]) -> list[Change]:
+def _alias_changes(api: ProxmoxClient, wanted: Mapping[str, str], *, write: bool) -> list[Change]:
     have = {alias["name"]: alias["cidr"] for alias in api.get("cluster/firewall/aliases")}
     found = []
     for name, cidr in wanted.items():
         if have.get(name) == cidr:
             continue
         found.append(Change(f"alias {name}", "update" if name in have else "create", f"{have.get(name)} → {cidr}"))
-        if run.dry_run:
+        if not write:
             continue
         if name in have:
             api.put(f"cluster/firewall/aliases/{name}", cidr=cidr)
@@ -140,22 +145,22 @@ def _alias_changes(run: Run, api: ProxmoxClient, wanted: Mapping[str, str]) -> l
     return found
 
 
-def _ipset_changes(run: Run, api: ProxmoxClient, wanted: IpSet) -> list[Change]:
+def _ipset_changes(api: ProxmoxClient, wanted: IpSet, *, write: bool) -> list[Change]:
     path, found = f"cluster/firewall/ipset/{wanted.name}", []
     exists = wanted.name in {ipset["name"] for ipset in api.get("cluster/firewall/ipset")}
     if not exists:
         found.append(Change(f"set {wanted.name}", "create"))
-        if not run.dry_run:
+        if write:
             api.post("cluster/firewall/ipset", name=wanted.name, comment="phoenix")
     entries = api.get(path) if exists else []
     have = {(entry["cidr"], bool(int(entry.get("nomatch", 0)))) for entry in entries}
     want = {*((cidr, False) for cidr in wanted.networks), *((cidr, True) for cidr in wanted.except_)}
     for cidr, nomatch in sorted(want - have):
         found.append(Change(f"set {wanted.name}", "create", f"{'not ' if nomatch else ''}{cidr}"))
-        if not run.dry_run:
+        if write:
             api.post(path, cidr=cidr, **({"nomatch": 1} if nomatch else {}))
     for cidr, _ in sorted(have - want):
         found.append(Change(f"set {wanted.name}", "remove", cidr))
-        if not run.dry_run:
+        if write:
             api.delete(f"{path}/{cidr}")
     return found

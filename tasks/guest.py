@@ -24,9 +24,8 @@ CREATE_SECONDS = 600.0
 STATE_SECONDS = 180.0
 
 
-def create_guest(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def create_guest(task: Task, run: Run) -> Result:
     """Make the guest, or change in place what differs; a guest ends up running, a template stopped."""
-    del dry_run
     machine = run.estate.host(task.host.name)
     assert isinstance(machine, Guest | Template)  # noqa: S101  # the stage runs on guests and templates
     api = run.links.api(machine.hypervisor)

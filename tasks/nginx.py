@@ -15,10 +15,9 @@ from tasks.converging import ANCHOR_FILE, converge, render
 CONFIG = "/etc/nginx/conf.d/phoenix.conf"
 
 
-def configure_nginx(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def configure_nginx(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Bring Nginx to what the estate's routes, or its mutual TLS, say."""
-    del dry_run
-    return converge(task, run, *nginx_resources(task, run))
+    return converge(task, *nginx_resources(task, run), dry_run=dry_run)
 
 
 def nginx_resources(task: Task, run: Run) -> tuple[Resource, ...]:
@@ -26,7 +25,7 @@ def nginx_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     guest = run.estate.host(task.host.name)
     assert isinstance(guest, Guest)  # noqa: S101  # the stage runs on guests
     if guest.has("nginx"):
-        return _daemon(_edge(task, run), f"curl -fsS -o /dev/null -w %{{http_code}} http://127.0.0.1:80/ | grep -q 301")
+        return _daemon(_edge(task, run), "curl -fsS -o /dev/null -w %{http_code} http://127.0.0.1:80/ | grep -q 301")
     agents = [name for name, service in guest.services.items() if service.tls == "mutual"]
     if not agents:
         return ()
@@ -72,11 +71,7 @@ def _edge(task: Task, run: Run) -> str:
 def _door(task: Task, run: Run, guest: Guest, name: str) -> str:
     estate, service = run.estate, guest.services[name]
     allowed = clients(estate, service.clients)
-    shown = [
-        leaf.dns[0]
-        for leaf in certificates(estate)
-        if leaf.name == f"{name}-client" and leaf.host in allowed
-    ]
+    shown = [leaf.dns[0] for leaf in certificates(estate) if leaf.name == f"{name}-client" and leaf.host in allowed]
     published = guest.containers[name].ports[0] if name in guest.containers else f"127.0.0.1:{service.port}"
     backend = published.split(":")[-2]
     return render(

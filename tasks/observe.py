@@ -23,9 +23,8 @@ from tasks.traefik import traefik_resources
 from tasks.trust import trust_resources
 
 
-def observe_host(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def observe_host(task: Task, run: Run) -> Result:
     """Ask the host for everything that this run will compare; change nothing."""
-    del dry_run
     host, resources = session(task), tuple(desired(task, run))
     host.expect(resources)
     host.observe(resources)
@@ -39,7 +38,7 @@ def desired(task: Task, run: Run) -> Iterator[Resource]:
         yield from storage_resources(task, run)
         yield from dns_resources(task, run)
     if host.has("trusted_ca"):
-        yield from trust_resources(task, run)
+        yield from trust_resources(run)
     if not isinstance(host, Guest):
         return
     yield from software_resources(task, run)

@@ -14,10 +14,9 @@ from tasks.converging import ANCHOR_FILE, converge, render
 SCRIPT = "/usr/local/lib/phoenix/register-agent"
 
 
-def register_agents(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def register_agents(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Make Portainer know every agent that names it as a client."""
-    del dry_run
-    return converge(task, run, *portainer_resources(task, run))
+    return converge(task, *portainer_resources(task, run), dry_run=dry_run)
 
 
 def portainer_resources(task: Task, run: Run) -> tuple[Resource, ...]:
@@ -34,9 +33,7 @@ def portainer_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         password_file=password_file(guest),
         anchor=ANCHOR_FILE,
         leaf=client_leaf(run.estate, agents[0][1], guest.name),
-        agents=[
-            {"name": host, "address": f"{run.estate.fqdn(service)}:{port}"} for host, service, port in agents
-        ],
+        agents=[{"name": host, "address": f"{run.estate.fqdn(service)}:{port}"} for host, service, port in agents],
     )
     register = f"timeout 90 {SCRIPT}"
     wait = f"for try in 1 2 3 4 5 6 7 8 9 10; do {register} && break; sleep 1; done; {register} --check"
@@ -60,5 +57,3 @@ def _agents(run: Run, portainer: Guest) -> list[tuple[str, str, int]]:
         if guest.has("portainer_agent") and service.tls == "mutual"
         if portainer.name in clients(run.estate, service.clients)
     ]
-
-

@@ -22,7 +22,10 @@ done
 echo "systemd in it says: ${{state:-nothing}}"
 exit 1
 """
-CLOUD_INIT = "if command -v cloud-init >/dev/null; then timeout 170 cloud-init status --wait >/dev/null; fi; systemctl is-system-running --wait || true"
+CLOUD_INIT = """
+if command -v cloud-init >/dev/null; then timeout 170 cloud-init status --wait >/dev/null; fi
+timeout 170 systemctl is-system-running --wait || true
+"""
 
 
 def wait_until_ready(run: Run, guest: Guest) -> None:

@@ -24,7 +24,7 @@ from tasks.trust import push_trust
 
 
 def deployment(estate: Estate) -> tuple[Stage, ...]:
-    """Everything from an empty hypervisor to names that answer; each stage can be the first that has something to do."""
+    """Everything from an empty hypervisor to names that answer; any stage can be the first with something to do."""
     return (
         preflight(),
         Stage(
@@ -84,4 +84,4 @@ def _template_levels(estate: Estate) -> list[Selector]:
 
 
 def _fixed(names: tuple[str, ...]) -> Selector:
-    return lambda estate: names if estate else ()
+    return lambda _estate: names

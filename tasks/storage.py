@@ -6,8 +6,18 @@ import shlex
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change, Command, Directory, File, Observation, Packages, Probe, Resource
-from phoenix.derive.storage import StorageDirectory, directories, exports
+from phoenix.converge import (
+    Change,
+    Command,
+    Directory,
+    File,
+    Observation,
+    OwnedDirectory,
+    Packages,
+    Probe,
+    Resource,
+)
+from phoenix.derive.storage import directories, exports
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Run
 from tasks.converging import converge
@@ -15,43 +25,19 @@ from tasks.converging import converge
 EXPORTS_FILE = "/etc/exports.d/phoenix.exports"
 
 
-class OwnedDirectory:
-    """A directory whose owner is given by the hypervisor's ids, as those of containers are shifted."""
-
-    def __init__(self, wanted: StorageDirectory) -> None:
-        self.wanted = wanted
-        self.question = f"owner {wanted.path}"
-
-    def probes(self) -> tuple[Probe, ...]:
-        """Ask for the ids by number."""
-        return (Probe("command", self.question, f"stat -c '%u:%g %a' {shlex.quote(self.wanted.path)}"),)
-
-    def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Make it, or set owner and mode."""
-        wanted, said = self.wanted, seen.outputs.get(self.question, "").strip()
-        right = f"{wanted.uid}:{wanted.gid} {wanted.mode.lstrip('0')}"
-        if said == right:
-            return ()
-        path = shlex.quote(wanted.path)
-        script = f"mkdir -p {path} && chown {wanted.uid}:{wanted.gid} {path} && chmod {wanted.mode} {path}"
-        reason = f"is {said}, should be {right}" if said else ""
-        return (Change(f"directory {wanted.path}", "update" if said else "create", reason, script=script),)
-
-
-def prepare_storage(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def prepare_storage(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Make datasets, directories with shifted owners, and NFS exports for the targeted guests of a hypervisor."""
-    del dry_run
-    return converge(task, run, *storage_resources(task, run))
+    return converge(task, *storage_resources(task, run), dry_run=dry_run)
 
 
 def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     """What the hypervisor's storage should be; a run on guests alone prepares only their part of it."""
     hypervisor = run.estate.host(task.host.name)
     assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    found: list[Resource] = [OwnedDirectory(wanted) for wanted in directories(run.estate, hypervisor)]
+    found: list[Resource] = [OwnedDirectory(d.path, d.uid, d.gid, d.mode) for d in directories(run.estate, hypervisor)]
     if task.host.name not in run.targets:
         paths = _paths(run, hypervisor)
-        return tuple(r for r in found if isinstance(r, OwnedDirectory) and r.wanted.path.startswith(paths))
+        return tuple(r for r in found if isinstance(r, OwnedDirectory) and r.path.startswith(paths))
     found = [*_datasets(hypervisor), *found]
     lines = [export.line for export in exports(run.estate, hypervisor)]
     if lines:

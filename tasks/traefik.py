@@ -6,7 +6,19 @@ import shlex
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change, Daemon, Directory, Exclusive, File, Made, Observation, Probe, Resource, Unit, User
+from phoenix.converge import (
+    Change,
+    Daemon,
+    Directory,
+    Exclusive,
+    File,
+    Made,
+    Observation,
+    Probe,
+    Resource,
+    Unit,
+    User,
+)
 from phoenix.derive.routes import Route, routes
 from phoenix.run import Run
 from tasks.ca import ca_url
@@ -58,13 +70,15 @@ while [ $tries -lt 200 ]; do
   [ -n "$lacking" ] || break
   tries=$((tries + 1)); sleep 0.2
 done
-[ -z "$lacking" ] || {{ journalctl -u traefik -n 40 --no-pager -o cat | grep -i acme | tail -n 2; fail "no certificate by ACME within 40 s for$lacking"; }}"""
+[ -z "$lacking" ] || {{
+  journalctl -u traefik -n 40 --no-pager -o cat | grep -i acme | tail -n 2
+  fail "no certificate by ACME within 40 s for$lacking"
+}}"""
 
 
-def configure_traefik(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def configure_traefik(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Bring the mesh to what the estate's routes say."""
-    del dry_run
-    return converge(task, run, *traefik_resources(task, run))
+    return converge(task, *traefik_resources(task, run), dry_run=dry_run)
 
 
 def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:

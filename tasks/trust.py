@@ -1,4 +1,4 @@
-"""Trust: the estate's root in the system store of every host of `trusted_ca`, and in what reads that store only once."""
+"""Trust: the estate's root in the system store of every host of `trusted_ca`, and in what reads the store once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,7 @@ else
   timeout 120 update-ca-certificates --fresh
 fi
 """
-TRUSTED = (
-    f'[ "$(readlink {LINK})" = {ANCHOR_FILE} ] && '
-    f'grep -qxF "$(sed -n 3p {ANCHOR_FILE})" {BUNDLE} && echo trusted'
-)
+TRUSTED = f'[ "$(readlink {LINK})" = {ANCHOR_FILE} ] && grep -qxF "$(sed -n 3p {ANCHOR_FILE})" {BUNDLE} && echo trusted'
 RESTART_DOCKER = "if systemctl is-active --quiet docker; then systemctl restart docker; fi"
 
 
@@ -54,15 +51,13 @@ class SystemTrust:
         )
 
 
-def push_trust(task: Task, run: Run, dry_run: bool | None = None) -> Result:
+def push_trust(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Make the host trust the estate's authority."""
-    del dry_run
-    if run.anchor is None and not run.dry_run:
+    if run.anchor is None and not task.is_dry_run(dry_run):
         raise TaskFailedError("the estate's root is not known: deploy the authority first")
-    return converge(task, run, *trust_resources(task, run))
+    return converge(task, *trust_resources(run), dry_run=dry_run)
 
 
-def trust_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+def trust_resources(run: Run) -> tuple[Resource, ...]:
     """What trust needs on a host; nothing can be said before there is a root."""
-    del task
     return (SystemTrust(run.anchor),) if run.anchor else ()

@@ -64,9 +64,7 @@ STEP_CA = Program(
     name="step-ca",
     version="0.30.2",
     releases={
-        "amd64": _github(
-            "smallstep/certificates", "0.30.2", "step-ca_linux_0.30.2_amd64.tar.gz", "checksums.txt"
-        )
+        "amd64": _github("smallstep/certificates", "0.30.2", "step-ca_linux_0.30.2_amd64.tar.gz", "checksums.txt")
     },
     fallback=GoModule(
         package="github.com/smallstep/certificates/cmd/step-ca",

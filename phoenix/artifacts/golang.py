@@ -44,9 +44,7 @@ class Workshop:
         with ThreadPoolExecutor(1) as beside:
             if not (self._scratch / "gocache").exists():
                 beside.submit(self._in_workshop, go, "build", "-trimpath", *STANDARD)
-            self._in_workshop(
-                go, "install", "-trimpath", f"-ldflags={linker}", f"{module.package}@v{version}"
-            )
+            self._in_workshop(go, "install", "-trimpath", f"-ldflags={linker}", f"{module.package}@v{version}")
 
     def _verify(self, go: str, module: GoModule, built: Path) -> None:
         # Go has compared every module with the checksum database, unless this machine is told not to.

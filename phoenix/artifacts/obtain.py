@@ -81,9 +81,7 @@ class Obtainer:
         if reason is not None:
             self._otherwise(program, folder, workshop, reason)
         made = self.store.find(program)
-        log.info(
-            "%s %s: %s, %.0f s", program.name, program.version, made and made.source, time.monotonic() - began
-        )
+        log.info("%s %s: %s, %.0f s", program.name, program.version, made and made.source, time.monotonic() - began)
 
     def _from_release(self, program: Program, scratch: Path) -> str | None:
         """Take the official release; the reason why not, if it cannot be had."""

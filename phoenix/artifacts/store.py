@@ -80,9 +80,7 @@ class Store:
                 log.warning("%s is not what was recorded; obtaining it again", binary)
                 return None
             _write_record(folder, Record(**{**asdict(record), "seen": _stat(binary)}))
-        return Artifact(
-            program.name, program.version, binary, packed, record.sha256, record.size, record.source
-        )
+        return Artifact(program.name, program.version, binary, packed, record.sha256, record.size, record.source)
 
     def record(self, program: Program) -> Record | None:
         """What was recorded of a program, whether or not its files are still in order."""
@@ -92,9 +90,7 @@ class Store:
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def adopt(
-        self, program: Program, binary: Path, *, source: str, archive_sha256: str | None = None
-    ) -> Artifact:
+    def adopt(self, program: Program, binary: Path, *, source: str, archive_sha256: str | None = None) -> Artifact:
         """Take a binary into the store: staged beside its place, then renamed into it whole."""
         stage = Path(tempfile.mkdtemp(prefix=f".{program.name}-", dir=self.root))
         kept, packed = _files(stage, program)

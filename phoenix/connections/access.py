@@ -71,7 +71,9 @@ def read_access(path: Path, hypervisors: tuple[str, ...]) -> dict[str, Hyperviso
         mode = stat.S_IMODE(path.stat().st_mode)
         data = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise AccessError(f"{path} does not exist: it says how to reach the hypervisors (see README, or start the lab)") from None
+        raise AccessError(
+            f"{path} does not exist: it says how to reach the hypervisors (see README, or start the lab)"
+        ) from None
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise AccessError(f"{path} cannot be read: {error}") from None
     if mode & 0o077:

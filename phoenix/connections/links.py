@@ -1,4 +1,4 @@
-"""Every connection of a run, each made once: opened before the hosts fan out, shared by all threads, closed together."""
+"""Every connection of a run, each made once, shared by all threads, closed together."""
 
 from __future__ import annotations
 
@@ -70,7 +70,13 @@ class Links:
         node, ssh = self._node(guest.hypervisor), self._access[guest.hypervisor].ssh
         key = self._host_key(guest)
         channel = node.tunnel(str(guest.address), 22)
-        return handshake(channel, f"{guest.name} ({guest.address}:22 over {guest.hypervisor})", guest.user, ssh.key_file, key)
+        return handshake(
+            channel,
+            f"{guest.name} ({guest.address}:22 over {guest.hypervisor})",
+            guest.user,
+            ssh.key_file,
+            key,
+        )
 
     def _host_key(self, guest: Guest) -> str:
         """Learn a machine's host key from its guest agent, over the hypervisor's pinned lane."""

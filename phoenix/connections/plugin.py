@@ -15,15 +15,15 @@ class Handed:
 
     connection: Any
 
-    def open(
+    def open(  # noqa: PLR0917  # Nornir's protocol
         self,
-        hostname: str | None,
-        username: str | None,
-        password: str | None,
-        port: int | None,
-        platform: str | None,
+        hostname: str | None,  # noqa: ARG002
+        username: str | None,  # noqa: ARG002
+        password: str | None,  # noqa: ARG002
+        port: int | None,  # noqa: ARG002
+        platform: str | None,  # noqa: ARG002
         extras: dict[str, Any] | None = None,
-        configuration: Config | None = None,
+        configuration: Config | None = None,  # noqa: ARG002
     ) -> None:
         """Take the connection out of the options' `make`."""
         self.connection = (extras or {})["make"]()

@@ -1,7 +1,7 @@
 """The API lane: proxmoxer with a pinned certificate, sane limits, and tasks that are waited for truthfully.
 
-Source: Proxmox VE API viewer. proxmoxer's own waiting ignores how a task ended and its default timeout of 5 s is shorter
-than Proxmox's own answers can take, so both are replaced here.
+Source: Proxmox VE API viewer. proxmoxer's own waiting ignores how a task ended, and its default timeout of 5 s is
+shorter than Proxmox's answers can take: both are replaced here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _PinnedAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=4)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)  # type: ignore[no-untyped-call]  # requests is untyped here
+        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)
 
 
 class ProxmoxClient:
@@ -75,7 +75,9 @@ class ProxmoxClient:
             if status["status"] == "stopped":
                 break
             if time.monotonic() > deadline:
-                raise ApiError(f"{self.where}: task {upid} still runs after {limit:.0f} s; look at it before trying again")
+                raise ApiError(
+                    f"{self.where}: task {upid} still runs after {limit:.0f} s; look at it before trying again"
+                )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.5)
         outcome = str(status.get("exitstatus", ""))
@@ -87,14 +89,18 @@ class ProxmoxClient:
         deadline = time.monotonic() + limit
         while True:
             try:
-                upid = self._call(method, path, parameters)
-                if isinstance(upid, str) and upid.startswith("UPID:"):
-                    self.wait(upid, limit)
-                return
+                self._task(method, path, limit, parameters)
             except ApiError as error:
                 if not any(word in str(error) for word in BUSY) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
+            else:
+                return
+
+    def _task(self, method: str, path: str, limit: float, parameters: dict[str, Any]) -> None:
+        upid = self._call(method, path, parameters)
+        if isinstance(upid, str) and upid.startswith("UPID:"):
+            self.wait(upid, limit)
 
     def _call(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
         given = {key.replace("__", "-"): value for key, value in parameters.items()}
@@ -103,7 +109,9 @@ class ProxmoxClient:
         except ResourceException as error:
             details = "; ".join(f"{key}: {value}" for key, value in (error.errors or {}).items())
             text = f"{error.content or error.status_message}".strip() + (f" ({details})" if details else "")
-            raise ApiError(f"{self.where}: {method.upper()} /{path}: {error.status_code} {text}", error.status_code) from None
+            raise ApiError(
+                f"{self.where}: {method.upper()} /{path}: {error.status_code} {text}", error.status_code
+            ) from None
         except RequestException as error:
             raise ApiError(f"{self.where}: the API cannot be asked: {_reason(error)}") from None
 
@@ -124,7 +132,7 @@ class ProxmoxClient:
             verify_ssl=False,  # the adapter below pins the certificate, which is stricter
             timeout=REQUEST_SECONDS,
         )
-        session = cast("Any", api)._store["session"]
+        session = cast("Any", api)._store["session"]  # noqa: SLF001  # proxmoxer has no other way in
         session.trust_env = False
         session.mount("https://", _PinnedAdapter(self._access.fingerprint))
         return api

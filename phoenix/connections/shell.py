@@ -1,4 +1,4 @@
-"""A root shell on a host, wherever it is: the node itself, a container through it, a virtual machine by a jump over it."""
+"""A root shell on a host: the node itself, a container through it, a virtual machine by a jump over it."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ KEEPALIVE_SECONDS = 15
 # Paramiko tells its own story on standard error; what matters of it is in our errors.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 SESSIONS = 8
+SESSION_TRIES = 5
 
 
 class ConnectionFailedError(Exception):
@@ -63,18 +64,22 @@ class SshLink:
                 channel.shutdown_write()
                 out = channel.makefile("rb").read()
                 err = channel.makefile_stderr("rb").read()
-                return Completed(_status(channel, limit), out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+                return Completed(
+                    _status(channel, limit), out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+                )
             except TimeoutError:
                 raise ConnectionFailedError(f"{self.name}: no answer within {limit:.0f} s") from None
             except (OSError, EOFError, paramiko.SSHException) as error:
-                raise ConnectionFailedError(f"{self.name}: the connection broke: {error or 'closed'}") from None
+                raise ConnectionFailedError(f"{self.name}: the connection broke: {str(error) or 'closed'}") from None
             finally:
                 channel.close()
 
     def tunnel(self, address: str, port: int) -> paramiko.Channel:
         """Open a connection from the far end of this one to another host."""
         try:
-            return self._transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS)
+            return self._transport.open_channel(
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
+            )
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise ConnectionFailedError(f"{address}:{port} is not reachable from {self.name}: {error}") from None
 
@@ -88,11 +93,11 @@ class SshLink:
         return self._transport.is_active()
 
     def _session(self) -> paramiko.Channel:
-        for attempt in range(5):
+        for attempt in range(SESSION_TRIES):
             try:
                 return self._transport.open_session(timeout=CONNECT_SECONDS)
             except (paramiko.ChannelException, paramiko.SSHException, EOFError) as error:
-                if attempt == 4 or not self._transport.is_active():
+                if attempt == SESSION_TRIES - 1 or not self._transport.is_active():
                     raise ConnectionFailedError(f"{self.name}: no further session: {error}") from None
                 time.sleep(0.05 * 2**attempt)
         raise AssertionError

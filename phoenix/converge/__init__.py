@@ -2,7 +2,7 @@
 
 from phoenix.converge.apply import ApplyError
 from phoenix.converge.change import Change, Upload
-from phoenix.converge.made import Command, Made
+from phoenix.converge.made import Command, Made, OwnedDirectory
 from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.resources import (
     Daemon,
@@ -28,6 +28,7 @@ __all__ = [
     "HostSession",
     "Made",
     "Observation",
+    "OwnedDirectory",
     "Packages",
     "Probe",
     "Program",

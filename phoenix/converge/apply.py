@@ -21,8 +21,7 @@ def apply_script(changes: Sequence[Change]) -> str:
         f'printf "@step|{index}\\n"; {{ {change.script or "true"}\n}} >"$work/log" 2>&1 || broke'
         for index, change in enumerate(changes)
     ]
-    broke = 'broke() { restore >/dev/null 2>&1; printf "@failed|%s\\n" "$(tail -c 2000 "$work/log" | base64 -w0)"; exit 90; }'
-    return "\n".join((PROLOGUE, broke, *steps, 'printf "@done\\n"'))
+    return "\n".join((PROLOGUE, *steps, 'printf "@done\\n"'))
 
 
 def check_applied(changes: Sequence[Change], output: str, status: int, error: str) -> None:
@@ -31,7 +30,10 @@ def check_applied(changes: Sequence[Change], output: str, status: int, error: st
     if status == 0 and "@done" in lines:
         return
     steps = [int(line.partition("|")[2]) for line in lines if line.startswith("@step|")]
-    said = next((b64decode(line.partition("|")[2]).decode(errors="replace") for line in lines if line.startswith("@failed|")), error)
+    said = next(
+        (b64decode(line.partition("|")[2]).decode(errors="replace") for line in lines if line.startswith("@failed|")),
+        error,
+    )
     tail = "; ".join(line.strip() for line in said.strip().splitlines()[-4:]) or f"exit status {status}, no output"
     what = f"{changes[steps[-1]]} failed" if steps else "the host's shell did not run"
     raise ApplyError(f"{what}: {tail}")

@@ -7,7 +7,9 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Literal
 
-Verb = Literal["create", "update", "remove", "install", "start", "stop", "enable", "reload", "restart", "issue", "renew"]
+Verb = Literal[
+    "create", "update", "remove", "install", "start", "stop", "enable", "reload", "restart", "issue", "renew"
+]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ class Made:
         settle = f"chown {self.owner} {path} && chmod {self.mode} {path}"
         if stat is None:
             new = shlex.quote(f"{self.path}.phoenix-new")
-            script = f"mkdir -p $(dirname {path}) && (umask 077; {{ {self.command}; }} >{new}) && mv -fT {new} {path} && {settle}"
+            make = f"mkdir -p $(dirname {path}) && (umask 077; {{ {self.command}; }} >{new})"
+            script = f"{make} && mv -fT {new} {path} && {settle}"
             return (Change(f"file {self.path}", "create", "made on the host", script=script),)
         if (stat.owner, stat.mode) == (self.owner, self.mode):
             return ()
@@ -56,3 +57,28 @@ class Command:
             return ()
         reason = f"is {said!r}" if said else ""
         return (Change(self.name, self.verb, reason, script=self.answer),)
+
+
+@dataclass(frozen=True)
+class OwnedDirectory:
+    """A directory whose owner is given by number, because names on the host say something else or nothing."""
+
+    path: str
+    uid: int
+    gid: int
+    mode: str
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the ids."""
+        return (Probe("command", f"owner of {self.path}", f"stat -c '%u:%g %a' {shlex.quote(self.path)}"),)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Make it, or set owner and mode."""
+        said = seen.outputs.get(f"owner of {self.path}", "").strip()
+        wanted = f"{self.uid}:{self.gid} {self.mode.lstrip('0')}"
+        if said == wanted:
+            return ()
+        path = shlex.quote(self.path)
+        script = f"mkdir -p {path} && chown {self.uid}:{self.gid} {path} && chmod {self.mode} {path}"
+        reason = f"is {said}, should be {wanted}" if said else ""
+        return (Change(f"directory {self.path}", "update" if said else "create", reason, script=script),)

@@ -7,6 +7,13 @@ trap 'exit 98' HUP INT TERM
 
 fail() { echo "$1"; return 1; }
 
+# broke: ends the script, with what the failed step said, and puts back what belonged together with it.
+broke() {
+  restore >/dev/null 2>&1
+  printf '@failed|%s\n' "$(tail -c 2000 "$work/log" | base64 -w0)"
+  exit 90
+}
+
 # begin … commit: what put and save touch in between can be put back by restore.
 begin() { rm -rf "$work/saved"; mkdir "$work/saved" && : >"$work/saved/list"; }
 commit() { rm -rf "$work/saved"; }

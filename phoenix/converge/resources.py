@@ -140,12 +140,12 @@ class User:
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Make the user; one with another id is an error that a person must look at."""
-        fields = seen.outputs.get(f"user {self.name}", "").strip().split(":")
-        if len(fields) > 2 and fields[2] == str(self.uid):
+        uid = (*seen.outputs.get(f"user {self.name}", "").strip().split(":"), "", "")[2]
+        if uid == str(self.uid):
             return ()
-        if len(fields) > 2:
-            script = f"fail 'user {self.name} exists with uid {fields[2]}, needed is {self.uid}: change one of them'"
-            return (Change(f"user {self.name}", "update", f"uid is {fields[2]}", script=script),)
+        if uid:
+            script = f"fail 'user {self.name} exists with uid {uid}, needed is {self.uid}: change one of them'"
+            return (Change(f"user {self.name}", "update", f"uid is {uid}", script=script),)
         script = (
             f"groupadd --system --gid {self.uid} {self.name} && useradd --system --uid {self.uid} --gid {self.uid} "
             f"--home-dir {shlex.quote(self.home)} --no-create-home --shell /usr/sbin/nologin {self.name}"
@@ -195,13 +195,20 @@ class Unit:
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Write, enable, start or stop; a unit whose file changed is started anew."""
-        return (*self.file_changes(seen), *self.enablement(seen), *self.activity(seen, bool(self.file_changes(seen))))
+        return (
+            *self.file_changes(seen),
+            *self.enablement(seen),
+            *self.activity(seen, restart=bool(self.file_changes(seen))),
+        )
 
     def file_changes(self, seen: Observation) -> tuple[Change, ...]:
         """Changes of the unit's file, with systemd told of them."""
         found = self.file.changes(seen) if self.file else ()
         if found:
-            return (*found, Change(f"unit {self.name}", "reload", script="systemctl daemon-reload", guard=True))
+            return (
+                *found,
+                Change(f"unit {self.name}", "reload", script="systemctl daemon-reload", guard=True),
+            )
         return ()
 
     def enablement(self, seen: Observation) -> Iterator[Change]:
@@ -211,7 +218,7 @@ class Unit:
             name = shlex.quote(self.name)
             yield Change(f"unit {self.name}", "enable", script=f"systemctl enable --quiet {name}")
 
-    def activity(self, seen: Observation, restart: bool) -> Iterator[Change]:
+    def activity(self, seen: Observation, *, restart: bool) -> Iterator[Change]:
         """Whether the unit runs."""
         unit = seen.units.get(self.name)
         runs = unit is not None and unit.active in ("active", "activating", "reloading")
@@ -259,9 +266,17 @@ class Daemon:
         if not (told or noticed or unit_file or enablement or activity):
             return ()
         title = f"unit {self.unit.name}"
-        found = [Change(title, "update", script="begin", guard=True), *told, *noticed, *unit_file, *enablement]
+        found = [
+            Change(title, "update", script="begin", guard=True),
+            *told,
+            *noticed,
+            *unit_file,
+            *enablement,
+        ]
         if self.check and (told or noticed):
-            found.append(Change(title, "update", "files are sound", script=f"sound {shlex.quote(self.check)}", guard=True))
+            found.append(
+                Change(title, "update", "files are sound", script=f"sound {shlex.quote(self.check)}", guard=True)
+            )
         found += activity
         if self.probe:
             tell = shlex.quote(f"systemctl {self.on_change} {self.unit.name}")

@@ -80,4 +80,6 @@ class HostSession:
 
 
 def _with_path(script: str) -> str:
-    return f"export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root\n{script}"
+    return (
+        f"export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root\n{script}"
+    )

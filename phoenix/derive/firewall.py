@@ -1,6 +1,6 @@
 """Flows → the firewall configuration of Proxmox VE, at cluster and guest level.
 
-Source: Proxmox VE Administration Guide, chapter "Proxmox VE Firewall". Each flow yields an OUT rule at its source and an
+Source: Proxmox VE Administration Guide, "Proxmox VE Firewall". Each flow yields an OUT rule at its source and an
 IN rule at its destination; all rules accept, the policies drop, so their order does not matter.
 """
 
@@ -34,7 +34,7 @@ class Rule:
     @property
     def key(self) -> str:
         """A short stable name of the rule, the same as long as the rule means the same."""
-        text = "|".join((self.direction, self.protocol, self.dport, self.source, self.dest))
+        text = f"{self.direction}|{self.protocol}|{self.dport}|{self.source}|{self.dest}"
         return sha256(text.encode()).hexdigest()[:8]
 
     @property
@@ -84,7 +84,14 @@ def guest_firewall(estate: Estate, guest: Guest) -> GuestFirewall:
         *(_rule("in", estate, flow) for flow in flows(estate) if flow.dest == guest.name),
         *(_rule("out", estate, flow) for flow in flows(estate) if flow.source == guest.name),
     ]
-    options = {"enable": "1", "policy_in": "DROP", "policy_out": "DROP", "dhcp": "0", "macfilter": "1", "ndp": "1"}
+    options = {
+        "enable": "1",
+        "policy_in": "DROP",
+        "policy_out": "DROP",
+        "dhcp": "0",
+        "macfilter": "1",
+        "ndp": "1",
+    }
     return GuestFirewall(options, _unique(found))
 
 
@@ -141,7 +148,7 @@ def _listens_on(estate: Estate, flow: Flow) -> str:
 
 
 def _cidr(network: IPv4Network) -> str:
-    return str(network.network_address) if network.prefixlen == 32 else str(network)
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 
 def _unique(rules: list[Rule]) -> tuple[Rule, ...]:

@@ -13,12 +13,12 @@ from phoenix.estate import Estate, Guest
 
 Protocol = Literal["tcp", "udp", "icmp"]
 
+DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
 CA_PORT = 9000
 MESH_EDGE_PORT = 8443
 MESH_GUEST_PORT = 443
 MESH_CHALLENGE_PORT = 80
 MESH_PING_PORT = 8080
-AGENT_PORT = 9001
 
 
 @dataclass(frozen=True, order=True)
@@ -70,7 +70,7 @@ def _entrances(estate: Estate) -> Iterator[Flow]:
     yield Flow(mesh, edge, "tcp", (MESH_EDGE_PORT,), "hand-off from the edge")
     for hypervisor in estate.hypervisors:
         yield Flow(hypervisor.name, "management", "tcp", (22, 8006), "management")
-    for host in (*estate.hypervisors, *estate.guests):
+    for host in estate.live():
         yield Flow(host.name, "lan", "icmp", (), "diagnosis")
     for guest in estate.guests:
         yield Flow("lan", guest.name, "icmp", (), "diagnosis")
@@ -78,11 +78,11 @@ def _entrances(estate: Estate) -> Iterator[Flow]:
 
 def _names(estate: Estate) -> Iterator[Flow]:
     for hypervisor in estate.hypervisors:
-        for protocol in ("udp", "tcp"):
+        for protocol in DNS_PROTOCOLS:
             yield Flow(hypervisor.name, "lan", protocol, (53,), "names")
             yield Flow("upstream", hypervisor.name, protocol, (53,), "names outside the zone")
     for guest in estate.guests:
-        for protocol in ("udp", "tcp"):
+        for protocol in DNS_PROTOCOLS:
             yield Flow(guest.hypervisor, guest.name, protocol, (53,), "names")
 
 

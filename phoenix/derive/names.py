@@ -1,7 +1,7 @@
 """Estate → DNS records: one answer per name and view.
 
-The *LAN view* is what machines outside see: services behind the edge answer with the edge's address. The *guest view* is
-what guests and the hypervisor see: the same names answer with the mesh's.
+The *LAN view* is what machines outside see: services behind the edge answer with the edge's address. The *guest
+view* is what guests and the hypervisor see: the same names answer with the mesh's.
 """
 
 from __future__ import annotations

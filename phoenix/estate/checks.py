@@ -30,7 +30,7 @@ def contradictions(estate: Estate, sources: Sources, broken: Iterable[str] = ())
     """Find every contradiction; `broken` names hosts that exist but could not be understood."""
     exists = {host.name for host in estate.hosts()} | set(broken)
     checks: tuple[Callable[[], Found], ...] = (
-        lambda: _roles(estate, sources, bool(broken)),
+        lambda: _roles(estate, sources, incomplete=bool(broken)),
         lambda: _identity(estate, sources),
         lambda: _addresses(estate, sources),
         lambda: _references(estate, sources, exists),
@@ -45,7 +45,7 @@ def contradictions(estate: Estate, sources: Sources, broken: Iterable[str] = ())
     return [problem for check in checks for problem in check()]
 
 
-def _roles(estate: Estate, sources: Sources, incomplete: bool) -> Found:
+def _roles(estate: Estate, sources: Sources, *, incomplete: bool) -> Found:
     if not estate.hypervisors and not incomplete:
         yield sources.hosts.problem((), "", "no host is in the group 'hypervisor'; the estate needs one")
     for role, title in ROLES.items():
@@ -77,7 +77,7 @@ def _addresses(estate: Estate, sources: Sources) -> Found:
     network = estate.settings.network
     taken = {network.gateway: "the gateway"}
     taken |= {h.guest_resolver: f"the guest resolver of {h.name}" for h in estate.hypervisors}
-    for host in (*estate.hypervisors, *estate.guests):
+    for host in estate.live():
         if host.address not in network.subnet:
             yield sources.problem(host.name, ("address",), f"{host.address} is not in the subnet {network.subnet}")
         elif host.address in (network.subnet.network_address, network.subnet.broadcast_address):
@@ -175,7 +175,9 @@ def _names(estate: Estate, sources: Sources) -> Found:
     for guest in estate.guests:
         for name in guest.services:
             if services[name] > 1:
-                yield sources.problem(guest.name, ("services", name), f"{services[name]} guests have a service {name!r}")
+                yield sources.problem(
+                    guest.name, ("services", name), f"{services[name]} guests have a service {name!r}"
+                )
 
 
 def _claimed(estate: Estate, guest: Guest) -> Iterator[tuple[str, tuple[str | int, ...]]]:

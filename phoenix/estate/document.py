@@ -53,6 +53,7 @@ def read_document(path: Path) -> Document:
         data = {}
     if not isinstance(data, dict):
         raise InventoryError([Problem(str(path), 1, "", "must be a mapping of names to settings")])
+    data = {str(key): value for key, value in data.items()}
     return Document(str(path), data, _lines(node))
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from phoenix.estate.document import Location
 from phoenix.estate.problems import nearest
 
+SHOWN = 60
 EXPECTED = {
     "vmid": "a guest id, a number from 100 to 999999999",
     "mac": 'six pairs of hexadecimal digits in quotes, such as "52:54:00:AA:BB:CA"',
@@ -59,7 +60,7 @@ def _wanted(detail: Any) -> str:
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
 def _model_at(model: type[BaseModel], path: Location) -> type[BaseModel]:

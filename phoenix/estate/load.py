@@ -78,7 +78,7 @@ def load_estate(directory: Path | str) -> Estate:
 def _load(_resolved: Path, folder: Path, _stamp: tuple[int, ...]) -> Estate:
     draft = _Draft(read_sources(folder))
     settings = _settings(draft)
-    hosts = [host for name in draft.sources.hosts.data if (host := _host(draft, str(name)))]
+    hosts = [host for name in draft.sources.hosts.data if (host := _host(draft, name))]
     _check_groups_document(draft)
     if settings is not None:
         estate = Estate(
@@ -96,7 +96,8 @@ def _load(_resolved: Path, folder: Path, _stamp: tuple[int, ...]) -> Estate:
 
 def read_sources(folder: Path) -> Sources:
     """Read the three files, reporting all that cannot be read together."""
-    documents, problems = [], []
+    documents: list[Document] = []
+    problems: list[Problem] = []
     for name in FILES:
         try:
             documents.append(read_document(folder / name))
@@ -119,7 +120,7 @@ def _settings(draft: _Draft) -> Settings | None:
 
 def _host(draft: _Draft, name: str) -> Host | None:
     document = draft.sources.hosts
-    entry = document.data[name] if name in document.data else document.data[int(name)]
+    entry = document.data[name]
     if not isinstance(entry, dict):
         draft.problems.append(document.problem((name,), name, "must be a mapping with hostname, groups and data"))
         return None
@@ -127,7 +128,7 @@ def _host(draft: _Draft, name: str) -> Host | None:
     kind = _kind(draft, name, entry)
     if kind is None or not _own_data(draft, name, entry):
         return None
-    data = _merged(draft.sources, name, entry)
+    data = _merged(draft.sources, entry)
     data |= {"name": name, "groups": list(_groups_of(entry))}
     injected: tuple[str, ...] = ("name", "groups", "kind", "address")
     if "hostname" in entry:
@@ -198,7 +199,7 @@ def _check_groups_document(draft: _Draft) -> None:
                     draft.problems.append(document.problem((name, "data", key), f"{name}.{key}", message))
 
 
-def _merged(sources: Sources, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(sources: Sources, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Merge as Nornir resolves: the host's own keys first, then its groups in order."""
     merged: dict[str, Any] = dict(entry.get("data") or {})
     for group in _groups_of(entry):

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """One DNS label (RFC 1035, section 2.3.1; RFC 1123 allows a leading digit)."""
 DomainName = Annotated[
-    str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$", max_length=253)
+    str,
+    StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$", max_length=253),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 VmId = Annotated[int, Field(ge=100, le=999_999_999)]
@@ -203,9 +204,13 @@ class Estate(Strict):
         yield from self.guests
         yield from self.templates
 
+    def live(self) -> tuple[Hypervisor | Guest, ...]:
+        """Give every host that runs: hypervisors, then guests."""
+        return (*self.hypervisors, *self.guests)
+
     def members(self, group: str) -> tuple[Hypervisor | Guest, ...]:
         """Find the hypervisors and guests of a group."""
-        return tuple(h for h in (*self.hypervisors, *self.guests) if h.has(group))
+        return tuple(host for host in self.live() if host.has(group))
 
     def guest_with(self, role: str) -> Guest:
         """Find the one guest that plays a role (`step_ca`, `traefik`, `nginx`)."""

@@ -7,7 +7,18 @@ from collections.abc import Iterable
 from phoenix.estate.model import Estate, Guest, Host, Hypervisor, Machine, Template
 from phoenix.estate.problems import nearest
 
-FIELDS = ("vmid", "kind", "hypervisor", "node", "address", "workload", "storage", "memory", "cores", "unprivileged")
+FIELDS = (
+    "vmid",
+    "kind",
+    "hypervisor",
+    "node",
+    "address",
+    "workload",
+    "storage",
+    "memory",
+    "cores",
+    "unprivileged",
+)
 
 
 class TargetError(Exception):
@@ -17,8 +28,8 @@ class TargetError(Exception):
 def select(estate: Estate, expressions: Iterable[str]) -> frozenset[str]:
     """Choose hosts by expressions; none means all.
 
-    An expression is a list of terms joined by `,` (any of them) whose parts are joined by `&` (all of them). A part is a
-    host's name, a vmid, a group, a tag, or `key=value`. A part that fits no host is a mistake and raises TargetError.
+    An expression is a list of terms joined by `,` (any of them) whose parts are joined by `&` (all of them). A part is
+    a host's name, a vmid, a group, a tag, or `key=value`. A part that fits no host is a mistake and raises TargetError.
     """
     wanted = [expression for expression in expressions if expression.strip()]
     if not wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -27,38 +28,48 @@ class Reissue:
 Decision = Keep | Reissue
 
 
-def decide(
-    leaf: Leaf, chain: str | None, public_key: str | None, anchor: str, now: datetime, renew_before: timedelta
-) -> Decision:
-    """Decide on a leaf.
+@dataclass(frozen=True)
+class SeenLeaf:
+    """What lies on the host: PEM of the certificate with its intermediate, and of the public half of its key."""
 
-    `chain` is the PEM of leaf and intermediate as they lie on the host, `public_key` the PEM of the public half of the
-    key beside it, `anchor` the PEM of the root; None where there is none.
-    """
-    if not chain:
-        return Reissue("absent")
+    chain: str | None
+    public_key: str | None
+
+
+def decide(leaf: Leaf, seen: SeenLeaf, anchor: str, now: datetime, renew_before: timedelta) -> Decision:
+    """Decide on a leaf; `anchor` is the PEM of the root, `renew_before` when before the end it should be renewed."""
+    reason = next(_reasons(leaf, seen, anchor, now, renew_before), None)
+    return Keep() if reason is None else Reissue(reason)
+
+
+def _reasons(leaf: Leaf, seen: SeenLeaf, anchor: str, now: datetime, renew_before: timedelta) -> Iterator[str]:
+    if not seen.chain:
+        yield "absent"
+        return
     try:
-        certificates = x509.load_pem_x509_certificates(chain.encode())
+        certificates = x509.load_pem_x509_certificates(seen.chain.encode())
         root = x509.load_pem_x509_certificate(anchor.encode())
     except ValueError:
-        return Reissue("unreadable")
-    certificate = certificates[0]
-    if not public_key:
-        return Reissue("its key is absent or unreadable")
-    if _public_key(certificate) != public_key.strip():
-        return Reissue("its key does not match")
-    if reason := _names_differ(leaf, certificate):
-        return Reissue(reason)
+        yield "unreadable"
+        return
+    if not seen.public_key:
+        yield "its key is absent or unreadable"
+    elif _public_key(certificates[0]) != seen.public_key.strip():
+        yield "its key does not match"
+    yield from _names_differ(leaf, certificates[0])
     if not _chains(certificates, root):
-        return Reissue("it does not lead to the estate's root")
-    left = certificate.not_valid_after_utc - now
-    if left <= timedelta(0):
-        return Reissue(f"expired {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
-    if now < certificate.not_valid_before_utc - timedelta(minutes=5):
-        return Reissue(f"not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC: is a clock wrong?")
-    if left < renew_before / 2:
-        return Reissue(f"{left.total_seconds() / 3600:.1f} h left, and it was not renewed in time")
-    return Keep()
+        yield "it does not lead to the estate's root"
+    yield from _out_of_time(certificates[0], now, renew_before)
+
+
+def _out_of_time(certificate: x509.Certificate, now: datetime, renew_before: timedelta) -> Iterator[str]:
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if end <= now:
+        yield f"expired {end:%Y-%m-%d %H:%M} UTC"
+    if now < begin - timedelta(minutes=5):
+        yield f"not valid before {begin:%Y-%m-%d %H:%M} UTC: is a clock wrong?"
+    if end - now < renew_before / 2:
+        yield f"{(end - now).total_seconds() / 3600:.1f} h left, and it was not renewed in time"
 
 
 def utc_now() -> datetime:
@@ -70,18 +81,19 @@ def _public_key(certificate: x509.Certificate) -> str:
     return certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode().strip()
 
 
-def _names_differ(leaf: Leaf, certificate: x509.Certificate) -> str | None:
+def _names_differ(leaf: Leaf, certificate: x509.Certificate) -> Iterator[str]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return "names differ: it has none"
+        yield "names differ: it has none"
+        return
     have = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
     want = {*leaf.dns, *leaf.ips}
-    if have == want:
-        return None
-    parts = [f"missing {', '.join(sorted(want - have))}"] if want - have else []
-    parts += [f"surplus {', '.join(sorted(have - want))}"] if have - want else []
-    return f"names differ: {'; '.join(parts)}"
+    missing, surplus = sorted(want - have), sorted(have - want)
+    if missing or surplus:
+        parts = [f"missing {', '.join(missing)}"] if missing else []
+        parts += [f"surplus {', '.join(surplus)}"] if surplus else []
+        yield f"names differ: {'; '.join(parts)}"
 
 
 def _chains(certificates: list[x509.Certificate], root: x509.Certificate) -> bool:

@@ -73,7 +73,9 @@ def merged(key: str, wanted: str, seen: str | None) -> str:
 def differences(wanted: Mapping[str, str], seen: Mapping[str, object]) -> dict[str, str]:
     """Options that differ in meaning, with the values to send."""
     have = {key: _text(value) for key, value in seen.items()}
-    return {key: merged(key, value, have.get(key)) for key, value in wanted.items() if not same(key, value, have.get(key))}
+    return {
+        key: merged(key, value, have.get(key)) for key, value in wanted.items() if not same(key, value, have.get(key))
+    }
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,19 @@ from typing import Any
 
 from phoenix.derive.firewall import PREFIX, Rule
 
-FIELDS = ("type", "action", "enable", "macro", "proto", "dport", "sport", "source", "dest", "iface", "icmp-type")
+FIELDS = (
+    "type",
+    "action",
+    "enable",
+    "macro",
+    "proto",
+    "dport",
+    "sport",
+    "source",
+    "dest",
+    "iface",
+    "icmp-type",
+)
 
 
 @dataclass(frozen=True)
@@ -56,9 +68,10 @@ def describe(rule: Mapping[str, Any]) -> str:
 
 def _same(ours: Rule, theirs: Mapping[str, Any]) -> bool:
     wanted = ours.parameters
-    return all(_value(wanted.get(field, "")) == _value(theirs.get(field, "")) for field in FIELDS) and wanted[
-        "comment"
-    ].strip() == str(theirs.get("comment", "")).strip()
+    return (
+        all(_value(wanted.get(field, "")) == _value(theirs.get(field, "")) for field in FIELDS)
+        and wanted["comment"].strip() == str(theirs.get("comment", "")).strip()
+    )
 
 
 def _value(value: object) -> str:

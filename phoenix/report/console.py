@@ -35,14 +35,21 @@ class Progress:
             if record.changes:
                 noun = "change" if len(record.changes) == 1 else "changes"
                 text = f"{record.stage}: {record.task.replace('_', ' ')}, {len(record.changes)} {noun}"
-                self._console.print(f"[yellow]•[/] [bold]{host}[/] {text} [dim]{record.seconds:.1f} s[/]", soft_wrap=True)
+                self._console.print(
+                    f"[yellow]•[/] [bold]{host}[/] {text} [dim]{record.seconds:.1f} s[/]", soft_wrap=True
+                )
 
 
 def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_run: bool) -> None:
     """Print the table of what changed on which host, and what failed."""
     title = "What would change" if dry_run else "What changed"
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for heading, justify in (("host", "left"), ("changes", "right"), ("seconds", "right"), ("result", "left")):
+    for heading, justify in (
+        ("host", "left"),
+        ("changes", "right"),
+        ("seconds", "right"),
+        ("result", "left"),
+    ):
         table.add_column(heading, justify="right" if justify == "right" else "left")
     for host in order:
         records = record.hosts.get(host)

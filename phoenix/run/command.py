@@ -45,7 +45,11 @@ def execute(options: Options, chain: Chain, closing: Callable[[Estate], Iterable
         access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
         artifacts = obtain_all()
     except InventoryError as error:
-        _say(err, f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:", error)
+        _say(
+            err,
+            f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:",
+            error,
+        )
         return WRONG_INPUT
     except TargetError as error:
         _say(err, "the target names nothing of the estate; nothing was touched:", error)

@@ -1,4 +1,4 @@
-"""What holds during one run and is handed to every task: the estate, the connections, and what was learned on the way."""
+"""What holds during one run and is handed to every task: the estate, the connections, and what was learned."""
 
 from __future__ import annotations
 

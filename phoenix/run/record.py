@@ -25,9 +25,7 @@ class TaskRecord:
 
     def as_json(self) -> dict[str, Any]:
         """The record in the spelling of `--json`."""
-        changes = [
-            {"resource": c.resource, "action": c.verb, "reason": c.reason, "diff": c.diff} for c in self.changes
-        ]
+        changes = [{"resource": c.resource, "action": c.verb, "reason": c.reason, "diff": c.diff} for c in self.changes]
         found: dict[str, Any] = {
             "task": self.task,
             "stage": self.stage,

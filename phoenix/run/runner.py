@@ -1,4 +1,4 @@
-"""Runs stages by Nornir: hosts in parallel, failures kept to those that depend on them, a stop between steps on Ctrl-C."""
+"""Runs stages by Nornir: hosts in parallel, failures kept to those that depend on them, Ctrl-C between steps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Runner:
 
     def __init__(self, nornir: Nornir, run: Run, record: RunRecord, announce: Announce) -> None:
         self._nornir = nornir
-        self._run = run
+        self.run = run
         self._record = record
         self._announce = announce
         self._stop = threading.Event()
@@ -48,7 +48,7 @@ class Runner:
 
     def _take_stage(self, stage: Stage) -> None:
         begun = time.monotonic()
-        hosts = [name for name in stage.hosts(self._run.estate) if name in self._run.targets]
+        hosts = [name for name in stage.hosts(self.run.estate) if name in self.run.targets]
         for name in hosts:
             self._leave_out_dependents(name, stage)
         ready = {name for name in hosts if name not in self._lost}
@@ -65,7 +65,7 @@ class Runner:
         changes: tuple[Any, ...] = ()
         error = None
         try:
-            result = step.task(task, run=self._run, dry_run=self._run.dry_run)
+            result = step.task(task, run=self.run)
             changes = tuple(getattr(result, "changes", ()))
         except (*EXPECTED_ERRORS, TaskFailedError) as problem:
             error = str(problem)
@@ -90,7 +90,7 @@ class Runner:
             self._announce(name, record)
 
     def _lost_need(self, name: str, seen: set[str]) -> str | None:
-        host = self._run.estate.host(name)
+        host = self.run.estate.host(name)
         needs: tuple[str, ...] = ()
         if isinstance(host, Guest | Template):
             needs = (host.hypervisor, *((host.clone_of,) if host.clone_of else ()))
@@ -109,6 +109,6 @@ class Runner:
 
 def _take_steps(task: Task, runner: Runner, stage: Stage) -> Result:
     for step in stage.steps:
-        if task.host.name in step.on(runner._run.estate) and not runner.take_step(task, stage, step):
+        if task.host.name in step.on(runner.run.estate) and not runner.take_step(task, stage, step):
             break
     return Result(host=task.host)
