@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.pve.fake import PveError
-from lab.pve.reality import Reality
+from lab.pve.model import Model
 from lab.pve.run import CommandFailed, Done
 
 _PATIENCE, _GLANCE = 3.0, 0.05
@@ -15,7 +15,7 @@ _LARGEST = 16 * 1024 * 1024
 _WRITE = 'umask 022; cat >"$1"'
 
 
-class Agent(Reality):
+class Agent(Model):
     """The ``agent/…`` endpoints."""
 
     executions: dict[tuple[int, int], dict[str, Any]]

@@ -1,5 +1,6 @@
 """Real guests: nested LXC containers, made and moved by what the API's model says. Blocking; run in threads."""
 
+import contextlib
 import json
 import os
 import sys
@@ -14,6 +15,8 @@ from lab.pve.spec import GuestSpec, Mount
 
 LXC = Path("/var/lib/lxc")
 LOGS = Path("/var/log/lxc")
+_SHARES = "/run/lab-nfs"
+_CGROUPS = Path("/sys/fs/cgroup")
 _ENVIRONMENT = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME=/root",
@@ -27,7 +30,6 @@ class Guests:
 
     workloads: Path
     pids: dict[int, int] = field(default_factory=dict)
-    shared: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     def create(self, spec: GuestSpec, *, root_keys: str = "", original: Rootfs | None = None) -> None:
         """Make a guest's files, new from the image or copied from another guest's."""
@@ -93,17 +95,14 @@ class Guests:
 
     def share(self, spec: GuestSpec, table: tuple[exports.Export, ...]) -> None:
         """Bring what a running VM finds exported up to date."""
-        wanted, present = exports.shares(table, spec), self.shared.get(spec.vmid, ())
-        if wanted == present or not self.alive(spec.vmid):
-            return
         pid = self.pid(spec.vmid)
+        wanted, present = exports.shares(table, spec), _shared(pid)
         for path in wanted:
             if path not in present:
-                self._attach(pid, path, f"/run/lab-nfs{path}", spec, read_only=False)
+                self._attach(pid, path, f"{_SHARES}{path}", spec, read_only=False)
         for path in present:
             if path not in wanted:
-                run(sys.executable, hotmount.__file__, str(pid), "-", f"/run/lab-nfs{path}", limit=10)
-        self.shared[spec.vmid] = wanted
+                run(sys.executable, hotmount.__file__, str(pid), "-", f"{_SHARES}{path}", limit=10)
 
     def execute(self, vmid: int, argv: list[str], feed: bytes = b"", limit: float = 3600) -> Done:
         """Run a program inside a running guest, as its root."""
@@ -117,6 +116,16 @@ class Guests:
         text = run("nsenter", "-t", str(self.pid(vmid)), "-n", "ip", "-json", "address", limit=10).out
         found: list[dict[str, Any]] = json.loads(text)
         return found
+
+    def memory(self, vmid: int) -> int:
+        """The bytes of memory that a guest's processes use; 0 where control groups do not tell."""
+        for path in (
+            _CGROUPS / f"memory/lxc.payload.{vmid}/memory.usage_in_bytes",
+            _CGROUPS / f"lxc.payload.{vmid}/memory.current",
+        ):
+            with contextlib.suppress(OSError):
+                return int(path.read_text())
+        return 0
 
     def alive(self, vmid: int) -> bool:
         """Whether the guest runs, whoever started it."""
@@ -142,8 +151,6 @@ class Guests:
         directory.mkdir(parents=True, exist_ok=True)
         shared = exports.shares(exports.load(), spec)
         (directory / "config").write_text(lxcconf.render(spec, home, shared))
-        if not self.alive(spec.vmid):
-            self.shared[spec.vmid] = shared
 
     def _launch(self, vmid: int) -> None:
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -186,6 +193,12 @@ def _belongs(pid: int, vmid: int) -> bool:
         return f"lxc.payload.{vmid}/" in Path(f"/proc/{pid}/cgroup").read_text().replace("\n", "/\n")
     except OSError:
         return False
+
+
+def _shared(pid: int) -> set[str]:
+    """The exports that a running VM is shown now, by its own mount table."""
+    points = (line.split()[4] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
+    return {point.removeprefix(_SHARES) for point in points if point.startswith(f"{_SHARES}/")}
 
 
 def _asked_pid(vmid: int) -> int | None:

@@ -30,11 +30,19 @@ def lay(vmid: int, nic: Nic) -> None:
     own, inner, outer = firewall_bridge(vmid, nic), f"fwln{vmid}i{nic.index}", f"fwpr{vmid}p{nic.index}"
     steps = []
     if not exists(own):
-        steps += [f"link add {own} type bridge forward_delay 0", f"link set {own} up"]
+        # Without ARP and IPv6 of its own: the host must not answer here for its addresses, ahead of the filter.
+        steps += [f"link add {own} type bridge forward_delay 0", f"link set {own} addrgenmode none"]
+        steps += [f"link set {own} arp off up"]
     if not exists(outer):
         steps += [f"link add {outer} type veth peer name {inner}"]
+        steps += [f"link set {end} addrgenmode none" for end in (inner, outer)]
         steps += [f"link set {inner} master {own}", f"link set {inner} up", f"link set {outer} up"]
     batch([*steps, f"link set {outer} master {nic.bridge}"])
+
+
+def pin_address(bridge: str) -> None:
+    """Keep a bridge's hardware address: it would change with its ports, and leave neighbours with a stale one."""
+    run("ip", "link", "set", bridge, "address", (_NET / bridge / "address").read_text().strip(), limit=10)
 
 
 def remove(vmid: int, index: int) -> None:

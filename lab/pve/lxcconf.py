@@ -54,6 +54,7 @@ def _machine(home: Path, shares: Sequence[str]) -> list[str]:
         "lxc.mount.auto = proc:rw sys:rw cgroup:rw:force",
         "lxc.cap.drop =",
         "lxc.cgroup.devices.allow = a",
+        "lxc.cgroup2.devices.allow = a",
         _bind(f"{home}/docker", "/var/lib/docker"),
         # systemd keeps a /run it finds mounted, so that what is bound below it stays.
         "lxc.mount.entry = tmpfs run tmpfs rw,nosuid,nodev,mode=755,create=dir 0 0",

@@ -12,14 +12,14 @@ from aiohttp import web
 
 from lab.pve.access import NODE
 from lab.pve.fake import PveError
-from lab.pve.reality import Reality
+from lab.pve.model import Model
 from lab.pve.sizes import grown, written
 
 _RESOLVER = Path("/etc/resolv.conf")
 _CLOUD_INIT = re.compile(r"ciuser|sshkeys|nameserver|searchdomain|citype|ipconfig\d+")
 
 
-class Node(Reality):
+class Node(Model):
     """What fakepve answers with samples, answered with facts."""
 
     fingerprint: str

@@ -14,16 +14,19 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.pve import links
 from lab.pve.access import NODE, ROLE, TOKEN, USER, name_in_8
 from lab.pve.agent import Agent
 from lab.pve.backed import BACKED, UNBACKED_PARAMETERS
-from lab.pve.enforce import Enforcer, connected_network
+from lab.pve.changes import Changes
+from lab.pve.enforce import BRIDGE, Enforcer, connected_network
 from lab.pve.fake import PveError
 from lab.pve.firewall import EMPTY, FilterInput
 from lab.pve.guests import Guests
 from lab.pve.node import Node
 from lab.pve.spec import SpecError
 from lab.pve.storages import storages
+from lab.pve.watch import Watch
 
 log = logging.getLogger("lab.pve")
 
@@ -33,7 +36,7 @@ _PREFIX = "/api2/json"
 _THREADS = 16
 
 
-class LabPve(Agent, Node):
+class LabPve(Agent, Node, Changes, Watch):
     """The lab's hypervisor as its API shows it."""
 
     def __init__(self, directory: Path, host: str = "0.0.0.0", port: int = 8006) -> None:  # noqa: S104 - its own namespace
@@ -57,6 +60,7 @@ class LabPve(Agent, Node):
         """Recover, serve, and watch until cancelled."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         self.filter.check()
+        links.pin_address(BRIDGE)
         loops = [self.filter.run(), self.watch()]
         await self.recover()
         await self.start(str(self.directory / "api.crt"), str(self.directory / "api.key"))

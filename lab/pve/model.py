@@ -1,0 +1,49 @@
+"""The model of the hypervisor: fakepve with real guests attached, and how a guest's true state gets into it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lab.pve import state
+from lab.pve.enforce import Enforcer
+from lab.pve.fake import FakePve
+from lab.pve.guests import Guests
+from lab.pve.spec import GuestSpec, parse
+
+
+class Model(FakePve):  # type: ignore[misc]  # fakepve ships no types
+    """FakePve, its guests and its filter."""
+
+    real: Guests
+    filter: Enforcer
+    model_file: Path
+    root_keys: dict[int, str]
+
+    @staticmethod
+    def kind(guest: Any) -> str:
+        """``vm`` or ``lxc``."""
+        return "vm" if hasattr(guest, "qmpstatus") else "lxc"
+
+    def spec(self, guest: Any) -> GuestSpec:
+        """The guest as its present configuration describes it."""
+        return parse(guest.vmid, self.kind(guest), guest.config)
+
+    def all_guests(self) -> list[Any]:
+        """Containers and VMs."""
+        return [*self.cts, *self.vms]
+
+    def save(self) -> None:
+        """Remember the model."""
+        state.save(self.model_file, state.dump(self))
+
+    def see(self, guest: Any, *, running: bool) -> None:
+        """Put into the model what really runs."""
+        status = "running" if running else "stopped"
+        if guest.status != status or (running and guest.started_at is None):
+            guest.started_at = time.time() if running else None
+        guest.status = status
+        pid = self.real.pids.get(guest.vmid) if running else None
+        guest.pid = pid
+        if self.kind(guest) == "vm":
+            guest.qmpstatus = status
+        guest.stats = {"pid": pid, "cpu": 0, "mem": self.real.memory(guest.vmid)} if pid else {}
