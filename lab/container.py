@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab import processes
 from lab.places import (
     CODE,
     INSIDE_CLIENT,
@@ -99,6 +99,12 @@ class Container:
             lines.append(f"lxc.mount.entry = {shown_path} {str(shown_at)[1:]} none bind,ro,create=dir 0 0\n")
         (home / "config").write_text("".join(lines))
 
+    def shows(self, *paths: Path) -> bool:
+        """Whether it was configured with all of these."""
+        config = self.places.containers / self.places.name / "config"
+        written = config.read_text() if config.is_file() else ""
+        return all(f" = {path} " in written for path in paths)
+
     def start(self) -> None:
         """Start it; what a killed one left behind is removed first."""
         self.kill()
@@ -113,7 +119,7 @@ class Container:
 
     def kill(self) -> None:
         """End all its processes, its guests' too, and remove its control groups."""
-        run([*self._lxc("lxc-stop"), "-k"], limit=30, check=False)
+        processes.end(processes.starters(self.places))
         end = time.monotonic() + 20
         while pids := set(self._pids()):
             for pid in pids:
@@ -127,9 +133,9 @@ class Container:
                 with contextlib.suppress(FileNotFoundError):
                     Path(group).rmdir()
 
-    def forget(self) -> None:
-        """Remove LXC's files of it."""
-        shutil.rmtree(self.places.containers, ignore_errors=True)
+    def leftovers(self) -> bool:
+        """Whether there is anything to kill."""
+        return bool(processes.starters(self.places)) or any(True for _ in self._groups())
 
     def _lxc(self, program: str) -> list[str | Path]:
         return [program, "-P", self.places.containers, "-n", self.places.name]

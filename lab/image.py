@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
+import re
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import apt, packages, repository, trees, webpki
@@ -16,10 +20,10 @@ from lab.run import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-RECIPE = ("packages.py", "repository.py", "trees.py", "webpki.py", "image.py", "internet/names.py")
+RECIPE = ("packages.py", "repository.py", "trees.py", "webpki.py", "internet/names.py")
 BUILD_LIMIT = 1200.0
+KEPT_UNUSED = 3600.0
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,16 @@ def recipe_key() -> str:
     return digest.hexdigest()[:16]
 
 
+def place(places: Places) -> Image:
+    """The image of this recipe, built or not."""
+    return Image(places.images / recipe_key())
+
+
 def obtain(places: Places, say: Callable[[str], None]) -> Image:
     """The image of this recipe, built now if the cache does not hold it."""
-    image = Image(places.images / recipe_key())
+    image = place(places)
     if image.path.is_dir():
+        os.utime(image.path)  # in use: not to be pruned
         return image
     busy = "the image that another process is building"
     with locked(places.images / ".lock", limit=BUILD_LIMIT, busy=busy):
@@ -80,7 +90,21 @@ def obtain(places: Places, say: Callable[[str], None]) -> Image:
             (scratch / "image").rename(image.path)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        _prune(places, image)
     return image
+
+
+def _prune(places: Places, newest: Image) -> None:
+    """Remove images of older recipes that no running lab shows and none has asked for in an hour."""
+    shown = set()
+    for table in Path("/proc").glob("[0-9]*/mountinfo"):
+        with contextlib.suppress(OSError):
+            shown.update(re.findall(r"/image/([0-9a-f]{16})", table.read_text()))
+    for path in places.images.glob("[0-9a-f]*"):
+        idle = time.time() - path.stat().st_mtime
+        if path != newest.path and path.name not in shown and idle > KEPT_UNUSED:
+            path.rename(doomed := path.with_name(f".build-{path.name}"))  # never seen half removed
+            shutil.rmtree(doomed)
 
 
 def _build(image: Image, scratch: Path, say: Callable[[str], None]) -> None:
@@ -96,9 +120,7 @@ def _build(image: Image, scratch: Path, say: Callable[[str], None]) -> None:
     with ThreadPoolExecutor(2) as pool:
         jobs = [
             pool.submit(trees.copy_shifted, image.guest, image.shifted),
-            pool.submit(
-                trees.build_hypervisor, image.guest, image.repository, image.hypervisor, scratch / "layer"
-            ),
+            pool.submit(trees.build_hypervisor, image.guest, image.repository, image.hypervisor, scratch / "layer"),
         ]
         for job in jobs:
             job.result()

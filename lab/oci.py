@@ -55,9 +55,7 @@ STANDS = (
     Stand("portainer/portainer-ce", "portainer", "/portainer", (8000, 9000, 9443)),
     Stand("portainer/agent", "agent", "/app/agent", (9001,), "/app"),
     Stand("qdrant/qdrant", "qdrant", "/qdrant/entrypoint.sh", (6333, 6334), "/qdrant", entry=False),
-    Stand(
-        "thinkheads/thinkheads_ai_app", "thinkheads", "/usr/local/bin/thinkheads-ai-app", (8000,), entry=False
-    ),
+    Stand("thinkheads/thinkheads_ai_app", "thinkheads", "/usr/local/bin/thinkheads-ai-app", (8000,), entry=False),
 )
 
 
@@ -102,17 +100,20 @@ class Layer:
         return entry
 
 
-def obtain(places: Places, image: Image, say: Callable[[str], None]) -> Path:
-    """The registry's directory for this image and these stand-ins, built if the cache does not hold it."""
+def place(places: Places, image: Image) -> Path:
+    """Where the registry's directory for this image and these stand-ins is, or would be."""
     digests = hashlib.sha256(image.path.name.encode() + (CODE / "oci.py").read_bytes())
     for path in sorted((CODE / "standins").glob("*.py")):
         digests.update(path.name.encode() + b"\0" + path.read_bytes())
-    target = places.cache / "registry" / digests.hexdigest()[:16]
+    return places.cache / "registry" / digests.hexdigest()[:16]
+
+
+def obtain(places: Places, image: Image, say: Callable[[str], None]) -> Path:
+    """The registry's directory, built if the cache does not hold it."""
+    target = place(places, image)
     if target.is_dir():
         return target
-    with locked(
-        target.parent / ".lock", limit=BUILD_LIMIT, busy="the container images that another process makes"
-    ):
+    with locked(target.parent / ".lock", limit=BUILD_LIMIT, busy="the container images that another process makes"):
         if not target.is_dir():
             say("making the container images")
             for rest in target.parent.glob(".build-*"):  # of a builder that was killed: we hold its lock now

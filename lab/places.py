@@ -11,6 +11,7 @@ DEFAULT_LAB = Path("/var/lib/phoenix-lab")
 DEFAULT_CACHE = Path("/var/cache/phoenix")
 CODE = Path(__file__).resolve().parent
 
+BUSY = "the end of another `lab.py up` or `down`"
 NODE = "phoenix"
 BRIDGE = "vmbr0"
 HYPERVISOR = "10.0.0.13"
@@ -68,6 +69,11 @@ class Places:
     def access(self) -> Path:
         """The access file: how the controller reaches this lab."""
         return self.lab / "access.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """The lock of `up` and `down`; in the cache, because it outlives the lab's directory."""
+        return self.cache / f"{self.name}.lock"
 
     @property
     def images(self) -> Path:

@@ -20,15 +20,18 @@ HYPERVISOR_PYTHON = "3.11"  # Debian bookworm's
 INSTALL_LIMIT = 300.0
 
 
+def place(places: Places) -> Path:
+    """Where the packages of this lock file are, or would be."""
+    key = hashlib.sha256(LOCK.read_bytes() + HYPERVISOR_PYTHON.encode()).hexdigest()[:16]
+    return places.cache / "site" / key
+
+
 def obtain(places: Places, say: Callable[[str], None]) -> Path:
     """The directory of installed packages that the lock file names."""
-    key = hashlib.sha256(LOCK.read_bytes() + HYPERVISOR_PYTHON.encode()).hexdigest()[:16]
-    target = places.cache / "site" / key
+    target = place(places)
     if target.is_dir():
         return target
-    with locked(
-        target.parent / ".lock", limit=INSTALL_LIMIT, busy="another installation of the API server's packages"
-    ):
+    with locked(target.parent / ".lock", limit=INSTALL_LIMIT, busy="another installation of the API server's packages"):
         if not target.is_dir():
             say("installing the API server's packages")
             _install(target)

@@ -30,12 +30,12 @@ def up(
     / "inventory",
 ) -> None:
     """Start the lab, building its image the first time; on a lab that is up, change nothing."""
-    from lab import host  # noqa: PLC0415 - late, so that --help is quick
+    from lab.start import up as start  # noqa: PLC0415 - late, so that --help is quick
 
     began = time.monotonic()
     places = Places.of_environment()
-    if host.up(places, inventory, _say):
-        _say(f"up in {host.elapsed(began)}; the controller's access is in {places.access}")
+    if start(places, inventory, _say):
+        _say(f"up in {time.monotonic() - began:.1f} s; the controller's access is in {places.access}")
     else:
         _say("is up already; nothing to do")
 
@@ -43,11 +43,11 @@ def up(
 @app.command()
 def down() -> None:
     """Stop the lab and remove its state: containers, processes, mounts, files. The cached image stays."""
-    from lab import host  # noqa: PLC0415 - late, so that --help is quick
+    from lab.stop import down as stop  # noqa: PLC0415 - late, so that --help is quick
 
     began = time.monotonic()
-    if host.down(Places.of_environment(), _say):
-        _say(f"down in {host.elapsed(began)}; nothing of it is left")
+    if stop(Places.of_environment(), _say):
+        _say(f"down in {time.monotonic() - began:.1f} s; nothing of it is left")
     else:
         _say("is not there; nothing to do")
 
@@ -55,9 +55,9 @@ def down() -> None:
 @app.command()
 def status() -> None:
     """Show what runs; the exit status is 0 if everything does, else 1."""
-    from lab import host  # noqa: PLC0415 - late, so that --help is quick
+    from lab.parts import parts  # noqa: PLC0415 - late, so that --help is quick
 
-    found = host.parts(Places.of_environment())
+    found = parts(Places.of_environment())
     for name, runs in found:
         print(f"{name:<14}{'runs' if runs else 'does not run'}")
     raise typer.Exit(0 if all(runs for _, runs in found) else 1)
@@ -65,9 +65,7 @@ def status() -> None:
 
 @app.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def execute(
-    host: Annotated[
-        str, typer.Argument(help="pve, client, internet, operator, or a guest's inventory name.")
-    ],
+    host: Annotated[str, typer.Argument(help="pve, client, internet, operator, or a guest's inventory name.")],
     command: Annotated[list[str], typer.Argument(help="The command, after `--`.")],
 ) -> None:
     """Run a command inside a machine of the lab; streams and exit status pass through unchanged."""

@@ -1,0 +1,98 @@
+"""`lab.py up`: from nothing, from a lab that was killed half-way, or from one that lost a part, to one that runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from lab import access, credentials, forward, image, oci, preflight, processes, rootfs, site, workloads
+from lab.container import Container
+from lab.errors import LabError
+from lab.execute import hypervisor_run
+from lab.parts import UNITS, parts, units
+from lab.places import BUSY, CODE
+from lab.run import locked, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lab.places import Places
+
+BUSY_LIMIT = 1800.0  # another `up` may be building the image
+BOOT_LIMIT = 60.0
+FORWARD_LIMIT = 15.0
+
+
+def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
+    """Start what does not run; whether anything had to be done."""
+    preflight.check(places)
+    with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY):
+        places.lab.mkdir(parents=True, exist_ok=True)
+        workloads.write(places, inventory, say)
+        container = Container(places)
+        if all(runs for _, runs in parts(places)):
+            if not container.shows(site.place(places), oci.place(places, image.place(places))):
+                say("it runs from an older image or older stand-ins; `lab.py down`, then `up`, would renew it")
+            return False
+        if container.pid is None:
+            _start_container(places, container, say)
+        else:
+            hypervisor_run(places, ["systemctl", "--no-block", "start", *UNITS])
+        _wait_for_units(places)
+        _start_forwarder(places)
+        access.write(places, credentials.obtain(places), forward.running(places.lab))
+        return True
+
+
+def _start_container(places: Places, container: Container, say: Callable[[str], None]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        packages = pool.submit(site.obtain, places, say)
+        found = image.obtain(places, say)
+        registry = oci.obtain(places, found, say)
+        installed = packages.result()
+    made = credentials.obtain(places)
+    container.write_config(found, installed, registry)
+    rootfs.prepare(places, made)
+    say("starting the hypervisor")
+    container.start()
+
+
+def _wait_for_units(places: Places) -> None:
+    """Wait until everything inside is active, and name what is not."""
+    seen: dict[str, str] = {}
+
+    def active() -> bool:
+        seen.update(units(places))
+        return all(state == "active" for state in seen.values())
+
+    try:
+        wait_until("the start of the lab's services", active, limit=BOOT_LIMIT, every=0.05)
+    except LabError as error:
+        others = ", ".join(f"{unit} is {state}" for unit, state in seen.items() if state != "active")
+        look = "python runbooks/lab.py exec pve -- journalctl -b -u UNIT"
+        raise LabError(f"{error}: {others}. Look with: {look}") from None
+
+
+def _start_forwarder(places: Places) -> None:
+    if forward.running(places.lab):
+        return
+    processes.end(processes.forwarders(places))  # one that a killed `up` started
+    forward.record(places.lab).unlink(missing_ok=True)
+    log = places.lab / "forward.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lab.forward", str(places.lab)],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
+            env={**os.environ, "PYTHONPATH": str(CODE.parent)},
+        )  # fmt: skip
+
+    def listening() -> bool:
+        if process.poll() is not None:
+            raise LabError(f"the forwarder ended: {log.read_text(errors='replace')[-500:]}")
+        return forward.running(places.lab) is not None
+
+    wait_until("the start of the forwarder", listening, limit=FORWARD_LIMIT)
