@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from phoenix.artifacts import Artifact, ArtifactError, obtain_all
 
 def main(*, quiet: Annotated[bool, typer.Option(help="Print no table.")] = False) -> None:
     """Obtain all artifacts, and say what they are and which way they came."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it started, like Ctrl-C
     logging.basicConfig(level=logging.INFO, format="artifacts: %(message)s")
     try:
         found = obtain_all()

@@ -15,8 +15,8 @@ from phoenix.artifacts import release, wheel
 from phoenix.artifacts.catalogue import ARCHITECTURE, PROGRAMS, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.golang import Workshop
-from phoenix.artifacts.process import Run, run
-from phoenix.artifacts.release import Fetch, fetch
+from phoenix.artifacts.process import Run, Runner
+from phoenix.artifacts.release import Fetch, Fetcher
 from phoenix.artifacts.store import Artifact, Store
 
 log = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ class Obtainer:
     """The decision and its tools; tests bring their own transport and runner."""
 
     store: Store
-    fetch: Fetch = field(default=fetch)
-    run: Run = field(default=run)
+    fetch: Fetch = field(default_factory=Fetcher)
+    run: Run = field(default_factory=Runner)
 
     def all(self, programs: Iterable[Program]) -> dict[str, Artifact]:
         """Every program, by name."""
@@ -68,7 +68,12 @@ class Obtainer:
         workshop = Workshop(scratch, self.run)
         one = functools.partial(self._one, scratch=scratch, workshop=workshop, reason=reason)
         with ThreadPoolExecutor(len(programs)) as pool:
-            failures = [error for error in pool.map(_caught(one), programs) if error]
+            try:
+                failures = [error for error in pool.map(_caught(one), programs) if error]
+            except BaseException:  # Ctrl-C: the threads would otherwise be waited for to the end of their builds
+                self.run.stop()
+                self.fetch.stop()
+                raise
         if failures:
             raise ArtifactError("\n".join(map(str, failures)))
 

@@ -1,10 +1,11 @@
-"""Running a program with a time limit that its children obey too."""
+"""Running programs with a time limit that their children obey too, and that can be ended at once."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -15,39 +16,69 @@ TAIL = 1500  # characters of a program's complaint that are worth showing
 
 
 class Run(Protocol):
-    """Runs a program and returns what it printed; tests put their own here."""
+    """Runs programs and returns what they print; tests put their own here."""
 
     def __call__(self, *command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:
-        """Run to the end or to the limit."""
+        """Run one to its end or to the limit."""
+
+    def stop(self) -> None:
+        """End what runs, and start nothing more."""
 
 
-def run(*command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:
-    """Run a program to its end, or end it and its children at the limit."""
-    env = {**os.environ, **(environment or {})}
-    try:
-        process = subprocess.Popen(
-            command,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ArtifactError(f"{command[0]} could not be started: {error.strerror}") from error
-    with process:
-        try:
-            out, err = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            raise ArtifactError(f"{_short(command)} was ended after {limit:.0f} s") from None
-        finally:
-            # Also on Ctrl-C: a compiler left behind would go on writing into a folder that is being removed.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode:
-        raise ArtifactError(f"{_short(command)} failed ({process.returncode}): {err.strip()[-TAIL:]}")
-    return out
+class Runner:
+    """Runs programs on this machine. Any thread may run one; `stop` is for when a person has had enough."""
+
+    def __init__(self) -> None:
+        self._alive: set[int] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def __call__(self, *command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:
+        """Run a program to its end, or end it and its children at the limit."""
+        with self._start(command, {**os.environ, **(environment or {})}) as process:
+            try:
+                out, err = process.communicate(timeout=limit)
+            except subprocess.TimeoutExpired:
+                raise ArtifactError(f"{_short(command)} was ended after {limit:.0f} s") from None
+            finally:
+                # A compiler left behind would go on writing into a folder that is being removed.
+                with self._lock:
+                    self._alive.discard(process.pid)
+                    _kill(process.pid)
+        if process.returncode:
+            raise ArtifactError(f"{_short(command)} failed ({process.returncode}): {err.strip()[-TAIL:]}")
+        return out
+
+    def stop(self) -> None:
+        """End what runs, with its children, and start nothing more."""
+        with self._lock:
+            self._stopped = True
+            for group in self._alive:
+                _kill(group)
+
+    def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+        with self._lock:
+            if self._stopped:
+                raise ArtifactError(f"{_short(command)} was not started: stopping")
+            try:
+                process = subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ArtifactError(f"{command[0]} could not be started: {error.strerror}") from error
+            self._alive.add(process.pid)
+            return process
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _short(command: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -28,25 +29,42 @@ class Fetch(Protocol):
     def __call__(self, url: str, target: Path | None, /) -> None:
         """Download, within limits of its own."""
 
+    def stop(self) -> None:
+        """Give up what is being downloaded."""
 
-def fetch(url: str, target: Path | None) -> None:
-    """Download over HTTPS within the limits; without a target, only see that it answers."""
-    import requests  # noqa: PLC0415 - 0.1 s that a run with a full cache does not need
 
-    until = time.monotonic() + DOWNLOAD_LIMIT
-    method = "GET" if target else "HEAD"
-    try:
-        with requests.request(method, url, stream=True, timeout=(CONNECT_LIMIT, READ_LIMIT)) as answer:
-            answer.raise_for_status()
-            if target is None:
-                return
-            with target.open("wb") as file:
-                for chunk in answer.iter_content(1 << 20):
-                    file.write(chunk)
-                    if time.monotonic() > until:
-                        raise UnavailableError(f"{url} took longer than {DOWNLOAD_LIMIT:.0f} s")
-    except requests.RequestException as error:
-        raise UnavailableError(f"{url}: {_cause(error)}") from error
+class Fetcher:
+    """Downloads over HTTPS within the limits."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def __call__(self, url: str, target: Path | None, /) -> None:
+        """Download into a file; without one, only see that the URL answers."""
+        import requests  # noqa: PLC0415 - 0.1 s that a run with a full cache does not need
+
+        timeout = (CONNECT_LIMIT, READ_LIMIT)
+        try:
+            with requests.request("GET" if target else "HEAD", url, stream=True, timeout=timeout) as answer:
+                answer.raise_for_status()
+                if target is not None:
+                    self._save(url, answer.iter_content(1 << 18), target)
+        except requests.RequestException as error:
+            raise UnavailableError(f"{url}: {_cause(error)}") from error
+
+    def stop(self) -> None:
+        """Give up what is being downloaded."""
+        self._stopped.set()
+
+    def _save(self, url: str, chunks: Iterator[bytes], target: Path) -> None:
+        until = time.monotonic() + DOWNLOAD_LIMIT
+        with target.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+                if self._stopped.is_set():
+                    raise ArtifactError(f"{url} was given up: stopping")
+                if time.monotonic() > until:
+                    raise UnavailableError(f"{url} took longer than {DOWNLOAD_LIMIT:.0f} s")
 
 
 def unreachable(fetch: Fetch) -> str | None:

@@ -55,6 +55,9 @@ class Site:
         else:
             target.write_bytes(archive)
 
+    def stop(self) -> None:
+        """Nothing is left running here."""
+
     def _archive(self, program: Program) -> bytes:
         buffer = io.BytesIO()
         body = contents(program) + (b"changed" if self.changed else b"")
@@ -76,6 +79,7 @@ class Machine:
     ran: list[tuple[str, ...]] = field(default_factory=list)
     environments: list[Mapping[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: threading.Event = field(default_factory=threading.Event)
     building: int = 0
     most_building: int = 0
 
@@ -99,6 +103,10 @@ class Machine:
         if command[1:] == ("version",):
             return Path(command[0]).read_text()
         return ""
+
+    def stop(self) -> None:
+        """End what runs."""
+        self.stopped.set()
 
     def _pip(self, command: tuple[str, ...]) -> str:
         wanted = Path(next(one for one in command if one.startswith("--requirement=")).partition("=")[2])
@@ -177,10 +185,11 @@ def test_a_silent_resolver_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(release, "PROBE_LIMIT", 0.05)
     asleep = threading.Event()
 
-    def sleep(_url: str, _target: Path | None) -> None:
-        asleep.wait(5)
+    class Silent(Site):
+        def __call__(self, _url: str, _target: Path | None) -> None:
+            asleep.wait(5)
 
-    reason = release.unreachable(sleep)
+    reason = release.unreachable(Silent())
     asleep.set()
     assert reason is not None
     assert "did not answer" in reason
@@ -274,9 +283,7 @@ def test_failure_names_both_ways_and_a_remedy(store: Store) -> None:
 def test_two_at_once_build_once(store: Store) -> None:
     """A second process that wants the same waits for the first and takes what it made."""
     machine = Machine()
-    both = [
-        threading.Thread(target=Obtainer(store, Site(up=False), machine).all, args=([STEP],)) for _ in "ab"
-    ]
+    both = [threading.Thread(target=Obtainer(store, Site(up=False), machine).all, args=([STEP],)) for _ in "ab"]
     for thread in both:
         thread.start()
     for thread in both:
@@ -288,3 +295,17 @@ def test_an_unknown_name_is_answered_with_the_known() -> None:
     """Asking for a program that is not pinned lists those that are."""
     with pytest.raises(ArtifactError, match="known are traefik, step-ca, step"):
         obtain("stepca")
+
+
+def test_ctrl_c_ends_what_was_started(store: Store) -> None:
+    """An interruption ends running builds and downloads, and leaves nothing but what was complete."""
+
+    class Interrupted(Machine):
+        def _go_install(self, command: tuple[str, ...], environment: Mapping[str, str]) -> str:
+            raise KeyboardInterrupt
+
+    machine = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        Obtainer(store, Site(up=False), machine).all([STEP])
+    assert machine.stopped.is_set()
+    assert [path.name for path in store.root.iterdir()] == [".lock"]
