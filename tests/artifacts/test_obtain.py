@@ -302,6 +302,7 @@ def test_ctrl_c_ends_what_was_started(store: Store) -> None:
 
     class Interrupted(Machine):
         def _go_install(self, command: tuple[str, ...], environment: Mapping[str, str]) -> str:
+            del command, environment
             raise KeyboardInterrupt
 
     machine = Interrupted()
