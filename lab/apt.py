@@ -49,8 +49,7 @@ def deb822_sources(content: str) -> list[str]:
     plain = "\n".join(line for line in content.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", plain):
         fields = {
-            key.lower(): value.split()
-            for key, value in re.findall(r"(?m)^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza)
+            key.lower(): value.split() for key, value in re.findall(r"(?m)^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza)
         }
         if "deb" not in fields.get("types", []) or "main" not in fields.get("components", []):
             continue

@@ -124,9 +124,7 @@ async def serve(places: Places) -> None:
     ports = {}
     for name, (wanted, inside) in WANTED.items():
 
-        async def handle(
-            reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int = inside
-        ) -> None:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int = inside) -> None:
             with contextlib.closing(writer):
                 try:
                     far_reader, far_writer = await gate.connect(port)

@@ -55,11 +55,7 @@ def check(places: Places) -> None:
 def missing(places: Places) -> Iterator[str]:
     """Each prerequisite that is not met, with what to do about it."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    absent = [
-        f"{name} (package {package})"
-        for name, package in PROGRAMS.items()
-        if not shutil.which(name, path=path)
-    ]
+    absent = [f"{name} (package {package})" for name, package in PROGRAMS.items() if not shutil.which(name, path=path)]
     if absent:
         yield f"programs are missing: {', '.join(absent)}. `make setup` installs them"
     if os.geteuid() != 0:
@@ -80,15 +76,11 @@ def _kernel() -> Iterator[str]:
         yield "no user namespaces: see /proc/sys/user/max_user_namespaces, and the sandbox this runs in"
     if not _works("unshare", "--net", "ip", "link", "add", "probe0", "type", "bridge"):
         yield "no network namespace with a bridge could be made (module bridge)"
-    if not _works(
-        "unshare", "--net", "ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"
-    ):
+    if not _works("unshare", "--net", "ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"):
         yield "no veth pair could be made (module veth)"
     if not _works("unshare", "--net", "nft", "add", "table", "inet", "probe"):
         yield "nft cannot make a table (modules nf_tables, nf_tables_inet)"
-    if not any(
-        Path("/sys/fs/cgroup", name).exists() for name in ("cgroup.controllers", "devices", "systemd")
-    ):
+    if not any(Path("/sys/fs/cgroup", name).exists() for name in ("cgroup.controllers", "devices", "systemd")):
         yield "no control groups are mounted at /sys/fs/cgroup"
 
 
@@ -137,9 +129,7 @@ def _works(*argv: str) -> bool:
 
 def _probe(*argv: str) -> subprocess.CompletedProcess[bytes] | None:
     try:
-        return subprocess.run(
-            argv, capture_output=True, check=False, timeout=PROBE_LIMIT, stdin=subprocess.DEVNULL
-        )
+        return subprocess.run(argv, capture_output=True, check=False, timeout=PROBE_LIMIT, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return None
 

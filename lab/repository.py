@@ -109,12 +109,8 @@ def index(repository: Path) -> None:
     binary = repository / f"dists/{SUITE}/main/binary-{architecture}"
     binary.mkdir(parents=True, exist_ok=True)
     # Paths in the index count from the repository's root.
-    (binary / "Packages").write_bytes(
-        run(["sh", "-c", 'cd "$0" && apt-ftparchive packages pool', repository]).stdout
-    )
+    (binary / "Packages").write_bytes(run(["sh", "-c", 'cd "$0" && apt-ftparchive packages pool', repository]).stdout)
     facts = {"Suite": SUITE, "Codename": SUITE, "Architectures": architecture, "Components": "main"}
-    options = [
-        word for key, value in facts.items() for word in ("-o", f"APT::FTPArchive::Release::{key}={value}")
-    ]
+    options = [word for key, value in facts.items() for word in ("-o", f"APT::FTPArchive::Release::{key}={value}")]
     release = run(["apt-ftparchive", *options, "release", repository / f"dists/{SUITE}"]).stdout
     (repository / f"dists/{SUITE}/Release").write_bytes(release)

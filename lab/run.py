@@ -29,9 +29,7 @@ def run(
     """The finished program; a LabError if it failed, was not found, or took longer than its limit."""
     words = [str(word) for word in argv]
     try:
-        done = subprocess.run(
-            words, input=data or b"", capture_output=True, check=False, timeout=limit, env=env
-        )
+        done = subprocess.run(words, input=data or b"", capture_output=True, check=False, timeout=limit, env=env)
     except FileNotFoundError:
         raise LabError(f"{words[0]} is not installed; `make setup` installs what the lab needs") from None
     except subprocess.TimeoutExpired:

@@ -50,9 +50,7 @@ def private_pem(key: CertificateIssuerPrivateKeyTypes) -> bytes:
     )
 
 
-def self_signed(
-    name: str, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName
-) -> x509.Certificate:
+def self_signed(name: str, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName) -> x509.Certificate:
     """A certificate that vouches for itself, to be pinned by its fingerprint."""
     builder = _certificate(name, name, key).add_extension(names, critical=False)
     constraints = x509.BasicConstraints(ca=False, path_length=None)
