@@ -31,7 +31,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
             "hypervisor",
             (
                 Step(observe_host, hypervisors),
-                Step(prepare_storage, hypervisors),
+                Step(prepare_storage, hypervisors, for_others=True),
                 Step(serve_dns, hypervisors),
                 Step(prepare_cluster_sets, hypervisors),
             ),
@@ -61,7 +61,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
 
 def preflight() -> Stage:
     """What every runbook begins with."""
-    return Stage("preflight", (Step(check_access, hypervisors),))
+    return Stage("preflight", (Step(check_access, hypervisors, for_others=True),))
 
 
 def holders_of_leaves(estate: Estate) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Runner:
 
     def _take_stage(self, stage: Stage) -> None:
         begun = time.monotonic()
-        hosts = [name for name in stage.hosts(self.run.estate) if name in self.run.targets]
+        hosts = stage.hosts(self.run.estate, self.run.targets)
         for name in hosts:
             self._leave_out_dependents(name, stage)
         ready = {name for name in hosts if name not in self._lost}
@@ -109,6 +109,6 @@ class Runner:
 
 def _take_steps(task: Task, runner: Runner, stage: Stage) -> Result:
     for step in stage.steps:
-        if task.host.name in step.on(runner.run.estate) and not runner.take_step(task, stage, step):
+        if task.host.name in step.hosts(runner.run.estate, runner.run.targets) and not runner.take_step(task, stage, step):
             break
     return Result(host=task.host)

@@ -15,10 +15,16 @@ Selector = Callable[[Estate], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Step:
-    """A task and the hosts it is for."""
+    """A task and the hosts it is for; one that is `for_others` runs on hypervisors of targeted guests as well."""
 
     task: TaskFunction
     on: Selector
+    for_others: bool = False
+
+    def hosts(self, estate: Estate, targets: frozenset[str]) -> frozenset[str]:
+        """Every host that takes this step in a run on the targets."""
+        wanted = frozenset(self.on(estate))
+        return wanted & (targets | carriers(estate, targets)) if self.for_others else wanted & targets
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,16 @@ class Stage:
     name: str
     steps: tuple[Step, ...]
 
-    def hosts(self, estate: Estate) -> tuple[str, ...]:
+    def hosts(self, estate: Estate, targets: frozenset[str]) -> tuple[str, ...]:
         """Every host with a step in this stage, in the order of the inventory."""
-        wanted = {name for step in self.steps for name in step.on(estate)}
+        wanted = {name for step in self.steps for name in step.hosts(estate, targets)}
         return tuple(host.name for host in estate.hosts() if host.name in wanted)
+
+
+def carriers(estate: Estate, targets: frozenset[str]) -> frozenset[str]:
+    """The hypervisors that carry targeted guests."""
+    machines = (*estate.guests, *estate.templates)
+    return frozenset(machine.hypervisor for machine in machines if machine.name in targets)
 
 
 def group(*names: str) -> Selector:

@@ -1,0 +1,127 @@
+"""The tests' own way into the lab: the public commands as an operator types them, and plain tools inside its machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ZONE = "internal.thinkheads.ai"
+SERVICES = (
+    "granite-3b",
+    "granite-embedding",
+    "llamacpp",
+    "nginx",
+    "ollama",
+    "portainer",
+    "qdrant",
+    "thinkheads-ai",
+    "traefik",
+)
+GUESTS = {
+    "step-ca": "10.0.0.10",
+    "nginx-gateway": "10.0.0.153",
+    "traefik": "10.0.0.12",
+    "portainer": "10.0.0.111",
+    "drphoenix": "10.0.0.102",
+    "granite-embedding": "10.0.0.141",
+    "granite-3b": "10.0.0.142",
+    "ollama": "10.0.0.155",
+    "llamacpp": "10.0.0.157",
+}
+TRUSTED = ("pve", *(name for name in GUESTS if name != "step-ca"))
+CA_DIRECTORY = "/mnt/pve/quickOS/lxc-persistent-data/103/ssl"
+CLIENT_ROOT = "/root/phoenix_ca.crt"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What one run of the runbook said."""
+
+    status: int
+    output: str
+    record: dict[str, Any]
+
+    @property
+    def changes(self) -> list[tuple[str, str]]:
+        """Every change, as host and resource."""
+        return [
+            (host, change["resource"])
+            for host, entry in self.record["hosts"].items()
+            for task in entry["tasks"]
+            for change in task["changes"]
+        ]
+
+    def errors(self, host: str) -> str:
+        """What a host's tasks complained of."""
+        return "; ".join(task.get("error") or "" for task in self.record["hosts"][host]["tasks"])
+
+
+def run(*command: str, data: bytes = b"", limit: float = 60, env: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run a command of the repository; gives status and everything it printed."""
+    done = subprocess.run(
+        command,
+        input=data,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=ROOT,
+        timeout=limit,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def lab(*arguments: str, limit: float = 240) -> tuple[int, str]:
+    """Run runbooks/lab.py."""
+    return run(sys.executable, "runbooks/lab.py", *arguments, limit=limit)
+
+
+def inside(host: str, script: str, *, data: bytes = b"", limit: float = 60) -> tuple[int, str]:
+    """Run a shell script inside a machine of the lab."""
+    return run(sys.executable, "runbooks/lab.py", "exec", host, "--", "sh", "-c", script, data=data, limit=limit)
+
+
+def said(host: str, script: str, *, limit: float = 60) -> str:
+    """What a script inside a machine printed; it must succeed."""
+    status, output = inside(host, script, limit=limit)
+    assert status == 0, f"{host}: {script!r} gave {status}: {output}"
+    return output.strip()
+
+
+def everywhere(hosts: tuple[str, ...], script: str, *, limit: float = 60) -> dict[str, tuple[int, str]]:
+    """Run a script inside several machines at once."""
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(hosts, pool.map(lambda host: inside(host, script, limit=limit), hosts), strict=True))
+
+
+def deploy(
+    *arguments: str, record: Path | None = None, limit: float = 280, env: dict[str, str] | None = None
+) -> Deployed:
+    """Run runbooks/deploy.py on the lab."""
+    file = record or Path(os.environ.get("TMPDIR", "/tmp")) / f"phoenix-record-{os.getpid()}.json"
+    file.unlink(missing_ok=True)
+    command = (sys.executable, "runbooks/deploy.py", "--lab", "--json", str(file), *arguments)
+    status, output = run(*command, limit=limit, env=env)
+    found = json.loads(file.read_text()) if file.exists() else {}
+    file.unlink(missing_ok=True)
+    return Deployed(status, output, found)
+
+
+def fetch(name: str, path: str = "/", *, options: str = "-f") -> tuple[int, str]:
+    """Ask for a page of a service from the client, with every certificate verified."""
+    url = f"https://{name}.{ZONE}{path}"
+    return inside("client", f"curl -sS {options} --max-time 10 --cacert {CLIENT_ROOT} {url}")
+
+
+def give_client_the_root() -> None:
+    """Put the exported root on the client, as an operator would hand it out."""
+    root = said("pve", f"cat {CA_DIRECTORY}/phoenix_ca.crt")
+    status, output = inside("client", f"cat >{CLIENT_ROOT}", data=root.encode() + b"\n")
+    assert status == 0, output
