@@ -81,9 +81,7 @@ def _table(measured: list[Measured]) -> Table:
     table = Table("scenario", "runs", "min s", "median s", "max s", "peak MiB", "promised", box=None)
     for one in measured:
         times = (f"{seconds:.2f}" for seconds in one.seconds())
-        table.add_row(
-            one.scenario.name, str(len(one.samples)), *times, f"{one.mib():.0f}", one.scenario.promise
-        )
+        table.add_row(one.scenario.name, str(len(one.samples)), *times, f"{one.mib():.0f}", one.scenario.promise)
     return table
 
 

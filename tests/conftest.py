@@ -74,9 +74,7 @@ def _lab_was_left_out(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Where the lab is required, fail a run in which no lab test ran at all."""
-    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and _lab_was_left_out(
-        session.config
-    ):
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and _lab_was_left_out(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

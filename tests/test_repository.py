@@ -16,9 +16,7 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-lab.lock")
 
 def versions(lock: str) -> dict[str, str]:
     """The pinned versions of a lock, by package."""
-    return dict(
-        re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE)
-    )
+    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
 
 
 def test_setup_installs_what_the_lab_asks_for() -> None:
