@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from proxmoxer import ProxmoxAPI
 from requests.adapters import HTTPAdapter
 from ruamel.yaml import YAML
