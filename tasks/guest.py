@@ -43,6 +43,22 @@ def create_guest(task: Task, run: Run) -> Result:
     return result(task, changes)
 
 
+def destroy_guest(task: Task, run: Run) -> Result:
+    """Stop and remove the guest with its disks; directories of the hypervisor that were mounted in it stay."""
+    machine = run.estate.host(task.host.name)
+    assert isinstance(machine, Guest | Template)  # noqa: S101  # the stage runs on guests and templates
+    if machine.vmid not in run.exists:
+        return result(task, [])
+    api, base = run.links.api(machine.hypervisor), path_of(run.estate, machine)
+    if not run.dry_run:
+        run.renew_session(machine.name)
+        if run.is_running(machine.vmid):
+            api.run("post", f"{base}/status/stop", STATE_SECONDS)
+        api.run("delete", base, STATE_SECONDS, purge=1)
+        del run.exists[machine.vmid]
+    return result(task, [Change(f"guest {machine.vmid} {machine.name}", "remove")])
+
+
 def path_of(estate: Estate, machine: Machine) -> str:
     """The guest's place in the API."""
     kind = "qemu" if machine.kind == "vm" else "lxc"

@@ -13,7 +13,7 @@ from tasks.certificate import issue_certificates
 from tasks.dns import serve_dns
 from tasks.docker import deploy_stacks, mount_storage
 from tasks.firewall import apply_cluster_firewall, apply_guest_firewall, prepare_cluster_sets
-from tasks.guest import create_guest
+from tasks.guest import create_guest, destroy_guest
 from tasks.nginx import configure_nginx
 from tasks.observe import observe_host
 from tasks.portainer import register_agents
@@ -56,6 +56,16 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         Stage("portainer", (Step(register_agents, group("portainer")),)),
         Stage("firewall", (Step(apply_guest_firewall, guests), Step(apply_cluster_firewall, hypervisors))),
         Stage("proof", (Step(prove_routes, hypervisors),)),
+    )
+
+
+def destruction(estate: Estate) -> tuple[Stage, ...]:
+    """Guests removed first, then templates, those that others were made from last."""
+    templates = reversed(_template_levels(estate))
+    return (
+        preflight(),
+        Stage("guests", (Step(destroy_guest, guests),)),
+        *(Stage("templates", (Step(destroy_guest, level),)) for level in templates),
     )
 
 

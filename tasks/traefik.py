@@ -29,6 +29,26 @@ DYNAMIC = "/etc/traefik/dynamic"
 STORAGE = "/etc/traefik/acme.json"
 USER, USER_ID = "traefik", 801
 
+# Traefik serves and renews whatever its storage holds, routed or not, and reads it only when it starts.
+PRUNE = """
+systemctl stop traefik.service && awk -v drop=" {names} " '
+  /^    "Certificates": \\[/ {{ print; inside = 1; n = 0; next }}
+  inside && /^    \\]/ {{
+    for (i = 1; i <= n; i++) {{ sub(/,$/, "", kept[i]); printf "%s%s\\n", kept[i], (i < n ? "," : "") }}
+    inside = 0; print; next
+  }}
+  inside {{
+    if ($0 ~ /^      {{/) {{ block = $0; name = "" }} else block = block "\\n" $0
+    if ($1 == "\\"main\\":") {{ name = $2; gsub(/[",]/, "", name) }}
+    if ($0 ~ /^      }}/ && index(drop, " " name " ") == 0) kept[++n] = block
+    next
+  }}
+  {{ print }}
+' {storage} >{storage}.new && chmod 600 {storage}.new && chown --reference={storage} {storage}.new &&
+mv -fT {storage}.new {storage} || {{ systemctl start traefik.service; fail "{storage} could not be pruned"; }}
+start_unit traefik.service
+"""
+
 
 class MeshCertificates:
     """A certificate for every route in the mesh's storage; Traefik asks again for missing ones only when it starts."""
@@ -44,7 +64,16 @@ class MeshCertificates:
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Start Traefik anew if it runs without a certificate that it should have; wait until it has them all."""
         held = seen.outputs.get("mesh certificates", "").split()
-        missing = [name for name in self.names if name not in held]
+        surplus = [name for name in held if name not in self.names]
+        return (*self._removal(surplus), *self._waiting(seen, [name for name in self.names if name not in held]))
+
+    def _removal(self, surplus: list[str]) -> tuple[Change, ...]:
+        if not surplus:
+            return ()
+        names = " ".join(surplus)
+        return (Change("certificates of the mesh", "remove", names, script=PRUNE.format(names=names, storage=STORAGE)),)
+
+    def _waiting(self, seen: Observation, missing: list[str]) -> tuple[Change, ...]:
         if not missing:
             return ()
         unit = seen.units.get("traefik.service")

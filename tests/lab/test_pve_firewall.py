@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.pve_api import Lab, until
+from tests.lab.pve_api import Lab, open_lab, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 SERVER, CALLER = 7021, 7022
@@ -25,9 +25,9 @@ except ConnectionRefusedError: print("refused")
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def lab(lab_up: None) -> Iterator[Lab]:  # noqa: ARG001  # the fixture starts it
     """The lab with its cluster firewall on, a server and a caller; all as before afterwards."""
-    found = Lab.connect()
+    found = open_lab()
     before = found.api.cluster.firewall.options.get()
     for vmid in (SERVER, CALLER):
         found.remove(vmid)

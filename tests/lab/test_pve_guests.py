@@ -9,16 +9,16 @@ from urllib.parse import quote
 import pytest
 from proxmoxer import ResourceException
 
-from tests.lab.pve_api import IMAGE, LAB, Lab, until
+from tests.lab.pve_api import IMAGE, LAB, Lab, open_lab, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 CT, CLONE, TEMPLATE_VM, VM = 7001, 7002, 7008, 7009
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def lab(lab_up: None) -> Iterator[Lab]:  # noqa: ARG001  # the fixture starts it
     """The lab, without the tests' guests before and after."""
-    found = Lab.connect()
+    found = open_lab()
     for vmid in (CT, CLONE, VM, TEMPLATE_VM):
         found.remove(vmid)
     yield found
