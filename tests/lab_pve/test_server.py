@@ -22,11 +22,32 @@ from lab.pve.backed import BACKED
 from lab.pve.run import CommandFailed
 from lab.pve.server import LabPve
 
-HOOKS = """
-    task allowed resolve _authenticate _build_app _agent_call _apply_config _check_lock _config_get _ct_powerdown
-    _find_ct _fw _lxc_create _lxc_interfaces _node_stats _nodes _powerdown _qm_check_drive _qm_new_drive _qm_volume
-    _update_config _version _vm _volumes
-""".split()
+HOOKS = (
+    "task",
+    "allowed",
+    "resolve",
+    "_authenticate",
+    "_build_app",
+    "_agent_call",
+    "_apply_config",
+    "_check_lock",
+    "_config_get",
+    "_ct_powerdown",
+    "_find_ct",
+    "_fw",
+    "_lxc_create",
+    "_lxc_interfaces",
+    "_node_stats",
+    "_nodes",
+    "_powerdown",
+    "_qm_check_drive",
+    "_qm_new_drive",
+    "_qm_volume",
+    "_update_config",
+    "_version",
+    "_vm",
+    "_volumes",
+)
 CREATE = {
     "vmid": 103,
     "ostemplate": "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst",
