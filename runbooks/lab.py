@@ -7,21 +7,41 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # This file's own directory must not answer for the package `lab`.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
 from lab.errors import LabError
+from lab.execute import UnknownHostError
+from lab.execute import execute as run
 from lab.places import Places
-
-ROOT = Path(__file__).resolve().parents[1]
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def _say(message: str) -> None:
     print(f"lab: {message}", file=sys.stderr, flush=True)
+
+
+def _refused(error: LabError) -> int:
+    _say(str(error))
+    return 2 if isinstance(error, UnknownHostError) else 1
+
+
+def _run_inside(host: str, command: list[str]) -> int:
+    try:
+        return run(Places.of_environment(), host, command)
+    except LabError as error:
+        return _refused(error)
+
+
+# `exec` is called often, by tests too, and importing typer takes longer than all the rest of it.
+match sys.argv[1:]:
+    case ["exec", host, "--", _, *_] if __name__ == "__main__" and not host.startswith("-"):
+        sys.exit(_run_inside(host, sys.argv[4:]))
+
+import typer
+
+ROOT = Path(__file__).resolve().parents[1]
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
@@ -69,21 +89,16 @@ def execute(
     command: Annotated[list[str], typer.Argument(help="The command, after `--`.")],
 ) -> None:
     """Run a command inside a machine of the lab; streams and exit status pass through unchanged."""
-    from lab.execute import execute as run  # noqa: PLC0415 - late, so that --help is quick
-
     words = command[1:] if command[0] == "--" else command
-    raise typer.Exit(run(Places.of_environment(), host, words))
+    raise typer.Exit(_run_inside(host, words))
 
 
 def main() -> None:
     """Run the command line; a lab's refusal is a message and not a traceback."""
-    from lab.execute import UnknownHostError  # noqa: PLC0415 - late, so that --help is quick
-
     try:
         app()
     except LabError as error:
-        _say(str(error))
-        sys.exit(2 if isinstance(error, UnknownHostError) else 1)
+        sys.exit(_refused(error))
 
 
 if __name__ == "__main__":
