@@ -61,7 +61,8 @@ def _of_guest(estate: Estate, guest: Guest) -> Iterator[Record]:
                 yield Record(full, edge, mesh, source)
             elif service.tls or full in service.aliases:
                 yield Record(full, guest.address, guest.address, source)
-    for label in (guest.name, *guest.aliases):
+    always = ("ca",) if guest.has("step_ca") else ()  # its own certificate and every client say this name
+    for label in (guest.name, *always, *guest.aliases):
         yield Record(estate.fqdn(label), guest.address, guest.address, source)
     for label, address in guest.records.items():
         yield Record(estate.fqdn(label), address, address, source)

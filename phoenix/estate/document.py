@@ -1,18 +1,28 @@
-"""YAML files as plain data plus the line of every key, so that a mistake can be shown where it stands."""
+"""YAML files as plain data plus the line of every key, so that a mistake can be shown where it stands.
+
+Data is built here from YAML's nodes: only text, numbers, truth values, lists and mappings with text as keys exist in
+an inventory, each key once. Dates and the like stay the text that was written.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from phoenix.estate.problems import InventoryError, Problem
 
 Location = tuple[str | int, ...]
+CORE = "tag:yaml.org,2002:"
+KNOWN_TAGS = {CORE + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge")}
+TEXT_TAGS = {CORE + "str", CORE + "timestamp"}
+MOST_VALUES = 100_000
+"""Anchors that refer to anchors can make a small file into endless data."""
 
 
 @dataclass(frozen=True)
@@ -35,41 +45,136 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Read one YAML file whose top level is a mapping; InventoryError says where it is not."""
+    """Read one YAML file whose top level is a mapping; InventoryError lists what is wrong with it."""
+    root = _compose(path)
+    if root is None:
+        return Document(str(path), {}, {})
+    builder = _Builder(str(path))
     try:
-        text = path.read_text(encoding="utf-8")
+        data = builder.build(root, ())
+    except RecursionError:
+        raise InventoryError([Problem(str(path), 0, "", "is nested too deeply")]) from None
+    if not isinstance(root, MappingNode) and not builder.problems:
+        builder.complain(root, (), "must be a mapping of names to settings")
+    if builder.problems:
+        raise InventoryError(builder.problems)
+    return Document(str(path), data, builder.lines)
+
+
+def _compose(path: Path) -> Node | None:
+    try:
+        node = YAML(typ="safe", pure=True).compose(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InventoryError([Problem(str(path), 0, "", "file is missing; the inventory needs it")]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InventoryError([Problem(str(path), 0, "", f"cannot be read: {error}")]) from None
-    try:
-        data = YAML(typ="safe", pure=True).load(text)
-        node = YAML(typ="safe", pure=True).compose(text) if data is not None else None
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         reason = " ".join(str(error.problem or error.context).split())
         raise InventoryError([Problem(str(path), line, "", f"is not valid YAML: {reason}")]) from None
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        raise InventoryError([Problem(str(path), 1, "", "must be a mapping of names to settings")])
-    data = {str(key): value for key, value in data.items()}
-    return Document(str(path), data, _lines(node))
+    except (YAMLError, ValueError) as error:
+        raise InventoryError(
+            [Problem(str(path), 0, "", f"is not valid YAML: {' '.join(str(error).split())}")]
+        ) from None
+    except RecursionError:
+        raise InventoryError([Problem(str(path), 0, "", "is nested too deeply")]) from None
+    assert node is None or isinstance(node, Node)  # noqa: S101  # ruamel does not say
+    return node
 
 
-def _lines(root: Node | None) -> dict[Location, int]:
-    found: dict[Location, int] = {}
+@dataclass
+class _Builder:
+    """Turns nodes into data, noting lines and everything that may not stand in an inventory."""
 
-    def walk(node: Node, path: Location) -> None:
-        if isinstance(node, MappingNode):
-            for key, value in node.value:
-                found[(*path, key.value)] = key.start_mark.line + 1
-                walk(value, (*path, key.value))
-        elif isinstance(node, SequenceNode):
-            for index, item in enumerate(node.value):
-                found[(*path, index)] = item.start_mark.line + 1
-                walk(item, (*path, index))
+    file: str
+    lines: dict[Location, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    around: list[Node] = field(default_factory=list)
 
-    if root is not None:
-        walk(root, ())
-    return found
+    def complain(self, node: Node, path: Location, message: str) -> None:
+        self.problems.append(Problem(self.file, node.start_mark.line + 1, ".".join(map(str, path)), message))
+
+    def build(self, node: Node, path: Location) -> Any:
+        if len(self.lines) > MOST_VALUES:
+            raise InventoryError([Problem(self.file, 0, "", f"has more than {MOST_VALUES} values; do anchors nest?")])
+        if any(node is outer for outer in self.around):
+            return self.complain(node, path, "an anchor refers to itself; write the value out")
+        if node.tag not in KNOWN_TAGS:
+            return self.complain(node, path, f"the tag {node.tag} means nothing here: an inventory is plain data")
+        self.around.append(node)
+        try:
+            if isinstance(node, MappingNode):
+                return self._mapping(node, path)
+            if isinstance(node, SequenceNode):
+                return [self._item(item, (*path, index)) for index, item in enumerate(node.value)]
+            return self._scalar(node, path)
+        finally:
+            self.around.pop()
+
+    def _item(self, node: Node, path: Location) -> Any:
+        self.lines[path] = node.start_mark.line + 1
+        return self.build(node, path)
+
+    def _mapping(self, node: MappingNode, path: Location) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for _, value in filter(_is_merge, node.value):
+            for other in reversed(list(self._merges(value, path))):
+                merged |= self._mapping(other, path)
+        for key, value in (pair for pair in node.value if not _is_merge(pair)):
+            name = self._key(key, path)
+            if name is None:
+                continue
+            if name in found:
+                first = self.lines[*path, name]
+                self.complain(key, (*path, name), f"this key stands here twice, first in line {first}; keep one")
+                continue
+            self.lines[*path, name] = key.start_mark.line + 1
+            found[name] = self.build(value, (*path, name))
+        return merged | found
+
+    def _merges(self, node: Node, path: Location) -> Iterator[MappingNode]:
+        for other in node.value if isinstance(node, SequenceNode) else [node]:
+            if not isinstance(other, MappingNode):
+                self.complain(other, path, "<< takes a mapping, or a list of mappings")
+            elif any(other is outer for outer in self.around):
+                self.complain(other, path, "an anchor refers to itself; write the value out")
+            else:
+                yield other
+
+    def _key(self, key: Node, path: Location) -> str | None:
+        if isinstance(key, ScalarNode) and key.tag == CORE + "str" and self._scalar(key, path) is not None:
+            return str(key.value)
+        said = (
+            f"{key.value} is not text to YAML" if isinstance(key, ScalarNode) else "a key cannot be a list or mapping"
+        )
+        self.complain(key, path, f"{said}: put the key in quotes" if isinstance(key, ScalarNode) else said)
+        return None
+
+    def _scalar(self, node: Node, path: Location) -> Any:
+        text = str(node.value)
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            return self.complain(node, path, "contains half a character (a lone surrogate)")
+        return text if node.tag in TEXT_TAGS else _plain(str(node.tag).removeprefix(CORE), text)
+
+
+def _is_merge(pair: tuple[Node, Node]) -> bool:
+    return bool(pair[0].tag == CORE + "merge")
+
+
+def _plain(kind: str, text: str) -> Any:
+    """A number or truth value; one that Python cannot hold stays text, and is refused where a number is wanted."""
+    digits = text.replace("_", "")
+    try:
+        match kind:
+            case "int":
+                return int(digits) if digits.lstrip("+-").isdigit() else int(digits, 0)
+            case "float":
+                return float(digits)
+            case "bool":
+                return text.lower() in ("true", "yes", "on", "y")
+            case "null":
+                return None
+    except ValueError:
+        return text
+    return text

@@ -9,22 +9,47 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from phoenix.estate import model as spelling
 from phoenix.estate.document import Location
-from phoenix.estate.problems import nearest
+from phoenix.estate.problems import unknown_key
 
 SHOWN = 60
-EXPECTED = {
+LABEL = "a DNS label: lower-case letters, digits and hyphens, at most 63"
+BY_KEY = {
     "vmid": "a guest id, a number from 100 to 999999999",
     "mac": 'six pairs of hexadecimal digits in quotes, such as "52:54:00:AA:BB:CA"',
     "owner": 'the ids inside the guest in quotes, such as "0:0"',
     "mode": 'an octal mode in quotes, such as "0750"',
     "zone": "a DNS name in lower case, such as internal.example.org",
-    "name": "a DNS label: lower-case letters, digits and hyphens, at most 63",
+    "hypervisor": "the name of the hypervisor that carries it",
     "address": "an IPv4 address as hostname, such as 10.0.0.10",
     "image": "an image with a tag or digest, such as qdrant/qdrant:v1.12.4",
     "ports": 'published ports in quotes, such as "9443" or "127.0.0.1:9002:9001"',
+    "volumes": "volumes such as /persistent-storage/data:/data",
     "port": "a port number from 1 to 65535",
     "health": "a path that begins with /",
+    "egress.ports": "port numbers from 1 to 65535",
+    "purpose": "a few words of letters, digits, spaces and , . / ( ) -",
+    "ostemplate": "a volume such as local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
+    "disk_image": "a volume such as local:import/noble-server-cloudimg-amd64.img",
+    "subnet": "a network such as 10.0.0.0/24, without host bits",
+}
+BY_PATTERN = {
+    spelling.LABEL_PATTERN: LABEL,
+    spelling.DOMAIN_PATTERN: "a DNS name in lower case, such as portainer.example.org",
+    spelling.PATH_PATTERN: "an absolute path without spaces or a final slash, such as /srv/data",
+    spelling.LINE_PATTERN: "one line of text without control characters",
+    spelling.WORD_PATTERN: "a word of letters, digits and @ . _ + -",
+    spelling.VARIABLE_PATTERN: "the name of an environment variable",
+    spelling.DATASET_PATTERN: "a ZFS dataset such as tank/data",
+}
+BY_TYPE = {
+    "string_type": "text; put it in quotes",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of names to values",
+    "model_type": "a mapping of names to values",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
 }
 
 
@@ -38,24 +63,32 @@ def explain(
 
 
 def _sentence(detail: Any, path: Location, model: type[BaseModel], injected: tuple[str, ...]) -> str:
-    key = next((part for part in reversed(path) if isinstance(part, str)), "")
-    match detail["type"]:
-        case "extra_forbidden":
-            known = set(_model_at(model, path[:-1]).model_fields) - set(injected if len(path) == 1 else ())
-            return f"unknown key {path[-1]!r}; {nearest(str(path[-1]), known)}"
-        case "missing":
-            missing = "hostname" if key == "address" else key
-            return f"{missing!r} is missing; expected {EXPECTED.get(key, _wanted(detail))}"
-        case "string_pattern_mismatch" if "[key]" in detail["loc"]:
-            return f"{key!r} is not {EXPECTED['name']}"
-    expected = EXPECTED.get(key)
-    wanted = f"expected {expected}" if expected else _wanted(detail)
-    return f"{_shown(detail['input'])} is not valid: {wanted}"
+    words = [part for part in path if isinstance(part, str)]
+    key = words[-1] if words else ""
+    if detail["type"] == "extra_forbidden":
+        known = set(_model_at(model, path[:-1]).model_fields) - set(injected if len(path) == 1 else ())
+        return unknown_key(key, known)
+    expected = _expected(detail, words)
+    if detail["type"] == "missing":
+        return f"{('hostname' if key == 'address' else key)!r} is missing; expected {expected}"
+    if "[key]" in detail["loc"]:
+        return f"the name {_shown(key)} is not valid: expected {expected}"
+    return f"{_shown(detail['input'])} is not valid: expected {expected}"
 
 
-def _wanted(detail: Any) -> str:
+def _expected(detail: Any, words: list[str]) -> str:
+    """What would be right, by the key if it is a special one, else by what pydantic missed."""
+    if "[key]" not in detail["loc"]:
+        for key in (".".join(words[-2:]), words[-1] if words else ""):
+            if key in BY_KEY:
+                return BY_KEY[key]
+    pattern = detail.get("ctx", {}).get("pattern")
+    if pattern in BY_PATTERN:
+        return BY_PATTERN[pattern]
+    if detail["type"] in BY_TYPE:
+        return BY_TYPE[detail["type"]]
     message = str(detail["msg"])
-    return "a value" if detail["type"] == "missing" else message[:1].lower() + message[1:]
+    return "a value" if detail["type"] == "missing" else message.removeprefix("Input should be ")
 
 
 def _shown(value: object) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +16,19 @@ from phoenix.estate.checks import contradictions
 from phoenix.estate.document import Document, Location, read_document
 from phoenix.estate.explain import explain
 from phoenix.estate.model import Estate, Guest, Host, Hypervisor, Settings, Strict, Template
-from phoenix.estate.problems import InventoryError, Problem, nearest
+from phoenix.estate.problems import InventoryError, Problem, nearest, unknown_key
 
 FILES = ("defaults.yaml", "groups.yaml", "hosts.yaml")
 HOST_KEYS = ("hostname", "groups", "data")
 KINDS = ("hypervisor", "lxc", "vm")
-SECRETS = ("username", "password", "connection_options", "port")
+RESERVED = {
+    "any": "everybody",
+    "lan": "the estate's network",
+    "management": "those who may manage hypervisors",
+    "internet": "everything outside",
+    "upstream": "other name servers",
+}
+"""Words that already name a party of a flow, so that no host or group can be called so."""
 M = TypeVar("M", bound=Strict)
 
 
@@ -70,14 +78,21 @@ def load_estate(directory: Path | str) -> Estate:
     folder = Path(directory)
     if not folder.is_dir():
         raise InventoryError([Problem(str(folder), 0, "", "is not a directory; name one with --inventory DIR")])
-    stamp = tuple((folder / name).stat().st_mtime_ns if (folder / name).exists() else 0 for name in FILES)
-    return _load(folder.resolve(), folder, stamp)
+    return _load(folder.resolve(), folder, tuple(_stamp(folder / name) for name in FILES))
+
+
+def _stamp(path: Path) -> str:
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 @lru_cache(maxsize=4)
-def _load(_resolved: Path, folder: Path, _stamp: tuple[int, ...]) -> Estate:
+def _load(_resolved: Path, folder: Path, _stamps: tuple[str, ...]) -> Estate:
     draft = _Draft(read_sources(folder))
     settings = _settings(draft)
+    _check_names(draft)
     hosts = [host for name in draft.sources.hosts.data if (host := _host(draft, name))]
     _check_groups_document(draft)
     if settings is not None:
@@ -87,7 +102,7 @@ def _load(_resolved: Path, folder: Path, _stamp: tuple[int, ...]) -> Estate:
             guests=tuple(h for h in hosts if isinstance(h, Guest)),
             templates=tuple(h for h in hosts if isinstance(h, Template)),
         )
-        broken = set(map(str, draft.sources.hosts.data)) - {host.name for host in hosts}
+        broken = set(draft.sources.hosts.data) - {host.name for host in hosts}
         draft.problems += contradictions(estate, draft.sources, broken)
         if not draft.problems:
             return estate
@@ -136,7 +151,9 @@ def _host(draft: _Draft, name: str) -> Host | None:
     model: type[Host] = Hypervisor
     if kind != "hypervisor":
         data["kind"] = kind
-        data.setdefault("hypervisor", _only_hypervisor(draft.sources))
+        carriers = [host for host, other in document.data.items() if "hypervisor" in _groups_of(other)]
+        if len(carriers) < 2:  # noqa: PLR2004  # with none, that alone is reported
+            data.setdefault("hypervisor", *(carriers or ["none"]))
         model = Template if "template" in data["groups"] else Guest
 
     def place(path: Location, message: str) -> Problem:
@@ -146,9 +163,14 @@ def _host(draft: _Draft, name: str) -> Host | None:
 
 
 def _own_data(draft: _Draft, name: str, entry: Mapping[str, Any]) -> bool:
-    if isinstance(entry.get("data", {}), dict):
+    return _is_mapping(draft, draft.sources.hosts, name, entry)
+
+
+def _is_mapping(draft: _Draft, document: Document, name: str, entry: Mapping[str, Any]) -> bool:
+    if isinstance(entry.get("data"), dict | None):
         return True
-    draft.problems.append(draft.sources.hosts.problem((name, "data"), f"{name}.data", "must be a mapping"))
+    message = "must be a mapping of keys to values; leave it out if there are none"
+    draft.problems.append(document.problem((name, "data"), f"{name}.data", message))
     return False
 
 
@@ -176,10 +198,21 @@ def _only(draft: _Draft, document: Document, path: Location, entry: Mapping[str,
         if key in known:
             continue
         where = ".".join(map(str, (*path, key)))
-        message = f"unknown key {key!r}; {nearest(str(key), known)}"
-        if key in SECRETS:
-            message = f"{key!r} may not stand in the inventory: how to connect, and secrets, are in the access file"
-        draft.problems.append(document.problem((*path, key), where, message))
+        draft.problems.append(document.problem((*path, key), where, unknown_key(key, known, connects=True)))
+
+
+def _check_names(draft: _Draft) -> None:
+    hosts, groups = draft.sources.hosts, draft.sources.groups
+    for document in (hosts, groups):
+        for name in document.data:
+            if name in RESERVED:
+                message = f"{name!r} is a word for {RESERVED[name]}; choose another name"
+                draft.problems.append(document.problem((name,), name, message))
+    for name in hosts.data:
+        others = [other for other, entry in hosts.data.items() if name in _groups_of(entry) and other != name]
+        if others:
+            message = f"is also a group, of {', '.join(others)}: which of them is meant would not be clear"
+            draft.problems.append(hosts.problem((name,), name, message))
 
 
 def _check_groups_document(draft: _Draft) -> None:
@@ -189,14 +222,14 @@ def _check_groups_document(draft: _Draft) -> None:
     used = {group for entry in draft.sources.hosts.data.values() for group in _groups_of(entry)}
     for name, entry in document.data.items():
         if not isinstance(entry, dict):
-            draft.problems.append(document.problem((name,), str(name), "must be a mapping, {} if it has no data"))
+            draft.problems.append(document.problem((name,), name, "must be a mapping, {} if it has no data"))
             continue
         _only(draft, document, (name,), entry, ("data",))
-        if name not in used and isinstance(entry.get("data"), dict):
-            for key in entry["data"]:
+        if _is_mapping(draft, document, name, entry) and name not in used:
+            for key in entry.get("data") or {}:
                 if key not in known:
-                    message = f"unknown key {key!r}; {nearest(str(key), known)}"
-                    draft.problems.append(document.problem((name, "data", key), f"{name}.{key}", message))
+                    problem = document.problem((name, "data", key), f"{name}.{key}", unknown_key(key, known))
+                    draft.problems.append(problem)
 
 
 def _merged(sources: Sources, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,8 +246,3 @@ def _merged(sources: Sources, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _groups_of(entry: object) -> tuple[str, ...]:
     groups = entry.get("groups") if isinstance(entry, dict) else None
     return tuple(group for group in groups if isinstance(group, str)) if isinstance(groups, list) else ()
-
-
-def _only_hypervisor(sources: Sources) -> str | None:
-    names = [str(name) for name, entry in sources.hosts.data.items() if "hypervisor" in _groups_of(entry)]
-    return names[0] if len(names) == 1 else None

@@ -11,19 +11,33 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+DOMAIN_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
+PATH_PATTERN = r"^/[^\s\x00]*[^\s/\x00]$"
+LINE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+WORD_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9@._+-]*$"
+PUBLISHED_PATTERN = r"^([0-9]{1,5}|([0-9]{1,3}(\.[0-9]{1,3}){3}:)?[0-9]{1,5}:[0-9]{1,5})$"
+VOLUME_PATTERN = r"^[A-Za-z0-9/][A-Za-z0-9_./-]*:/[A-Za-z0-9_./-]*(:[a-zA-Z,]+)?$"
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+DATASET_PATTERN = r"^[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-]+)*$"
+
+Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
 """One DNS label (RFC 1035, section 2.3.1; RFC 1123 allows a leading digit)."""
-DomainName = Annotated[
-    str,
-    StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$", max_length=253),
-]
+DomainName = Annotated[str, StringConstraints(pattern=DOMAIN_PATTERN, max_length=253)]
+Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN, min_length=1)]
+"""Text for people, or a word of a command: one line."""
+Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]
+"""A name that other programs gave: it needs no quotes anywhere."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 VmId = Annotated[int, Field(ge=100, le=999_999_999)]
 """Proxmox VE's range of guest ids."""
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\s\x00]*[^\s/\x00]$")]
-OwnerIds = Annotated[str, StringConstraints(pattern=r"^\d{1,5}:\d{1,5}$")]
+AbsolutePath = Annotated[str, StringConstraints(pattern=PATH_PATTERN)]
+OwnerIds = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,5}:[0-9]{1,5}$")]
 Mode = Annotated[str, StringConstraints(pattern=r"^0[0-7]{3}$")]
 MacAddress = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$")]
+Variable = Annotated[str, StringConstraints(pattern=VARIABLE_PATTERN)]
+Volume = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+:[A-Za-z0-9_./+-]+$")]
+"""A volume of a Proxmox storage, `storage:path`."""
 Scheme = Literal["http", "https", "h2c", "tcp"]
 
 
@@ -47,14 +61,14 @@ class Egress(Strict):
 
     protocol: Literal["tcp", "udp"]
     ports: tuple[Port, ...] = Field(min_length=1)
-    purpose: str
+    purpose: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,./()-]*$", max_length=80)]
 
 
 class Authority(Strict):
     """How the estate's certificate authority is set up; hours are lifetimes of leaves."""
 
-    name: str
-    provisioner: str
+    name: Line
+    provisioner: Word
     leaf_hours: int = Field(default=24, ge=1)
     renew_before_hours: int = Field(default=8, ge=1)
 
@@ -74,7 +88,7 @@ class Dataset(Strict):
     """A ZFS dataset of a hypervisor; properties are those of zfsprops(7)."""
 
     mountpoint: AbsolutePath
-    properties: dict[str, str] = {}
+    properties: dict[Word, Word] = {}
 
 
 class Service(Strict):
@@ -84,7 +98,7 @@ class Service(Strict):
     scheme: Scheme = "http"
     expose: bool = False
     tls: Literal["server", "mutual"] | None = None
-    clients: tuple[str, ...] = ()
+    clients: tuple[Word, ...] = ()
     aliases: tuple[DomainName, ...] = ()
     health: Annotated[str, StringConstraints(pattern=r"^/\S*$")] = "/"
 
@@ -102,10 +116,10 @@ class Container(Strict):
     """A Docker container: `ports` and `volumes` are spelt as for `docker run`."""
 
     image: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$")]
-    ports: tuple[Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+\.\d+\.\d+:)?\d+(:\d+)?$")], ...] = ()
-    volumes: tuple[str, ...] = ()
-    environment: dict[str, str] = {}
-    command: tuple[str, ...] = ()
+    ports: tuple[Annotated[str, StringConstraints(pattern=PUBLISHED_PATTERN)], ...] = ()
+    volumes: tuple[Annotated[str, StringConstraints(pattern=VOLUME_PATTERN)], ...] = ()
+    environment: dict[Variable, Annotated[str, StringConstraints(pattern=LINE_PATTERN)]] = {}
+    command: tuple[Line, ...] = ()
 
 
 class Startup(Strict):
@@ -120,7 +134,7 @@ class Host(Strict):
 
     name: Label
     groups: tuple[str, ...]
-    tags: tuple[str, ...] = ()
+    tags: tuple[Word, ...] = ()
 
     def has(self, group: str) -> bool:
         """Tell whether the host is a member of the group."""
@@ -132,11 +146,11 @@ class Hypervisor(Host):
 
     address: IPv4Address
     node: Label
-    bridge: str = "vmbr0"
+    bridge: Word = "vmbr0"
     guest_resolver: IPv4Address
     guest_storage: AbsolutePath
     vm_storage: AbsolutePath
-    datasets: dict[str, Dataset] = {}
+    datasets: dict[Annotated[str, StringConstraints(pattern=DATASET_PATTERN)], Dataset] = {}
 
 
 class Machine(Host):
@@ -145,16 +159,16 @@ class Machine(Host):
     vmid: VmId
     kind: Literal["lxc", "vm"]
     hypervisor: Label
-    storage: str
+    storage: Word
     memory: int = Field(default=2048, ge=16)
     swap: int = Field(default=0, ge=0)
     cores: int = Field(default=2, ge=1)
     disk: int = Field(default=16, ge=1)
     unprivileged: bool = True
-    user: str = "root"
-    clone_of: str | None = None
-    ostemplate: str | None = None
-    disk_image: str | None = None
+    user: Word = "root"
+    clone_of: Word | None = None
+    ostemplate: Volume | None = None
+    disk_image: Volume | None = None
     startup: Startup | None = None
     workload: Literal["managed", "external"] = "managed"
 
@@ -168,7 +182,7 @@ class Guest(Machine):
 
     address: IPv4Address
     mac: MacAddress | None = None
-    depends_on: tuple[str, ...] = ()
+    depends_on: tuple[Word, ...] = ()
     aliases: tuple[Label, ...] = ()
     records: dict[Label, IPv4Address] = {}
     mounts: tuple[Mount, ...] = ()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+HOW_TO_CONNECT = {"username", "connection_options", "port", "platform"}
+SECRET = re.compile(r"(?i)(^|[_-])(password|passwd|passphrase|secret|token|credentials?|(private|api|access)[_-]?key)$")
 
 
 @dataclass(frozen=True, order=True)
@@ -19,6 +23,9 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.where}: {self.message}" if self.where else f"{place}: {self.message}"
+
+
+Found = Iterator[Problem]
 
 
 class InventoryError(Exception):
@@ -36,3 +43,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return f"known here: {', '.join(candidates)}" if candidates else "nothing may stand here"
+
+
+def unknown_key(key: str, known: Iterable[str], *, connects: bool = False) -> str:
+    """Refuse a key; `connects` where Nornir's own keys for connections would stand."""
+    if is_secret(key) or (connects and key in HOW_TO_CONNECT):
+        return f"{key!r} may not stand in the inventory: how to connect, and secrets, are in the access file"
+    return f"unknown key {key!r}; {nearest(key, known)}"
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a key or variable of this name would hold a secret, rather than say where one is."""
+    return SECRET.search(name) is not None

@@ -1,0 +1,35 @@
+"""Contradictions between hosts, services and settings: what no single value can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from phoenix.estate.checks.features import features
+from phoenix.estate.checks.machines import addresses, cycles, identity, origins, references, roles
+from phoenix.estate.checks.services import containers, names, services
+from phoenix.estate.checks.settings import settings
+from phoenix.estate.model import Estate
+from phoenix.estate.problems import Found, Problem
+
+if TYPE_CHECKING:
+    from phoenix.estate.load import Sources
+
+
+def contradictions(estate: Estate, sources: Sources, broken: Iterable[str] = ()) -> list[Problem]:
+    """Find every contradiction; `broken` names hosts that exist but could not be understood."""
+    exists = {host.name for host in estate.hosts()} | set(broken)
+    checks: tuple[Callable[[], Found], ...] = (
+        lambda: roles(estate, sources, incomplete=bool(broken)),
+        lambda: identity(estate, sources),
+        lambda: addresses(estate, sources),
+        lambda: references(estate, sources, exists),
+        lambda: origins(estate, sources, exists),
+        lambda: cycles(estate, sources),
+        lambda: features(estate, sources),
+        lambda: names(estate, sources),
+        lambda: services(estate, sources, exists),
+        lambda: containers(estate, sources),
+        lambda: settings(estate, sources),
+    )
+    return [problem for check in checks for problem in check()]

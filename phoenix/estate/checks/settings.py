@@ -1,0 +1,31 @@
+"""Whether the estate-wide settings agree with themselves and with the hosts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix.estate.model import Estate
+from phoenix.estate.problems import Found
+
+if TYPE_CHECKING:
+    from phoenix.estate.load import Sources
+
+
+def settings(estate: Estate, sources: Sources) -> Found:
+    """Networks and lifetimes make sense."""
+    network, ca = estate.settings.network, estate.settings.ca
+    if network.gateway not in network.subnet:
+        yield sources.setting(("network", "gateway"), f"{network.gateway} is not in the subnet {network.subnet}")
+    for index, server in enumerate(network.upstream_dns):
+        if server in {h.address for h in estate.hypervisors} | {h.guest_resolver for h in estate.hypervisors}:
+            message = f"{server} is the estate's own resolver: questions would go round in a circle"
+            yield sources.setting(("network", "upstream_dns", index), message)
+    for guest in estate.guests:
+        if any(guest.address in managing for managing in network.management):
+            message = f"{guest.address} lies in a management network: the guest could reach the hypervisor's API"
+            yield sources.problem(guest.name, ("address",), message)
+    if ca.renew_before_hours >= ca.leaf_hours:
+        message = f"renewal {ca.renew_before_hours} h before the end is never, with leaves of {ca.leaf_hours} h"
+        yield sources.setting(("ca", "renew_before_hours"), message)
+    if estate.zone in estate.settings.alias_zones:
+        yield sources.setting(("alias_zones",), f"{estate.zone} is the zone itself")
