@@ -74,7 +74,7 @@ class Guests:
         """Take away a guest with everything that is its own."""
         self.stop(spec.vmid)
         Rootfs(spec.vmid, spec.unprivileged).remove()
-        run("rm", "-rf", str(LXC / str(spec.vmid)), limit=30)
+        run("rm", "-rf", str(LXC / str(spec.vmid)), str(LOGS / f"{spec.vmid}.log"), limit=30)
 
     def reconfigure(self, before: GuestSpec, after: GuestSpec) -> None:
         """Apply to a running guest what may change while it runs: name, interfaces, new mount points."""

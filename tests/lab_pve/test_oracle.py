@@ -2,12 +2,16 @@
 
 import gzip
 import json
+import os
+import shutil
+import subprocess
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.pve import nft
 from lab.pve.filtering import Filter, Match, Rule
 from lab.pve.firewall import FilterInput, compile_filter
 from lab.pve.spec import Nic
@@ -30,6 +34,18 @@ def test_every_recorded_verdict() -> None:
                 wrong.append((number, packet, found))
     assert wrong == []
     assert seen == 17146
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE}: the recorded verdicts are not on this machine")
+@pytest.mark.skipif(shutil.which("nft") is None or os.geteuid() != 0, reason="nft checks text only for root")
+def test_nft_takes_every_tenth_configuration() -> None:
+    """Nft finds nothing to complain about in the text of the oracle's configurations."""
+    cases = json.loads(gzip.decompress(ORACLE.read_bytes()))
+    for number, case in list(enumerate(cases))[::10]:
+        text = nft.render(compile_filter(_input(case)))
+        done = subprocess.run(["nft", "-c", "-f", "-"], input=text, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, (number, done.stderr)
 
 
 def verdict(compiled: Filter, packet: dict[str, Any]) -> str:
