@@ -47,8 +47,21 @@ def _remove(lab: Path) -> None:
         raise LabError(f"{inside[0]} is mounted, but not by the lab; unmount it, then run `lab.py down` again")
     doomed = _doomed(lab)
     shutil.rmtree(doomed, ignore_errors=True)  # of a `down` that was killed
+    if lab.is_mount():
+        _empty(lab)
+        return
     with contextlib.suppress(FileNotFoundError):
         lab.rename(doomed)  # in one step: a lab that is half removed could not be told from a whole one
     shutil.rmtree(doomed, ignore_errors=True)
     if doomed.exists():
         raise LabError(f"{doomed} could not be removed; see what holds it with: find {doomed}")
+
+
+def _empty(lab: Path) -> None:
+    """A file system of its own is emptied, the credentials first: what is left then starts from new ones."""
+    shutil.rmtree(lab / "state", ignore_errors=True)
+    for path in lab.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)  # ext4's lost+found is back at the next check
+        else:
+            path.unlink()

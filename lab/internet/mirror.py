@@ -17,6 +17,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
 
+    def translate_path(self, path: str) -> str:
+        """The file of a path, once that is made plain; what lies beside the packages is not there."""
+        found, packages = super().translate_path(path), f"{self.directory}/debian/"
+        return found if found.startswith(packages) else f"{packages}none"
+
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 

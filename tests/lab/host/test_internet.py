@@ -69,3 +69,10 @@ def test_names_are_served(running_lab: OwnLab) -> None:
     """Every address that a name leads to is one of the internet's."""
     shown = running_lab.inside("internet", "ip", "-brief", "address")
     assert all(f"{address}/32" in shown for address in NAMES.values())
+
+
+def test_mirror_serves_packages_only(running_lab: OwnLab) -> None:
+    """What lies beside the packages, the key of the registry's certificate among it, is not served."""
+    for path in ("web/server.key", "debian/../web/server.key", ""):
+        argv = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is", f"http://{MIRROR}/{path}"]
+        assert running_lab.inside("client", *argv) == "404"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -107,6 +108,15 @@ def test_killed_hypervisor_is_healed(running_lab: OwnLab) -> None:
     assert running_lab.places.access.read_text() == pins
     running_lab.inside("pve", "test", "-e", "/root/kept")
     running_lab.inside("client", "true")
+
+
+def test_forwarder_lets_go_of_a_killed_hypervisor(running_lab: OwnLab) -> None:
+    """A connection to a hypervisor that is killed ends within seconds, though nobody says goodbye."""
+    address = ("127.0.0.1", int(access(running_lab)["ssh"]["port"]))
+    with socket.create_connection(address, timeout=30) as connection:
+        assert connection.recv(100).startswith(b"SSH-")
+        os.kill(Container(running_lab.places).pid or 0, signal.SIGKILL)
+        assert connection.recv(100) == b""
 
 
 def test_reboot_from_inside(running_lab: OwnLab) -> None:
