@@ -45,6 +45,7 @@ PROBE_LIMIT = 10
 
 def check(places: Places) -> None:
     """Refuse with every missing prerequisite, or raise the kernel's limits where they are too low."""
+    os.environ["PATH"] = _path()  # what runs the lab may be started by cron, without the system's programs
     if problems := list(missing(places)):
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise LabError(f"this machine cannot carry the lab:\n{lines}")
@@ -54,8 +55,9 @@ def check(places: Places) -> None:
 
 def missing(places: Places) -> Iterator[str]:
     """Each prerequisite that is not met, with what to do about it."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    absent = [f"{name} (package {package})" for name, package in PROGRAMS.items() if not shutil.which(name, path=path)]
+    absent = [
+        f"{name} (package {package})" for name, package in PROGRAMS.items() if not shutil.which(name, path=_path())
+    ]
     if absent:
         yield f"programs are missing: {', '.join(absent)}. `make setup` installs them"
     if os.geteuid() != 0:
@@ -63,6 +65,10 @@ def missing(places: Places) -> Iterator[str]:
         return  # nothing below could be told apart from that
     yield from _kernel()
     yield from _space(places)
+
+
+def _path() -> str:
+    return f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"
 
 
 def _kernel() -> Iterator[str]:
