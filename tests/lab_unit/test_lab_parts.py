@@ -12,7 +12,8 @@ import pytest
 
 from lab import places
 from lab.internet.names import ADDRESSES, NAMES
-from lab.oci import STANDS, Layer, _stand_layer
+from lab.layers import Layer
+from lab.oci import STANDS, _stand_layer
 from lab.places import CODE, Places
 from lab.workloads import workloads
 
