@@ -47,7 +47,7 @@ class Document:
 def read_document(path: Path) -> Document:
     """Read one YAML file whose top level is a mapping; InventoryError lists what is wrong with it."""
     root = _compose(path)
-    if root is None:
+    if root is None or (isinstance(root, ScalarNode) and root.tag == CORE + "null"):
         return Document(str(path), {}, {})
     builder = _Builder(str(path))
     try:
@@ -143,12 +143,12 @@ class _Builder:
                 yield other
 
     def _key(self, key: Node, path: Location) -> str | None:
-        if isinstance(key, ScalarNode) and key.tag == CORE + "str" and self._scalar(key, path) is not None:
+        if not isinstance(key, ScalarNode):
+            self.complain(key, path, "a key cannot be a list or mapping")
+        elif key.tag != CORE + "str":
+            self.complain(key, path, f"{key.value} is not text to YAML: put the key in quotes")
+        elif self._scalar(key, path) is not None:
             return str(key.value)
-        said = (
-            f"{key.value} is not text to YAML" if isinstance(key, ScalarNode) else "a key cannot be a list or mapping"
-        )
-        self.complain(key, path, f"{said}: put the key in quotes" if isinstance(key, ScalarNode) else said)
         return None
 
     def _scalar(self, node: Node, path: Location) -> Any:

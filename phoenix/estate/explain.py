@@ -57,7 +57,11 @@ def explain(
     error: ValidationError, model: type[BaseModel], injected: tuple[str, ...]
 ) -> Iterator[tuple[Location, str]]:
     """Turn each complaint into its path and one sentence that says what is wrong and what would be right."""
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    inner = {detail["loc"][:-1] for detail in details}
+    for detail in details:
+        if detail["type"] == "too_short" and detail["loc"] in inner:
+            continue  # it is short because what stands in it is wrong
         path = tuple(part for part in detail["loc"] if part != "[key]")
         yield path, _sentence(detail, path, model, injected)
 

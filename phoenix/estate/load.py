@@ -49,8 +49,10 @@ class Sources:
                 if (group, "data", key) in self.groups.lines:
                     where = ".".join((group, *map(str, path)))
                     return self.groups.problem((group, "data", *path), where, message)
-        address = (host, "hostname") if key == "address" else (host, "data", *path)
-        return self.hosts.problem(address, where, message)
+        if key == "address":
+            return self.hosts.problem((host, "hostname"), where, message)
+        location = (host,) if key in (None, "name") else (host, "data", *path)
+        return self.hosts.problem(location, where, message)
 
     def setting(self, path: Location, message: str) -> Problem:
         """Make a problem at a key of the estate-wide settings."""
