@@ -11,6 +11,7 @@ import typer
 
 from phoenix.estate import Estate
 from phoenix.run.command import Options, execute
+from tasks.ca import exported_root
 from tasks.proof import answering
 from tasks.stages import deployment
 
@@ -21,7 +22,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def deploy(
     *,
     lab: Annotated[bool, typer.Option("--lab", help="Deploy to the embedded lab.")] = False,
-    inventory: Annotated[Path, typer.Option(metavar="DIR", help="The inventory.")] = Path("inventory"),
+    inventory: Annotated[Path | None, typer.Option(metavar="DIR", help="The inventory.")] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(metavar="EXPR", help="Name, vmid, group, tag or key=value; again for more."),
@@ -29,7 +30,7 @@ def deploy(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the differences themselves.")] = False,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record of the run.")] = None,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Hosts at the same time.")] = 16,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Hosts at the same time.")] = None,
 ) -> None:
     """Bring hypervisor, guests, authority, trust, certificates, services and firewall to what the inventory says."""
     options = Options(inventory, tuple(target or ()), lab, dry_run, diff, json, workers)
@@ -40,14 +41,13 @@ def _closing(estate: Estate, *, lab: bool) -> Iterator[str]:
     urls = answering(estate)
     yield "These names answer:"
     yield from (f"  {url}" for url in urls)
+    root = exported_root(estate)
     if lab and urls:
-        root = "/mnt/pve/quickOS/lxc-persistent-data/103/ssl/phoenix_ca.crt"
-        yield "Try one:"
-        yield f"  python runbooks/lab.py exec pve -- cat {root} >/tmp/phoenix_ca.crt"
-        yield (
-            "  python runbooks/lab.py exec client -- sh -c 'cat >/tmp/root.crt; "
-            f"curl -s --cacert /tmp/root.crt {urls[0]}' </tmp/phoenix_ca.crt"
-        )
+        yield "Try one, from a machine outside the estate that has nothing but the root:"
+        give = f"python runbooks/lab.py exec pve -- cat {root}"
+        yield f"  {give} | python runbooks/lab.py exec client -- curl -sS --cacert /dev/stdin {urls[0]}"
+    else:
+        yield f"Machines that are to use them need the root: {root} on {estate.hypervisors[0].name}"
 
 
 if __name__ == "__main__":

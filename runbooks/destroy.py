@@ -22,13 +22,15 @@ def destroy(
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Yes, destroy them.")] = False,
     lab: Annotated[bool, typer.Option("--lab", help="Destroy in the embedded lab.")] = False,
-    inventory: Annotated[Path, typer.Option(metavar="DIR", help="The inventory.")] = Path("inventory"),
+    inventory: Annotated[Path | None, typer.Option(metavar="DIR", help="The inventory.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be destroyed.")] = False,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record of the run.")] = None,
 ) -> None:
     """Stop and remove the targeted guests and templates; directories that outlive them stay where they are."""
     if not (yes or dry_run):
-        typer.echo("This destroys guests. Nothing was touched; say --yes if that is meant, or --dry-run to see.", err=True)
+        typer.echo(
+            "This destroys guests. Nothing was touched; say --yes if that is meant, or --dry-run to see.", err=True
+        )
         raise typer.Exit(2)
     sys.exit(execute(Options(inventory, tuple(target), lab, dry_run, json=json), destruction))
 

@@ -15,7 +15,7 @@ from phoenix.estate import Estate, Hypervisor
 from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.ca import EXPORTED_ROOT, state_directory
+from tasks.ca import exported_root
 from tasks.converging import result, session
 
 COMMANDS = (
@@ -125,8 +125,7 @@ def _strangers(estate: Estate, run: Run) -> Iterator[str]:
 
 
 def _node_problems(task: Task, hypervisor: Hypervisor, run: Run) -> Iterator[str]:
-    authority = run.estate.guest_with("step_ca")
-    anchor = f"{state_directory(run.estate, authority)}/{EXPORTED_ROOT}"
+    anchor = exported_root(run.estate)
     try:
         seen = session(task).observe([_Questions(hypervisor, anchor)])
     except ConnectionFailedError as error:

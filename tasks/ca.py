@@ -49,6 +49,11 @@ def state_directory(estate: Estate, authority: Guest) -> str:
     return mount_path(estate.hypervisor_of(authority), authority, mount)
 
 
+def exported_root(estate: Estate) -> str:
+    """Where the root certificate is published on the authority's hypervisor."""
+    return f"{state_directory(estate, estate.guest_with('step_ca'))}/{EXPORTED_ROOT}"
+
+
 class State:
     """The authority's files: none, all, or a part, which is for a person to look at."""
 
@@ -100,8 +105,9 @@ def ca_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     claims = (
         f'grep -o \'"\\(max\\|default\\)TLSCertDuration": *"[^"]*"\' {STATE}/config/ca.json | grep -c \'"{lifetime}"\''
     )
+    durations = f"--x509-max-dur={ca.leaf_hours}h --x509-default-dur={ca.leaf_hours}h"
     update = " && ".join(
-        f"{AS_STEP} step ca provisioner update {name} --x509-max-dur={ca.leaf_hours}h --x509-default-dur={ca.leaf_hours}h --ca-config {STATE}/config/ca.json"
+        f"{AS_STEP} step ca provisioner update {name} {durations} --ca-config {STATE}/config/ca.json"
         for name in (ca.provisioner, "acme")
     )
     root = f"{STATE}/{EXPORTED_ROOT}"

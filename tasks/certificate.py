@@ -129,7 +129,8 @@ def _mint(run: Run, leaf: Leaf) -> str:
     names = " ".join(f"--san {shlex.quote(name)}" for name in (*leaf.dns, *leaf.ips))
     script = (
         f"export PATH=/usr/local/bin:/usr/bin:/bin\n"
-        f"{AS_STEP} step ca token {shlex.quote(leaf.dns[0])} {names} --provisioner {shlex.quote(run.estate.settings.ca.provisioner)} "
+        f"{AS_STEP} step ca token {shlex.quote(leaf.dns[0])} {names} "
+        f"--provisioner {shlex.quote(run.estate.settings.ca.provisioner)} "
         f"--provisioner-password-file {STATE}/secrets/provisioner_password "
         f"--ca-url {ca_url(run.estate)} --root {STATE}/certs/root_ca.crt"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phoenix.derive.certificates import certificates
 from phoenix.estate import Estate, Template
-from phoenix.run import Stage, Step, group, guests, hypervisors
+from phoenix.run import Stage, Step, everyone, group, guests, hypervisors
 from phoenix.run.stage import Selector
 from tasks.access import check_access
 from tasks.base import install_software
@@ -27,10 +27,10 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
     """Everything from an empty hypervisor to names that answer; any stage can be the first with something to do."""
     return (
         preflight(),
+        Stage("observation", (Step(observe_host, everyone),)),
         Stage(
             "hypervisor",
             (
-                Step(observe_host, hypervisors),
                 Step(prepare_storage, hypervisors, for_others=True),
                 Step(serve_dns, hypervisors),
                 Step(prepare_cluster_sets, hypervisors),
@@ -39,7 +39,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         *(Stage("templates", (Step(create_guest, level),)) for level in _template_levels(estate)),
         Stage(
             "guests",
-            (Step(create_guest, guests), Step(observe_host, guests), Step(install_software, guests)),
+            (Step(create_guest, guests), Step(install_software, guests)),
         ),
         Stage("authority", (Step(init_ca, group("step_ca")),)),
         Stage("trust", (Step(push_trust, group("trusted_ca")),)),

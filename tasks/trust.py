@@ -17,7 +17,8 @@ LINK = f"{STORE}/phoenix_ca.pem"
 # not as expected, or held another root of ours, the distribution's own tool does it.
 ADD = f"""
 hash=$(openssl x509 -noout -subject_hash -in {ANCHOR_FILE}) || exit 1
-if [ -s {BUNDLE} ] && [ ! -e {LINK} ] && [ ! -e {STORE}/$hash.0 ]; then
+absent() {{ [ ! -e "$1" ] && [ ! -L "$1" ]; }}
+if [ -s {BUNDLE} ] && absent {LINK} && absent {STORE}/$hash.0 && ! grep -qxF "$(sed -n 3p {ANCHOR_FILE})" {BUNDLE}; then
   ln -s {ANCHOR_FILE} {LINK} && ln -s phoenix_ca.pem {STORE}/$hash.0 || exit 1
   cat {BUNDLE} {ANCHOR_FILE} >{BUNDLE}.new && chmod 644 {BUNDLE}.new && mv -f {BUNDLE}.new {BUNDLE} || exit 1
   for hook in /etc/ca-certificates/update.d/*; do [ ! -x "$hook" ] || printf '+%s\\n' {LINK} | "$hook" || exit 1; done

@@ -11,7 +11,7 @@ from phoenix.converge.change import Change
 from phoenix.converge.observe import Observation, Probe, observe_script, read_observation
 from phoenix.converge.resources import Resource
 
-OBSERVE_SECONDS = 60.0
+OBSERVE_SECONDS = 30.0
 APPLY_SECONDS = 600.0
 
 

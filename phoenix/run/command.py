@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nornir.core.configuration import Config
 from rich.console import Console
 
 from phoenix.artifacts import ArtifactError, obtain_all
@@ -17,8 +18,9 @@ from phoenix.report.console import Progress, summary
 from phoenix.run.record import RunRecord
 from phoenix.run.runner import Runner
 from phoenix.run.stage import Stage
-from phoenix.run.start import begin
+from phoenix.run.start import Scope, begin
 
+CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 GOOD, HOST_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 Chain = Callable[[Estate], Sequence[Stage]]
 
@@ -27,20 +29,21 @@ Chain = Callable[[Estate], Sequence[Stage]]
 class Options:
     """What an operator asked for on the command line."""
 
-    inventory: Path
+    inventory: Path | None = None
     targets: tuple[str, ...] = ()
     lab: bool = False
     dry_run: bool = False
     diff: bool = False
     json: Path | None = None
-    workers: int = 16
+    workers: int | None = None
 
 
 def execute(options: Options, chain: Chain, closing: Callable[[Estate], Iterable[str]] | None = None) -> int:
     """Run a chain of stages; gives the exit status. Nothing is touched when the inventory or the options are wrong."""
     out, err = Console(), Console(stderr=True)
     try:
-        estate = load_estate(options.inventory)
+        config = Config.from_file(str(CONFIG)) if CONFIG.exists() else Config()
+        estate = load_estate(options.inventory or _directory(config))
         targets = select(estate, options.targets)
         access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
         artifacts = obtain_all()
@@ -59,8 +62,9 @@ def execute(options: Options, chain: Chain, closing: Callable[[Estate], Iterable
         return HOST_FAILED
     record = RunRecord()
     interrupted = False
-    settings = {"targets": targets, "dry_run": options.dry_run, "workers": options.workers}
-    with begin(estate, access, artifacts, **settings) as (nornir, run):  # type: ignore[arg-type]
+    workers = options.workers or int(config.runner.options.get("num_workers", 16))
+    scope = Scope(targets, dry_run=options.dry_run, workers=workers)
+    with begin(estate, access, artifacts, scope) as (nornir, run):
         progress = Progress(out, diff=options.diff, dry_run=options.dry_run)
         try:
             Runner(nornir, run, record, progress).take(chain(estate))
@@ -75,6 +79,11 @@ def execute(options: Options, chain: Chain, closing: Callable[[Estate], Iterable
     for line in closing(estate) if closing and not options.dry_run else ():
         out.print(line, soft_wrap=True)
     return GOOD
+
+
+def _directory(config: Config) -> Path:
+    """The inventory that config.yaml names, relative to it."""
+    return CONFIG.parent / str(config.inventory.options.get("directory", "inventory"))
 
 
 def _report(out: Console, record: RunRecord, order: Sequence[str], options: Options) -> None:

@@ -23,6 +23,7 @@ class Run:
     dry_run: bool
     artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
     anchor: str | None = None
+    failed: set[str] = field(default_factory=set)
     exists: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False)
     _sessions: dict[str, HostSession] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from nornir.core import Nornir
@@ -38,13 +40,21 @@ class Runner:
         self._lost: dict[str, str] = {}
 
     def take(self, stages: Sequence[Stage]) -> None:
-        """Run the stages in order; KeyboardInterrupt lets running steps end and begins no other."""
+        """Run the stages in order; on Ctrl-C steps that have begun end, and KeyboardInterrupt is raised."""
+        before = signal.signal(signal.SIGINT, self._interrupt)
         try:
             for stage in stages:
                 self._take_stage(stage)
-        except KeyboardInterrupt:
-            self._stop.set()
-            raise
+                if self._stop.is_set():
+                    raise KeyboardInterrupt
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        """Ask all threads to stop after their step; a second Ctrl-C does not wait for them."""
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+        self._stop.set()
 
     def _take_stage(self, stage: Stage) -> None:
         begun = time.monotonic()
@@ -77,6 +87,7 @@ class Runner:
         self._announce(name, record)
         if error:
             self._lost[name] = error
+            self.run.failed.add(name)
         return error is None
 
     def _leave_out_dependents(self, name: str, stage: Stage) -> None:
@@ -109,6 +120,8 @@ class Runner:
 
 def _take_steps(task: Task, runner: Runner, stage: Stage) -> Result:
     for step in stage.steps:
-        if task.host.name in step.hosts(runner.run.estate, runner.run.targets) and not runner.take_step(task, stage, step):
+        if task.host.name in step.hosts(runner.run.estate, runner.run.targets) and not runner.take_step(
+            task, stage, step
+        ):
             break
     return Result(host=task.host)

@@ -61,6 +61,6 @@ def guests(estate: Estate) -> tuple[str, ...]:
     return tuple(guest.name for guest in estate.guests)
 
 
-def every_guest(estate: Estate) -> tuple[str, ...]:
-    """Every guest and template, templates first."""
-    return (*(template.name for template in estate.templates), *guests(estate))
+def everyone(estate: Estate) -> tuple[str, ...]:
+    """Every hypervisor and guest."""
+    return (*hypervisors(estate), *guests(estate))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from nornir.core import Nornir
@@ -22,24 +23,30 @@ from phoenix.estate.plugin import as_nornir
 from phoenix.run.context import Run
 
 
+@dataclass(frozen=True)
+class Scope:
+    """How far a run goes: the hosts it may touch, whether it may change anything, and how many hosts at once."""
+
+    targets: frozenset[str]
+    dry_run: bool = False
+    workers: int = 16
+
+
 @contextmanager
 def begin(
     estate: Estate,
     access: Mapping[str, HypervisorAccess],
     artifacts: Mapping[str, Artifact],
-    *,
-    targets: frozenset[str],
-    dry_run: bool,
-    workers: int,
+    scope: Scope,
 ) -> Iterator[tuple[Nornir, Run]]:
     """Give Nornir and the run's context; every connection is closed at the end, failed hosts included."""
     links = Links(estate, access)
-    run = Run(estate, links, targets, dry_run, artifacts)
+    run = Run(estate, links, scope.targets, scope.dry_run, artifacts)
     nornir = Nornir(
         inventory=_connected(as_nornir(estate), run),
-        runner=ThreadedRunner(num_workers=workers),
+        runner=ThreadedRunner(num_workers=scope.workers),
         config=Config(logging=LoggingConfig(enabled=False)),
-        data=GlobalState(dry_run=dry_run),
+        data=GlobalState(dry_run=scope.dry_run),
     )
     try:
         yield nornir, run

@@ -23,7 +23,7 @@ LEAVES = (
 )
 
 
-TOKEN = re.compile("eyJhbGci[A-Za-z0-9_-]{40,}")
+TOKEN = re.compile("eyJhbGciOiJFUzI1NiIs[A-Za-z0-9_-]{40,}")  # {"alg":"ES256",…
 
 
 def _provisioner(host: str, file: str) -> str:

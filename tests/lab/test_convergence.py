@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.lab import bench
-from tests.lab.pve_api import Lab
+from tests.lab.pve_api import open_lab
 
 pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(500)]
 FILES = (
@@ -83,8 +83,7 @@ def test_drift_is_shown_and_undone() -> None:
 
 def test_firewall_edits_are_undone() -> None:
     """A rule removed, one added and one switched off in Proxmox itself show, and the next run undoes just that."""
-    api = proxmox()
-    rules = Lab.connect().node.lxc("102").firewall.rules
+    rules = open_lab().node.lxc("102").firewall.rules
     first, second = rules.get()[:2]
     rules(second["pos"]).put(enable=0)
     rules(first["pos"]).delete()

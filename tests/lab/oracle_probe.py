@@ -1,0 +1,133 @@
+"""Runs on the hypervisor: recorded cases of the verdict oracle with real packets, in network namespaces of their own.
+
+For each case on standard input (``{"case": …, "filter": nft text}``) it lays Proxmox's bridges, loads the filter, sends
+every packet that is not for the host, and prints the packets whose fate differs. Senders and receivers are namespaces;
+each receiver redirects all ports to one listener, so that a refusal can only come from the filter.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+SWITCH, OUTSIDE = "orc", "orc-outside"
+LISTENER = """
+import socket, threading
+t = socket.create_server(("", 5000), backlog=256); u = socket.socket(type=socket.SOCK_DGRAM); u.bind(("", 5000))
+def accept():
+    while True: t.accept()[0].close()
+threading.Thread(target=accept, daemon=True).start()
+print("ready", flush=True)
+while True:
+    data, peer = u.recvfrom(99); u.sendto(data, peer)
+"""
+SENDER = """
+import json, socket, subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
+WAIT = 0.8
+def send(p):
+    if p["proto"] == "icmp":
+        command = ["ping", "-c1", "-W1", "-I", p["source"], p["dest"]]
+        return "ACCEPT" if subprocess.run(command, capture_output=True).returncode == 0 else "DROP"
+    s = socket.socket(type=socket.SOCK_STREAM if p["proto"] == "tcp" else socket.SOCK_DGRAM)
+    s.settimeout(WAIT)
+    try:
+        s.bind((p["source"], 0)); s.connect((p["dest"], p["dport"]))
+        if p["proto"] == "udp":
+            try: s.send(b"x")
+            except PermissionError: pass  # stopped on its way out of this host; a refusal is read below
+            s.recv(9)
+    except (TimeoutError, PermissionError): return "DROP"
+    except ConnectionRefusedError: return "REJECT"
+    except OSError as error: return str(error)
+    finally: s.close()
+    return "ACCEPT"
+with ThreadPoolExecutor(60) as pool:
+    print(json.dumps(list(pool.map(send, json.load(sys.stdin)))))
+"""
+REDIRECT = (
+    "table ip n { chain p { type nat hook prerouting priority -100; meta l4proto { tcp, udp } redirect to :5000; }; }"
+)
+
+
+def run(*argv: str, feed: str = "") -> str:
+    """Run a program; its failure is ours."""
+    return subprocess.run(argv, input=feed, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def inside(space: str, *argv: str, feed: str = "") -> str:
+    """Run a program in a network namespace."""
+    return run("ip", "netns", "exec", space, *argv, feed=feed)
+
+
+def space_of(name: str) -> str:
+    """The namespace of a party to a packet."""
+    return SWITCH if name == "host" else OUTSIDE if name == "outside" else f"orc-{name[2:]}"
+
+
+def lay(case: dict[str, Any]) -> list[str]:
+    """Make the switch with the host's address, the guests and the world outside; the names of the namespaces."""
+    spaces = [SWITCH, OUTSIDE, *(f"orc-{vmid}" for vmid in case["guests"])]
+    for space in spaces:
+        run("ip", "netns", "add", space)
+        run("ip", "-n", space, "link", "set", "lo", "up")
+    steps = ["link add vmbr0 type bridge forward_delay 0", "link set vmbr0 up", "addr add 10.0.0.13/24 dev vmbr0"]
+    steps += [f"link add out0 type veth peer name eth0 netns {OUTSIDE}", "link set out0 master vmbr0 up"]
+    for vmid, guest in case["guests"].items():
+        veth, bridge = f"veth{vmid}i0", "vmbr0"
+        steps += [f"link add {veth} type veth peer name eth0 address {guest['mac']} netns orc-{vmid}"]
+        if guest["nic_firewall"]:
+            bridge, inner, outer = f"fwbr{vmid}i0", f"fwln{vmid}i0", f"fwpr{vmid}p0"
+            steps += [f"link add {bridge} type bridge forward_delay 0", f"link set {bridge} arp off up"]
+            steps += [f"link add {outer} type veth peer name {inner}", f"link set {inner} master {bridge} up"]
+            steps += [f"link set {outer} master vmbr0 up"]
+        steps += [f"link set {veth} master {bridge} up"]
+    run("ip", "-n", SWITCH, "-batch", "-", feed="\n".join([*steps, "route add default via 10.0.0.251"]))
+    # Without the limit on ICMP errors, or a burst of refusals would look like drops.
+    inside(SWITCH, "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1", "net.ipv4.icmp_ratelimit=0")
+    for vmid, guest in case["guests"].items():
+        address = [f"addr add {guest['ip']}/24 dev eth0", "link set eth0 up", "route add default via 10.0.0.251"]
+        run("ip", "-n", f"orc-{vmid}", "-batch", "-", feed="\n".join(address))
+    ends = {
+        p[side] for p in case["packets"] for who, side in (("from", "source"), ("to", "dest")) if p[who] == "outside"
+    }
+    own = [
+        "addr add 10.0.0.251/24 dev eth0",
+        "link set eth0 up",
+        *(f"addr add {end}/32 dev lo" for end in sorted(ends)),
+    ]
+    run("ip", "-n", OUTSIDE, "-batch", "-", feed="\n".join(own))
+    return spaces
+
+
+def differences(case: dict[str, Any], text: str) -> list[Any]:
+    """The packets of a case whose fate is not the recorded one."""
+    listeners, spaces = [], lay(case)
+    try:
+        for space in spaces[1:]:
+            inside(space, "nft", "-f", "-", feed=REDIRECT)
+            command = ["ip", "netns", "exec", space, sys.executable, "-c", LISTENER]
+            listeners.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        for listener in listeners:
+            assert listener.stdout
+            assert listener.stdout.readline() == "ready\n"
+        inside(SWITCH, "nft", "-f", "-", feed=text)
+        wrong = []
+        for sender in sorted({p["from"] for p in case["packets"]}):
+            packets = [p for p in case["packets"] if p["from"] == sender and p["to"] != "host"]
+            fates = json.loads(inside(space_of(sender), sys.executable, "-c", SENDER, feed=json.dumps(packets)))
+            for packet, fate in zip(packets, fates, strict=True):
+                recorded = "DROP" if packet["proto"] == "icmp" and packet["verdict"] == "REJECT" else packet["verdict"]
+                if fate != recorded:
+                    wrong.append({**packet, "seen": fate})
+        return wrong
+    finally:
+        for listener in listeners:
+            listener.kill()
+            listener.wait()
+        for space in spaces:
+            subprocess.run(["ip", "netns", "del", space], check=False)
+
+
+if __name__ == "__main__":
+    print(json.dumps([differences(given["case"], given["filter"]) for given in json.load(sys.stdin)]))
