@@ -23,19 +23,21 @@ class PhoenixInventory:
 
 def as_nornir(estate: Estate) -> Inventory:
     """Show an estate as Nornir sees one: each host with its address, its groups and its settings as data."""
-    groups = Groups({name: Group(name=name) for host in estate.hosts() for name in host.groups})
+    defaults = Defaults(data={"zone": estate.zone})
+    groups = Groups({name: Group(name=name, defaults=defaults) for host in estate.hosts() for name in host.groups})
     hosts = Hosts(
         {
             host.name: Host(
                 name=host.name,
                 hostname=str(getattr(host, "address", "")) or None,
                 groups=ParentGroups(groups[name] for name in host.groups),
+                defaults=defaults,
                 data=_data(host.model_dump(mode="json", exclude={"name", "groups", "address"})),
             )
             for host in estate.hosts()
         }
     )
-    return Inventory(hosts=hosts, groups=groups, defaults=Defaults(data={"zone": estate.zone}))
+    return Inventory(hosts=hosts, groups=groups, defaults=defaults)
 
 
 def _data(values: dict[str, Any]) -> dict[str, Any]:
