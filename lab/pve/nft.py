@@ -36,6 +36,7 @@ _NAMES_V6 = {
     "redirect": "nd-redirect",
 }
 _NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept"
+_REFUSALS = ("tcp flags & rst == rst", "icmp type destination-unreachable", "icmpv6 type destination-unreachable")
 _VERDICTS = {"accept": "accept", "drop": "drop", "reject": "jump refuse"}
 
 
@@ -80,9 +81,10 @@ def _hooks(wanted: Filter) -> str:
             f'meta mark {_OUTBOUND} iifname "{g.bridge}" jump {g.veth}-out',
         )
     ]
-    # A refusal crosses several bridges, and conntrack forgets the connection at the first: let all of them see it.
-    refusal = "ct state invalid tcp flags & rst == rst accept"
-    known = ["ct state established,related accept", refusal, "ct state invalid drop"]
+    # A refusal crosses several bridges, and conntrack forgets (or never knew) the connection at the first: let all
+    # of them see it.
+    refusals = [f"ct state invalid {what} accept" for what in _REFUSALS]
+    known = ["ct state established,related accept", *refusals, "ct state invalid drop"]
     return "".join(
         (
             _hook("forward", [*known, _NEIGHBOURS, *forward]),

@@ -15,7 +15,7 @@ from lab.pve.firewall import compile_filter
 from tests.lab.pve_api import ROOT
 from tests.lab_pve.test_oracle import ORACLE, filter_input
 
-CASES = slice(0, 300, 25)
+CASES = slice(0, 300, 50)
 
 
 @pytest.mark.lab

@@ -26,7 +26,7 @@ def test_every_recorded_verdict() -> None:
     cases = json.loads(gzip.decompress(ORACLE.read_bytes()))
     wrong, seen = [], 0
     for number, case in enumerate(cases):
-        compiled = compile_filter(_input(case))
+        compiled = compile_filter(filter_input(case))
         for packet in case["packets"]:
             seen += 1
             found = verdict(compiled, packet)
@@ -43,7 +43,7 @@ def test_nft_takes_every_tenth_configuration() -> None:
     """Nft finds nothing to complain about in the text of the oracle's configurations."""
     cases = json.loads(gzip.decompress(ORACLE.read_bytes()))
     for number, case in list(enumerate(cases))[::10]:
-        text = nft.render(compile_filter(_input(case)))
+        text = nft.render(compile_filter(filter_input(case)))
         done = subprocess.run(["nft", "-c", "-f", "-"], input=text, text=True, capture_output=True, check=False)
         assert done.returncode == 0, (number, done.stderr)
 
@@ -79,7 +79,8 @@ def _within(addresses: Any, address: str) -> bool:
     return addresses is None or any(ip_address(address) in net for net in addresses)
 
 
-def _input(case: dict[str, Any]) -> FilterInput:
+def filter_input(case: dict[str, Any]) -> FilterInput:
+    """A case of the oracle as the compiler's input."""
     cluster = _conf(case["cluster"])
     guests = {int(vmid): _conf(guest) for vmid, guest in case["guests"].items()}
     nics = tuple(
