@@ -5,15 +5,21 @@ Both only hand out what the run's `Links` hold, so that no task opens a connecti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nornir.core.configuration import Config
 
 
 class Handed:
-    """A connection that was made elsewhere and is given by the connection options."""
+    """A connection that is made elsewhere; asked for anew each time, since a guest may have been started meanwhile."""
 
-    connection: Any
+    _make: Callable[[], Any]
+
+    @property
+    def connection(self) -> Any:
+        """The connection as it is now."""
+        return self._make()
 
     def open(  # noqa: PLR0917  # Nornir's protocol
         self,
@@ -25,8 +31,8 @@ class Handed:
         extras: dict[str, Any] | None = None,
         configuration: Config | None = None,  # noqa: ARG002
     ) -> None:
-        """Take the connection out of the options' `make`."""
-        self.connection = (extras or {})["make"]()
+        """Take the options' `make`."""
+        self._make = (extras or {})["make"]
 
     def close(self) -> None:
         """Leave the connection to those who share it."""

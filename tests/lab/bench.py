@@ -1,4 +1,4 @@
-"""The tests' own way into the lab: the public commands as an operator types them, and plain tools inside its machines."""
+"""The tests' own way into the lab: the public commands as operators type them, and plain tools in its machines."""
 
 from __future__ import annotations
 

@@ -31,6 +31,5 @@ def first_deployment(lab_up: None) -> bench.Deployed:  # noqa: ARG001  # pytest'
 
 
 @pytest.fixture
-def estate(first_deployment: bench.Deployed) -> Iterator[None]:  # noqa: ARG001
+def estate(first_deployment: bench.Deployed) -> None:
     """The deployed estate; what a test breaks in it, the test itself has mended at its end."""
-    yield

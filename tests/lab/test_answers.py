@@ -47,7 +47,8 @@ def test_edge_refuses_a_mesh_that_it_does_not_trust() -> None:
     status, output = bench.inside(
         "client",
         f"for i in 1 2 3 4 5 6 7 8 9 10; do code=$(curl -s -o /dev/null -w '%{{http_code}}' --max-time 10 "
-        f"--cacert {bench.CLIENT_ROOT} https://qdrant.{bench.ZONE}/); [ $code = 502 ] && break; sleep 0.5; done; echo $code",
+        f"--cacert {bench.CLIENT_ROOT} https://qdrant.{bench.ZONE}/); [ $code = 502 ] && break; "
+        "sleep 0.5; done; echo $code",
     )
     assert (status, output.strip()) == (0, "502")
     mended = bench.deploy("--target", "nginx-gateway")

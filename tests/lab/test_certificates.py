@@ -43,7 +43,8 @@ def test_leaf_came_by_token_and_verifies(host: str, certificate: str, key: str) 
 @pytest.mark.parametrize("name", bench.SERVICES)
 def test_mesh_certificate_came_by_acme(name: str) -> None:
     """What the mesh presents for a route was issued to it by ACME."""
-    show = f"echo | openssl s_client -connect 127.0.0.1:8443 -servername {name}.{bench.ZONE} 2>/dev/null | openssl x509 -text"
+    shake = f"echo | openssl s_client -connect 127.0.0.1:8443 -servername {name}.{bench.ZONE}"
+    show = f"{shake} 2>/dev/null | openssl x509 -text"
     text = bench.said("traefik", show)
     assert f"DNS:{name}.{bench.ZONE}" in text
     lines = text.splitlines()
@@ -55,8 +56,9 @@ def test_every_key_is_on_one_host_only() -> None:
     """No private key of a leaf can be found on another machine than the one that made it."""
     public = {key: bench.said(host, f"openssl pkey -in {key} -pubout") for host, _, key in LEAVES}
     search = (
-        "for f in $(grep -rlE 'BEGIN (EC )?PRIVATE KEY' /etc /root /home /tmp /run /opt /srv /var/lib /persistent-storage "
-        "--exclude-dir=docker --exclude-dir=vz --exclude-dir=lxc 2>/dev/null); do openssl pkey -in $f -pubout 2>/dev/null; done"
+        "for f in $(grep -rlE 'BEGIN (EC )?PRIVATE KEY' --exclude-dir=docker --exclude-dir=vz --exclude-dir=lxc "
+        "/etc /root /home /tmp /run /opt /srv /var/lib /persistent-storage 2>/dev/null); "
+        "do openssl pkey -in $f -pubout 2>/dev/null; done"
     )
     found = bench.everywhere(("pve", "client", *bench.GUESTS), search)
     for host, _, key in LEAVES:

@@ -11,11 +11,13 @@ from tests.lab.pve_api import open_lab
 
 pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(500)]
 FILES = (
-    "find /etc /usr/local /opt /persistent-storage -xdev -type f ! -path '*/step-ca/ssl/db/*' ! -path '*/portainer/data/*' "
-    "! -name .updated -printf '%p %i %T@ %m %U:%G\\n' 2>/dev/null | sort"
+    "find /etc /usr/local /opt /persistent-storage -xdev -type f "
+    "! -path '*/step-ca/ssl/db/*' ! -path '*/portainer/data/*' ! -name .updated "
+    "-printf '%p %i %T@ %m %U:%G\\n' 2>/dev/null | sort"
 )
 STARTS = (
-    "systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1 | grep -v -e ^user@ -e session- | "
+    "systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1 | "
+    "grep -v -e ^user@ -e session- | "
     "xargs systemctl show -p Id -p ActiveEnterTimestampMonotonic -p MainPID | sort"
 )
 

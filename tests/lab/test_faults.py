@@ -1,4 +1,4 @@
-"""When something is wrong: a message that names host, stage and cause, the others finish, and a further run converges."""
+"""When something is wrong: a message names host, stage and cause, the others finish, a further run converges."""
 
 from __future__ import annotations
 
