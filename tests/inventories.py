@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ from phoenix.estate import Estate, InventoryError, Problem, load_estate
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "inventory"
+
+
+@lru_cache(maxsize=1)
+def example() -> Estate:
+    """The repository's own inventory."""
+    return load_estate(EXAMPLE)
 
 
 class Copy:

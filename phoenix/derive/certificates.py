@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from phoenix.derive.flows import clients as flow_clients
 from phoenix.derive.names import service_names
 from phoenix.estate import Estate, Guest
 
@@ -98,16 +99,23 @@ def _of_services(estate: Estate, guest: Guest) -> Iterator[Leaf]:
 
 
 def _client(estate: Estate, client: Guest, service: str) -> Leaf:
-    certificate, key = _client_files(client, service)
+    certificate, key = _client_files(estate, client, service)
     dns = (estate.fqdn(f"{client.name}-client"),)
     return Leaf(f"{service}-client", client.name, dns, (), certificate, key)
 
 
+def _mutual(estate: Estate) -> Iterator[tuple[str, tuple[Guest, ...]]]:
+    """Services with mutual TLS, each with the guests that are its clients."""
+    for guest in estate.guests:
+        for name, service in guest.services.items():
+            if service.tls == "mutual":
+                yield name, tuple(_client_guests(estate, service.clients))
+
+
 def _client_guests(estate: Estate, clients: tuple[str, ...]) -> Iterator[Guest]:
     """Guests among the clients; a hypervisor only probes, and shows no certificate."""
-    for guest in estate.guests:
-        if guest.name in clients or any(group in clients for group in guest.groups):
-            yield guest
+    parties = flow_clients(estate, clients)
+    yield from (guest for guest in estate.guests if guest.name in parties)
 
 
 def _server_files(guest: Guest, service: str) -> tuple[str, str]:
@@ -121,9 +129,11 @@ def _server_files(guest: Guest, service: str) -> tuple[str, str]:
     return f"{directory}/{service}.crt", f"{directory}/{service}.key"
 
 
-def _client_files(client: Guest, service: str) -> tuple[str, str]:
+def _client_files(estate: Estate, client: Guest, service: str) -> tuple[str, str]:
     if client.has("portainer") and client.persistent_storage:
-        stem = f"{client.persistent_storage}/portainer/certs/portainer-server-client"
+        first = next(name for name, clients in _mutual(estate) if client in clients)
+        name = "portainer-server-client" if service == first else f"{service}-client"
+        stem = f"{client.persistent_storage}/portainer/certs/{name}"
     else:
         stem = f"{DEFAULT_DIRECTORY}/{service}-client"
     return f"{stem}.crt", f"{stem}.key"

@@ -6,6 +6,7 @@ IN rule at its destination; all rules accept, the policies drop, so their order 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import IPv4Network
@@ -18,6 +19,8 @@ INTERNET = "phoenix-internet"
 MANAGEMENT = "management"
 LOCAL_NETWORK = "local_network"
 PREFIX = "phoenix:"
+MOST_PORTS = 15
+"""What iptables takes in one rule; Proxmox skips a rule with more."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ class ClusterFirewall:
 def guest_firewall(estate: Estate, guest: Guest) -> GuestFirewall:
     """What a guest may be asked and may ask for; everything else is dropped."""
     found = [
-        *(_rule("in", estate, flow) for flow in flows(estate) if flow.dest == guest.name),
-        *(_rule("out", estate, flow) for flow in flows(estate) if flow.source == guest.name),
+        *(rule for flow in flows(estate) if flow.dest == guest.name for rule in _rules("in", estate, flow)),
+        *(rule for flow in flows(estate) if flow.source == guest.name for rule in _rules("out", estate, flow)),
     ]
     options = {
         "enable": "1",
@@ -102,9 +105,10 @@ def cluster_firewall(estate: Estate) -> ClusterFirewall:
     inbound = [flow for flow in flows(estate) if flow.dest in names and flow.source != MANAGEMENT]
     open_to_lan = {(flow.dest, flow.protocol, flow.ports) for flow in inbound if flow.source == "lan"}
     found = [
-        _rule("in", estate, flow)
+        rule
         for flow in inbound
         if flow.source == "lan" or (flow.dest, flow.protocol, flow.ports) not in open_to_lan
+        for rule in _rules("in", estate, flow)
     ]
     ipsets = (
         IpSet(MANAGEMENT, tuple(_cidr(net) for net in network.management)),
@@ -116,10 +120,12 @@ def cluster_firewall(estate: Estate) -> ClusterFirewall:
     return ClusterFirewall(options, _unique(found), ipsets, aliases)
 
 
-def _rule(direction: Literal["in", "out"], estate: Estate, flow: Flow) -> Rule:
+def _rules(direction: Literal["in", "out"], estate: Estate, flow: Flow) -> Iterator[Rule]:
     source = "" if direction == "out" else _party(estate, flow.source, flow)
     dest = _party(estate, flow.dest, flow) if direction == "out" else _listens_on(estate, flow)
-    return Rule(direction, flow.protocol, ",".join(map(str, flow.ports)), source, dest, flow.purpose)
+    for first in range(0, len(flow.ports) or 1, MOST_PORTS):
+        ports = ",".join(map(str, flow.ports[first : first + MOST_PORTS]))
+        yield Rule(direction, flow.protocol, ports, source, dest, flow.purpose)
 
 
 def _party(estate: Estate, party: str, flow: Flow) -> str:

@@ -13,6 +13,7 @@ from phoenix.estate import Estate, Guest
 
 Protocol = Literal["tcp", "udp", "icmp"]
 
+PARTIES = ("any", "lan", "management", "internet", "upstream")
 DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
 CA_PORT = 9000
 MESH_EDGE_PORT = 8443
@@ -50,8 +51,8 @@ def clients(estate: Estate, names: tuple[str, ...]) -> tuple[str, ...]:
     """The parties that `clients:` of a service stands for: hosts as they are, groups as their members."""
     found: dict[str, None] = {}
     for name in names:
-        members = [host.name for host in estate.members(name)] or [name]
-        found.update(dict.fromkeys(members))
+        alone = [name] if name in PARTIES or name in {host.name for host in estate.live()} else []
+        found.update(dict.fromkeys([host.name for host in estate.members(name)] or alone))
     return tuple(found)
 
 

@@ -635,6 +635,21 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "vmid: 917\n", 'vmid: 917\n    containers: {a: {image: "a:1"}}\n'),),
         (Says("hosts", "a:1", "llamacpp.containers", "needs the group 'docker'"),),
     ),
+    "port of a role": (
+        (("hosts", "nginx: {port: 8081, expose: true", "nginx: {port: 443, expose: true"),),
+        (Says("hosts", "port: 443", "nginx-gateway.services.nginx.port", "443 is where the role 'nginx' itself"),),
+    ),
+    "another service of the mesh": (
+        (("hosts", "traefik: {port: 8080, expose: true", "traefik: {port: 8081, expose: true"),),
+        (
+            Says(
+                "hosts",
+                "traefik: {port: 8081",
+                "traefik.services.traefik.port",
+                "the mesh can expose its dashboard only",
+            ),
+        ),
+    ),
     # --- Settings
     "renewal never": (
         (("defaults", "renew_before_hours: 8", "renew_before_hours: 24"),),

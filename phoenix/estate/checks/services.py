@@ -13,6 +13,9 @@ from phoenix.estate.problems import Found, is_secret, nearest
 if TYPE_CHECKING:
     from phoenix.estate.load import Sources
 
+OWN_PORTS = {"step_ca": (9000,), "traefik": (80, 443, 8443), "nginx": (80, 443)}
+"""What listens on a guest because of its role."""
+DASHBOARD_PORT = 8080
 ANYONE = ("lan", "management")
 """Words that a service's `clients` may name besides hosts and groups."""
 
@@ -89,6 +92,11 @@ def services(estate: Estate, sources: Sources, exists: set[str]) -> Found:
 
 
 def _wrong_with(service: Service, guest: Guest) -> Iterator[tuple[str, str]]:
+    for role, own in OWN_PORTS.items():
+        if guest.has(role) and service.port in own:
+            yield "port", f"{service.port} is where the role {role!r} itself listens; choose another"
+    if guest.has("traefik") and service.expose and service.port != DASHBOARD_PORT:
+        yield "port", f"the mesh can expose its dashboard only, which is on {DASHBOARD_PORT}"
     if service.expose and service.scheme == "tcp":
         yield "scheme", "a tcp service cannot be exposed: routes are HTTP; use clients instead"
     if service.expose and service.tls == "mutual":
