@@ -79,7 +79,8 @@ def observe_script(probes: Iterable[Probe]) -> str:
     for probe in asked:
         if probe.kind == "listing":
             quoted = shlex.quote(probe.subject)
-            parts.append(f'for f in {probe.subject}; do [ -e "$f" ] && printf "@listing|%s|%s\\n" {quoted} "$f"; done')
+            tell = f'printf "@listing|%s|%s\\n" {quoted} "$f"'
+            parts.append(f'for f in {probe.subject}; do if [ -e "$f" ] || [ -L "$f" ]; then {tell}; fi; done')
         if probe.kind == "command":
             quoted = shlex.quote(probe.subject)
             parts.append(f'printf "@command|%s|%s\\n" "$({{ {probe.command}; }} 2>/dev/null | base64 -w0)" {quoted}')

@@ -3,7 +3,8 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=
 export DEBIAN_FRONTEND=noninteractive
 work=$(mktemp -d /run/phoenix.XXXXXXXX) || exit 97
 trap 'rm -rf "$work"' EXIT
-trap 'exit 98' HUP INT TERM
+trap 'restore >/dev/null 2>&1; exit 98' HUP INT TERM
+trap '' PIPE # a script goes on to its end, even if nobody listens any more
 
 fail() { echo "$1"; return 1; }
 
@@ -14,13 +15,18 @@ broke() {
   exit 90
 }
 
-# begin … commit: what put and save touch in between can be put back by restore.
-begin() { rm -rf "$work/saved"; mkdir "$work/saved" && : >"$work/saved/list"; }
-commit() { rm -rf "$work/saved"; }
+# begin UNIT … commit: what put and save touch in between can be put back by restore. If this script is killed in
+# between, the unit's mark tells the next run that files may have been written of which the unit was not told.
+begin() {
+  mark=/var/lib/phoenix/begun/$1
+  rm -rf "$work/saved"
+  mkdir "$work/saved" && : >"$work/saved/list" && mkdir -p "${mark%/*}" && : >"$mark"
+}
+commit() { rm -rf "$work/saved" "$mark"; }
 save() {
   [ -e "$work/saved/list" ] || return 0
   n=$(wc -l <"$work/saved/list")
-  if [ -e "$1" ]; then cp -a "$1" "$work/saved/$n" && echo "$n $1" >>"$work/saved/list"
+  if [ -e "$1" ] || [ -L "$1" ]; then cp -a "$1" "$work/saved/$n" && echo "$n $1" >>"$work/saved/list"
   else echo "- $1" >>"$work/saved/list"; fi
 }
 restore() {

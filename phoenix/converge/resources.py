@@ -12,6 +12,8 @@ from phoenix.converge.change import Change, Upload, text_diff
 from phoenix.converge.observe import Observation, Probe
 
 SYSTEMD = "/etc/systemd/system"
+BEGUN = "/var/lib/phoenix/begun"
+"""Marks of daemons whose files are being changed; one that outlives its script tells of an interruption."""
 
 
 class Resource(Protocol):
@@ -69,6 +71,12 @@ class File:
         put = write_script(self.path, self.content, self.owner, self.mode)
         if stat is None:
             return (Change(f"file {self.path}", "create", diff=text_diff(self.path, None, self.content), script=put),)
+        if stat.type == "directory":
+            script = f"fail {shlex.quote(f'{self.path} is a directory, and should be a file: move it away')}"
+            return (Change(f"file {self.path}", "update", "is a directory", script=script),)
+        if not stat.type.startswith("regular"):
+            diff = text_diff(self.path, before, self.content)
+            return (Change(f"file {self.path}", "update", f"is a {stat.type}", diff, put),)
         if before != self.content:
             diff = text_diff(self.path, before, self.content)
             return (Change(f"file {self.path}", "update", "content differs", diff, put),)
@@ -102,7 +110,7 @@ class Exclusive:
     def _removal(self, path: str) -> str:
         quoted = shlex.quote(path)
         if not path.startswith(SYSTEMD):
-            return f"save {quoted} && rm -f {quoted}"
+            return f"save {quoted} && rm -rf {quoted}"
         unit = shlex.quote(path.rsplit("/", 1)[1])
         return f"systemctl disable --now {unit} && rm -f {quoted} && systemctl daemon-reload"
 
@@ -247,10 +255,14 @@ class Daemon:
     probe: str | None = None
     on_change: Literal["reload", "restart"] = "reload"
 
+    @property
+    def _mark(self) -> str:
+        return f"{BEGUN}/{self.unit.name}"
+
     def probes(self) -> tuple[Probe, ...]:
         """Ask for everything at once."""
         parts: tuple[Resource, ...] = (self.unit, *self.files, *self.watched)
-        return tuple(probe for part in parts for probe in part.probes())
+        return (Probe("listing", self._mark), *(probe for part in parts for probe in part.probes()))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Everything that differs, wrapped in check, notice, probe and a way back."""
@@ -259,21 +271,23 @@ class Daemon:
         unit_file = self.unit.file_changes(seen)
         enablement = tuple(self.unit.enablement(seen))
         activity = tuple(self.unit.activity(seen, restart=bool(unit_file)))
-        if told and not activity:
+        interrupted = bool(seen.listings.get(self._mark))
+        if (told or interrupted) and not activity:
             name = shlex.quote(self.unit.name)
             script = f"systemctl reload {name}" if self.on_change == "reload" else f"restart_unit {name}"
-            activity = (Change(f"unit {self.unit.name}", self.on_change, "its files changed", script=script),)
+            reason = "its files changed" if told else "an earlier run was interrupted"
+            activity = (Change(f"unit {self.unit.name}", self.on_change, reason, script=script),)
         if not (told or noticed or unit_file or enablement or activity):
             return ()
         title = f"unit {self.unit.name}"
         found = [
-            Change(title, "update", script="begin", guard=True),
+            Change(title, "update", script=f"begin {shlex.quote(self.unit.name)}", guard=True),
             *told,
             *noticed,
             *unit_file,
             *enablement,
         ]
-        if self.check and (told or noticed):
+        if self.check and (told or noticed or interrupted):
             found.append(
                 Change(title, "update", "files are sound", script=f"sound {shlex.quote(self.check)}", guard=True)
             )

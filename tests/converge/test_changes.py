@@ -1,0 +1,209 @@
+"""What each resource makes of an observation: tables of exact changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phoenix.converge import (
+    Command,
+    Daemon,
+    Directory,
+    Exclusive,
+    File,
+    Made,
+    Observation,
+    OwnedDirectory,
+    Packages,
+    Program,
+    Resource,
+    Unit,
+    Upload,
+    User,
+)
+from phoenix.converge.observe import Stat
+from phoenix.converge.observe import Unit as Seen
+
+CONF = "/etc/app.conf"
+UPLOAD = Upload(Path("x.gz"), "/usr/local/bin/app", "0755", 7)
+PROGRAM = Program("app", "1.0", 100, UPLOAD)
+RUNNING = Seen("loaded", "active", "enabled", reload_needed=False)
+STOPPED = Seen("loaded", "inactive", "enabled", reload_needed=False)
+DISABLED = Seen("loaded", "active", "disabled", reload_needed=False)
+DAEMON = Daemon(Unit("app.service"), files=(File(CONF, "new\n"),), check="app -t", probe="app ping")
+
+
+def stat(
+    kind: str = "regular file", mode: str = "0644", owner: str = "root:root", size: int = 4, mtime: int = 0
+) -> Stat:
+    """What stat(1) says."""
+    return Stat(kind, mode, owner, size, mtime)
+
+
+def seen(path: str = CONF, found: Stat | None = None, content: bytes | None = None, **more: object) -> Observation:
+    """An observation of one path, and whatever else."""
+    observation = Observation(**more)  # type: ignore[arg-type]  # a table may say anything
+    if found:
+        observation.stats[path] = found
+    if content is not None:
+        observation.contents[path] = content
+    return observation
+
+
+def told(resource: Resource, observation: Observation) -> list[str]:
+    """Changes as a person reads them; guards in brackets."""
+    return [f"({change})" if change.guard else str(change) for change in resource.changes(observation)]
+
+
+NEW = File(CONF, "new\n")
+BEGIN = ["(update unit app.service)"]
+SOUND = ["(update unit app.service: files are sound)"]
+CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "observation", "changes"),
+    [
+        # --- files
+        (NEW, seen(), [f"create file {CONF}"]),
+        (NEW, seen(found=stat(), content=b"new\n"), []),
+        (NEW, seen(found=stat(), content=b"old\n"), [f"update file {CONF}: content differs"]),
+        (NEW, seen(found=stat(), content=b"new"), [f"update file {CONF}: content differs"]),
+        (NEW, seen(found=stat(), content=b"\xff\n"), [f"update file {CONF}: content differs"]),
+        (
+            NEW,
+            seen(found=stat(mode="0600"), content=b"new\n"),
+            [f"update file {CONF}: mode is 0600, should be 0644"],
+        ),
+        (
+            NEW,
+            seen(found=stat(mode="0600", owner="a:b"), content=b"new\n"),
+            [f"update file {CONF}: owner is a:b, should be root:root; mode is 0600, should be 0644"],
+        ),
+        (NEW, seen(found=stat("symbolic link", "0777"), content=b"new\n"), [f"update file {CONF}: is a symbolic link"]),
+        (NEW, seen(found=stat("symbolic link", "0777")), [f"update file {CONF}: is a symbolic link"]),
+        (NEW, seen(found=stat("directory", "0755")), [f"update file {CONF}: is a directory"]),
+        (NEW, seen(found=stat("socket")), [f"update file {CONF}: is a socket"]),
+        (File(CONF, ""), seen(found=stat("regular empty file"), content=b""), []),
+        (File(CONF, ""), seen(), [f"create file {CONF}"]),
+        # --- directories
+        (Directory("/srv"), seen(), ["create directory /srv"]),
+        (Directory("/srv"), seen("/srv", stat("directory", "0755")), []),
+        (
+            Directory("/srv", mode="0750"),
+            seen("/srv", stat("directory", "0755")),
+            ["update directory /srv: mode is 0755, should be 0750"],
+        ),
+        (Directory("/srv"), seen("/srv", stat()), ["update directory /srv: is a regular file"]),
+        (OwnedDirectory("/srv", 1, 2, "0700"), seen(), ["create directory /srv"]),
+        (OwnedDirectory("/srv", 1, 2, "0700"), seen(outputs={"owner of /srv": "1:2 700\n"}), []),
+        (
+            OwnedDirectory("/srv", 1, 2, "0700"),
+            seen(outputs={"owner of /srv": "0:0 755\n"}),
+            ["update directory /srv: is 0:0 755, should be 1:2 700"],
+        ),
+        # --- strangers
+        (Exclusive("/d/*", ("/d/a",)), seen(listings={"/d/*": ("/d/a",)}), []),
+        (Exclusive("/d/*", ("/d/a",)), seen(), []),
+        (
+            Exclusive("/d/*", ("/d/a",)),
+            seen(listings={"/d/*": ("/d/a", "/d/b")}),
+            ["remove file /d/b: nothing in the inventory asks for it"],
+        ),
+        # --- packages, users, programs
+        (Packages(("a", "b")), seen(packages={"a": "installed", "b": "installed"}), []),
+        (Packages(("a", "b", "c")), seen(packages={"a": "installed", "b": "config-files"}), ["install packages b c"]),
+        (User("app", 800, "/"), seen(), ["create user app"]),
+        (User("app", 800, "/"), seen(outputs={"user app": "app:x:800:800::/:/bin/sh\n"}), []),
+        (User("app", 800, "/"), seen(outputs={"user app": "app:x:99:99::/:/bin/sh"}), ["update user app: uid is 99"]),
+        (PROGRAM, seen(), ["install program app 1.0"]),
+        (PROGRAM, seen(UPLOAD.path, stat(mode="0755", size=100, mtime=7)), []),
+        (PROGRAM, seen(UPLOAD.path, stat(mode="0755", size=100, mtime=8)), ["update program app 1.0"]),
+        (PROGRAM, seen(UPLOAD.path, stat(mode="0755", size=99, mtime=7)), ["update program app 1.0"]),
+        (PROGRAM, seen(UPLOAD.path, stat(mode="0700", size=100, mtime=7)), ["update program app 1.0"]),
+        # --- what is made on the host
+        (Made("/key", "make", "a:a"), seen(), ["create file /key: made on the host"]),
+        (Made("/key", "make", "a:a"), seen("/key", stat(mode="0600", owner="a:a")), []),
+        (Made("/key", "make", "a:a"), seen("/key", stat(mode="0644", owner="a:a")), ["update file /key: is a:a 0644"]),
+        (Command("state", "ask", "good", "do"), seen(outputs={"state": "good\n"}), []),
+        (Command("state", "ask", "good", "do"), seen(outputs={"state": "bad"}), ["update state: is 'bad'"]),
+        (Command("state", "ask", "good", "do", "install"), seen(), ["install state"]),
+        # --- units
+        (Unit("app.service"), seen(units={"app.service": RUNNING}), []),
+        (Unit("app.service"), seen(), ["enable unit app.service", "start unit app.service: is absent"]),
+        (Unit("app.service"), seen(units={"app.service": STOPPED}), ["start unit app.service: is inactive"]),
+        (Unit("app.service"), seen(units={"app.service": DISABLED}), ["enable unit app.service"]),
+        (Unit("app.service", enabled=None, active=None), seen(), []),
+        (Unit("app.service", active=False), seen(units={"app.service": RUNNING}), ["stop unit app.service"]),
+        (
+            Unit("app.service", "[Unit]\n"),
+            seen(units={"app.service": RUNNING}),
+            [
+                "create file /etc/systemd/system/app.service",
+                "(reload unit app.service)",
+                "restart unit app.service: its settings changed",
+            ],
+        ),
+        # --- daemons
+        (DAEMON, seen(found=stat(), content=b"new\n", units={"app.service": RUNNING}), []),
+        (
+            DAEMON,
+            seen(found=stat(), content=b"old\n", units={"app.service": RUNNING}),
+            [
+                *BEGIN,
+                f"update file {CONF}: content differs",
+                *SOUND,
+                "reload unit app.service: its files changed",
+                *CLOSE,
+            ],
+        ),
+        (
+            DAEMON,
+            seen(found=stat(), content=b"old\n", units={"app.service": STOPPED}),
+            [*BEGIN, f"update file {CONF}: content differs", *SOUND, "start unit app.service: is inactive", *CLOSE],
+        ),
+        (
+            DAEMON,
+            seen(found=stat(), content=b"new\n", units={"app.service": STOPPED}),
+            [*BEGIN, "start unit app.service: is inactive", *CLOSE],
+        ),
+        (
+            DAEMON,
+            seen(
+                found=stat(),
+                content=b"new\n",
+                units={"app.service": RUNNING},
+                listings={"/var/lib/phoenix/begun/app.service": ("/var/lib/phoenix/begun/app.service",)},
+            ),
+            [*BEGIN, *SOUND, "reload unit app.service: an earlier run was interrupted", *CLOSE],
+        ),
+        (
+            Daemon(Unit("app.service"), watched=(NEW,)),
+            seen(units={"app.service": RUNNING}),
+            [*BEGIN, f"create file {CONF}", "(update unit app.service)"],
+        ),
+        (
+            Daemon(Unit("app.service"), files=(NEW,), on_change="restart"),
+            seen(units={"app.service": RUNNING}),
+            [*BEGIN, f"create file {CONF}", "restart unit app.service: its files changed", "(update unit app.service)"],
+        ),
+    ],
+)
+def test_changes(resource: Resource, observation: Observation, changes: list[str]) -> None:
+    """What differs between resource and observation is exactly what the table says."""
+    assert told(resource, observation) == changes
+
+
+def test_diff_is_for_people() -> None:
+    """A file's change shows both contents; that of a secret made on the host shows none."""
+    (change,) = NEW.changes(seen(found=stat(), content=b"old\n"))
+    assert change.diff.splitlines()[-2:] == ["-old", "+new"]
+    (made,) = Made("/key", "make").changes(seen())
+    assert made.diff == ""
+
+
+@pytest.mark.parametrize("kind", [File(CONF, "s3cret"), Made("/key", "echo s3cret"), Command("x", "q", "w", "s3cret")])
+def test_scripts_are_not_shown(kind: Resource) -> None:
+    """The shell that makes a change is no part of how the change is printed."""
+    assert "s3cret" not in "".join(repr(change) for change in kind.changes(seen()) if not change.diff)

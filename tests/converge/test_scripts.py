@@ -1,0 +1,499 @@
+"""The observation script and the apply script, really run by /bin/sh in a temporary directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from grp import getgrgid
+from pathlib import Path
+from pwd import getpwuid
+
+import pytest
+
+from phoenix.connections.shell import whole
+from phoenix.converge import (
+    ApplyError,
+    Change,
+    Command,
+    Daemon,
+    Directory,
+    Exclusive,
+    File,
+    Made,
+    Observation,
+    OwnedDirectory,
+    Packages,
+    Probe,
+    Resource,
+    Unit,
+)
+from phoenix.converge.apply import apply_script, check_applied
+from phoenix.converge.observe import observe_script, read_observation
+from phoenix.converge.session import _with_path
+
+ME = f"{getpwuid(os.getuid()).pw_name}:{getgrgid(os.getgid()).gr_name}"
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="gives files away, which only root may")
+SYSTEMCTL = r"""#!/bin/sh
+# A systemd of one unit: its state is a file, and every verb is noted.
+echo "$*" >>"$HERE/systemctl.log"
+case $1 in
+  show)
+    for unit; do case $unit in
+      *.service) printf 'Id=%s\nLoadState=loaded\nActiveState=%s\nUnitFileState=enabled\nNeedDaemonReload=no\n\n' \
+        "$unit" "$(cat "$HERE/state" 2>/dev/null || echo inactive)" ;;
+    esac; done ;;
+  start | restart) [ ! -e "$HERE/no-start" ] && echo active >"$HERE/state" ;;
+  reload) [ ! -e "$HERE/no-reload" ] ;;
+esac
+"""
+
+
+class Host:
+    """A directory that scripts take for a host: own programs first on PATH, own place for marks and work."""
+
+    def __init__(self, here: Path) -> None:
+        self.here = here
+        self.bin = here / "bin"
+        for folder in (self.bin, here / "run", here / "etc"):
+            folder.mkdir()
+        self.program("systemctl", SYSTEMCTL)
+        self.program("journalctl", "#!/bin/sh\n")
+
+    def program(self, name: str, text: str) -> None:
+        """Put a program on the host's path."""
+        (self.bin / name).write_text(text)
+        (self.bin / name).chmod(0o755)
+
+    def path(self, name: str) -> str:
+        """A path below the host's etc."""
+        return str(self.here / "etc" / name)
+
+    def local(self, script: str) -> bytes:
+        """Make a script stay in the directory."""
+        script, paths = re.subn(r"export PATH=(\S+)", rf"export HERE={self.here} PATH={self.bin}:\1", script)
+        assert paths == 1
+        script = script.replace("/var/lib/phoenix/begun", f"{self.here}/begun")
+        return whole(script.replace("/run/phoenix.", f"{self.here}/run/"))
+
+    def run(self, script: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a script as a shell of the host would."""
+        return subprocess.run(["/bin/sh", "-s"], input=self.local(script), capture_output=True, check=False, timeout=40)
+
+    def observe(self, *resources: Resource) -> Observation:
+        """Ask for everything that the resources ask for."""
+        probes = [probe for resource in resources for probe in resource.probes()]
+        done = self.run(_with_path(observe_script(probes)))
+        assert (done.returncode, done.stderr) == (0, b"")
+        return read_observation(probes, done.stdout.decode().replace(f"{self.here}/begun", "/var/lib/phoenix/begun"))
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Make changes."""
+        done = self.run(apply_script(changes))
+        check_applied(changes, done.stdout.decode(), done.returncode, done.stderr.decode())
+
+    def converge(self, *resources: Resource) -> list[str]:
+        """Observe, apply, and give what was changed."""
+        seen = self.observe(*resources)
+        changes = [change for resource in resources for change in resource.changes(seen)]
+        if changes:
+            self.apply(changes)
+        return [str(change) for change in changes if not change.guard]
+
+    def snapshot(self) -> dict[str, tuple[int, bytes]]:
+        """Every file below etc with its mode and content."""
+        files = sorted(path for path in (self.here / "etc").rglob("*") if path.is_file())
+        return {str(path): (path.stat().st_mode, path.read_bytes()) for path in files}
+
+    @property
+    def verbs(self) -> list[str]:
+        """What systemd was told, questions left out."""
+        log = self.here / "systemctl.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [line for line in lines if not line.startswith(("show", "reset-failed", "daemon-reload"))]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """A host in a temporary directory."""
+    return Host(tmp_path)
+
+
+NASTY = [
+    "plain",
+    "with space",
+    "qu'ote",
+    'dou"ble',
+    "$HOME",
+    "`id`",
+    "a;b",
+    "back\\slash",
+    "-dash",
+    "*",
+    "bar|bar",
+    "é",
+    "%s",
+]
+
+
+@pytest.mark.parametrize("name", NASTY)
+@pytest.mark.parametrize(
+    "content", ["text\n", "", "no newline", "%s $x `y` \\n 'q' \"d\"\n", "é漢\n", "@step|1\n@done\n"]
+)
+def test_file(host: Host, name: str, content: str) -> None:
+    """A file of any name gets any content, byte for byte, and is not touched by the second run."""
+    file = File(host.path(name), content, ME, "0640")
+    assert host.converge(file) == [f"create file {file.path}"]
+    path = Path(file.path)
+    assert (path.read_bytes(), path.stat().st_mode & 0o7777) == (content.encode(), 0o640)
+    before = path.stat()
+    assert host.converge(file) == []
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert [entry.name for entry in path.parent.iterdir()] == [name]
+
+
+def test_file_in_new_directories(host: Host) -> None:
+    """Directories on the way are made."""
+    host.converge(File(host.path("a/b c/d"), "x", ME))
+    assert (host.here / "etc/a/b c/d").read_text() == "x"
+
+
+def test_owner_and_mode_only(host: Host) -> None:
+    """Where only the mode is wrong, the file is not written anew."""
+    file = File(host.path("f"), "x", ME, "0600")
+    host.converge(file)
+    Path(file.path).chmod(0o666)
+    inode = Path(file.path).stat().st_ino
+    assert host.converge(file) == [f"update file {file.path}: mode is 0666, should be 0600"]
+    assert (Path(file.path).stat().st_mode & 0o777, Path(file.path).stat().st_ino) == (0o600, inode)
+
+
+@pytest.mark.parametrize("target", ["there", "dangling"])
+def test_link_in_place_of_a_file(host: Host, target: str) -> None:
+    """A symbolic link becomes a file; what it pointed to stays as it was."""
+    (host.here / "etc/there").write_text("theirs")
+    path = host.here / "etc/f"
+    path.symlink_to(host.here / "etc" / target)
+    assert host.converge(File(str(path), "ours", ME)) == [f"update file {path}: is a symbolic link"]
+    assert (path.is_symlink(), path.read_text()) == (False, "ours")
+    assert (host.here / "etc/there").read_text() == "theirs"
+    assert not (host.here / "etc/dangling").exists()
+
+
+def test_directory_in_place_of_a_file(host: Host) -> None:
+    """A directory where a file should be is refused in words, and kept with what is in it."""
+    path = host.here / "etc/f"
+    path.mkdir()
+    (path / "precious").touch()
+    with pytest.raises(ApplyError, match="is a directory, and should be a file: move it away"):
+        host.converge(File(str(path), "ours", ME))
+    assert (path / "precious").exists()
+
+
+def test_file_in_place_of_a_directory(host: Host) -> None:
+    """A file where a directory should be is moved aside."""
+    path = host.here / "etc/d"
+    path.write_text("old")
+    host.converge(Directory(str(path), ME))
+    assert path.is_dir()
+    assert Path(f"{path}.replaced-by-phoenix").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_directories(host: Host, name: str) -> None:
+    """Directories of any name get owner and mode, by name or by number, and are then as they should be."""
+    directory = Directory(host.path(name), ME, "0750")
+    owned = OwnedDirectory(host.path(f"{name}2"), os.getuid(), os.getgid(), "0700")
+    assert len(host.converge(directory, owned)) == 2
+    assert host.converge(directory, owned) == []
+    assert (Path(directory.path).stat().st_mode & 0o777, Path(owned.path).stat().st_mode & 0o777) == (0o750, 0o700)
+
+
+@AS_ROOT
+def test_shifted_owner(host: Host) -> None:
+    """Owners by number need no name on the host."""
+    owned = OwnedDirectory(host.path("d"), 100800, 100801, "0700")
+    assert host.converge(owned) == [f"create directory {owned.path}"]
+    assert host.converge(owned) == []
+    assert (Path(owned.path).stat().st_uid, Path(owned.path).stat().st_gid) == (100800, 100801)
+
+
+def test_strangers(host: Host) -> None:
+    """Files that nobody declared go, dangling links and directories too; others stay."""
+    for name in ("keep.conf", "stranger.conf", "other.txt", "a b.conf"):
+        (host.here / "etc" / name).touch()
+    (host.here / "etc/dangling.conf").symlink_to("nowhere")
+    (host.here / "etc/folder.conf/inside").mkdir(parents=True)
+    exclusive = Exclusive(host.path("*.conf"), (host.path("keep.conf"),))
+    assert len(host.converge(exclusive)) == 4
+    assert sorted(path.name for path in (host.here / "etc").iterdir()) == ["keep.conf", "other.txt"]
+    assert host.converge(exclusive) == []
+
+
+def test_made_once(host: Host) -> None:
+    """What is made on the host is made once, for its owner alone, and its content is not asked for."""
+    made = Made(host.path("se cret"), "echo s3cret", ME)
+    assert host.converge(made) == [f"create file {made.path}: made on the host"]
+    assert Path(made.path).stat().st_mode & 0o777 == 0o600
+    assert host.converge(made) == []
+    seen = host.run(_with_path(observe_script(made.probes()))).stdout
+    assert b"s3cret" not in seen
+    assert b"czNjcmV0" not in seen
+
+
+def test_made_that_fails(host: Host) -> None:
+    """A command that fails leaves no half-made file under the name."""
+    with pytest.raises(ApplyError):
+        host.converge(Made(host.path("key"), "echo half; false", ME))
+    assert not Path(host.path("key")).exists()
+
+
+def test_command(host: Host) -> None:
+    """A state is brought about once; a question that fails is an unanswered one."""
+    command = Command("it's |state", f"cat {host.path('state')}", "good", f"echo good >{host.path('state')}")
+    assert host.converge(command) == ["update it's |state"]
+    assert host.converge(command) == []
+
+
+def test_failure_names_the_change(host: Host) -> None:
+    """The error says which change failed and what the host said; later changes are not made."""
+    changes = [
+        Change("first", "update", script=f"touch {host.path('first')}"),
+        Change("second", "update", "because", script="echo 'it is | broken'; false"),
+        Change("third", "update", script=f"touch {host.path('third')}"),
+    ]
+    with pytest.raises(ApplyError) as failed:
+        host.apply(changes)
+    assert str(failed.value) == "update second: because failed: it is | broken"
+    assert [Path(host.path(name)).exists() for name in ("first", "third")] == [True, False]
+
+
+def test_work_is_cleared_away(host: Host) -> None:
+    """Neither success nor failure leaves a working directory or a mark."""
+    host.converge(File(host.path("f"), "x", ME))
+    with pytest.raises(ApplyError):
+        host.apply([Change("x", "update", script="false")])
+    assert list((host.here / "run").iterdir()) == []
+
+
+def test_unwritable_place(host: Host) -> None:
+    """Where nothing can be written, the old file stays as it is, and the error says why."""
+    before = Path("/proc/version").read_bytes()
+    with pytest.raises(ApplyError, match="/proc"):
+        host.apply(File("/proc/version", "x", ME).changes(host.observe(File("/proc/version", "x", ME))))
+    assert Path("/proc/version").read_bytes() == before
+
+
+def test_full_disk(host: Host) -> None:
+    """A write that ends early, as on a full disk, leaves the old file and no rest of the new one."""
+    file = File(host.path("f"), "old", ME)
+    host.converge(file)
+    host.program(
+        "base64",
+        "#!/bin/sh\ncase $1 in -d) cat >/dev/null; printf hal; echo 'No space left on device' >&2; exit 1;;"
+        ' esac\nexec /usr/bin/base64 "$@"\n',
+    )
+    with pytest.raises(ApplyError, match="No space left on device"):
+        host.converge(File(file.path, "new content", ME))
+    assert {Path(path).name: content for path, (_, content) in host.snapshot().items()} == {"f": b"old"}
+
+
+# --- A daemon and its files
+
+
+def daemon(host: Host, content: str, **options: str) -> Daemon:
+    """A daemon of two files and a watched one; it is sound if the first does not say `bad`, answers unless `deaf`."""
+    one, two, third = host.path("one conf"), host.path("two"), host.path("third")
+    return Daemon(
+        Unit("app.service"),
+        files=(File(one, content, ME), File(two, f"{content} two", ME), Exclusive(host.path("*.stray"), ())),
+        watched=(File(third, f"{content} three", ME),),
+        check=f"! grep -q bad '{one}'",
+        probe=f"! grep -q deaf '{one}'",
+        **options,  # type: ignore[arg-type]  # a word of the literal
+    )
+
+
+@pytest.fixture
+def quick(host: Host) -> Host:
+    """A host whose waiting takes no time."""
+    host.program("sleep", "#!/bin/sh\n")
+    return host
+
+
+def test_daemon_from_nothing(quick: Host) -> None:
+    """A daemon that is down gets its files and is started, not reloaded; the second run does nothing."""
+    assert quick.converge(daemon(quick, "good"))[-1] == "start unit app.service: is inactive"
+    assert quick.verbs == ["start app.service"]
+    assert quick.converge(daemon(quick, "good")) == []
+    assert quick.verbs == ["start app.service"]
+    assert list((quick.here / "begun").iterdir()) == []
+
+
+def test_daemon_reloads_once(quick: Host) -> None:
+    """Two changed files are one reload."""
+    quick.converge(daemon(quick, "good"))
+    quick.converge(daemon(quick, "better"))
+    assert quick.verbs == ["start app.service", "reload app.service"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says", "told"),
+    [
+        ("bad", "the new files were refused by", []),
+        ("deaf", "no answer to", ["reload app.service", "reload app.service"]),
+    ],
+)
+def test_refused_files_are_put_back(quick: Host, content: str, says: str, told: list[str]) -> None:
+    """Where the check or the probe fails, every file is as before, byte for byte; who was told is told again."""
+    quick.converge(daemon(quick, "good"))
+    (quick.here / "etc/a.stray").write_text("stray")
+    (quick.here / "etc/third").unlink()
+    (quick.here / "etc/two").chmod(0o600)
+    before = quick.snapshot()
+    with pytest.raises(ApplyError, match=says):
+        quick.converge(daemon(quick, content))
+    assert quick.snapshot() == before
+    assert quick.verbs == ["start app.service", *told]
+    assert list((quick.here / "begun").iterdir()) == []
+
+
+def test_links_are_put_back(quick: Host) -> None:
+    """A link that was replaced comes back as the link it was, a dangling one too."""
+    quick.converge(daemon(quick, "good"))
+    (quick.here / "etc/two").unlink()
+    (quick.here / "etc/two").symlink_to("nowhere")
+    with pytest.raises(ApplyError):
+        quick.converge(daemon(quick, "bad"))
+    assert (quick.here / "etc/two").readlink() == Path("nowhere")
+
+
+def test_unit_that_does_not_restart(quick: Host) -> None:
+    """Where the daemon does not come back with the new files, it gets the old ones and another try."""
+    quick.converge(daemon(quick, "good", on_change="restart"))
+    before = quick.snapshot()
+    (quick.here / "no-start").touch()
+    with pytest.raises(ApplyError, match="did not start again"):
+        quick.converge(daemon(quick, "better", on_change="restart"))
+    assert quick.snapshot() == before
+    assert quick.verbs == ["start app.service", "restart app.service", "restart app.service"]
+
+
+def test_reload_that_fails(quick: Host) -> None:
+    """A reload that fails puts the files back."""
+    quick.converge(daemon(quick, "good"))
+    before = quick.snapshot()
+    (quick.here / "no-reload").touch()
+    with pytest.raises(ApplyError, match="reload unit app"):
+        quick.converge(daemon(quick, "better"))
+    assert quick.snapshot() == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_killed_in_the_middle(quick: Host, how: signal.Signals) -> None:
+    """After a kill no file is half written, and the next run brings daemon and files to where they should be."""
+    quick.converge(daemon(quick, "good"))
+    before = quick.snapshot()
+    slow = daemon(quick, "better")
+    quick.program("slow", "#!/bin/sh\n/bin/sleep 0.6\n")
+    changes = Daemon(slow.unit, slow.files, slow.watched, check="slow").changes(quick.observe(slow))
+    process = subprocess.Popen(["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert process.stdin
+    process.stdin.write(quick.local(apply_script(changes)))
+    process.stdin.close()
+    wait_until(lambda: (quick.here / "etc/third").read_text() == "better three")
+    process.send_signal(how)
+    process.wait(10)
+    if how == signal.SIGKILL:
+        assert (quick.here / "begun/app.service").exists()
+    else:
+        assert quick.snapshot() == before
+    assert "reload unit app.service" in quick.converge(daemon(quick, "better"))[-1]
+    assert (quick.here / "etc/one conf").read_text() == "better"
+    assert quick.verbs == ["start app.service", "reload app.service"]
+    assert quick.converge(daemon(quick, "better")) == []
+
+
+def wait_until(question: object) -> None:
+    """Wait up to five seconds."""
+    assert callable(question)
+    end = time.monotonic() + 5
+    while not question():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_nobody_listens(quick: Host) -> None:
+    """A script whose reader went away in the middle still comes to its end."""
+    changes = [
+        Change("one", "update", script=f"/bin/sleep 0.3; touch {quick.path('one')}"),
+        Change("two", "update", script=f"touch {quick.path('two')}"),
+    ]
+    process = subprocess.Popen(
+        ["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(quick.local(apply_script(changes)))
+    process.stdin.close()
+    process.stdout.close()
+    process.wait(10)
+    assert Path(quick.path("two")).exists()
+
+
+def test_packages(host: Host) -> None:
+    """Missing packages are asked of apt in one call; a list that is out of date is made anew."""
+    log = host.here / "apt.log"
+    host.program(
+        "apt-get",
+        f'#!/bin/sh\necho "$*" >>{log}\ncase "$*" in *update*) touch {host.here}/fresh;; esac\n'
+        f"[ -e {host.here}/fresh ]\n",
+    )
+    host.program("dpkg-query", "#!/bin/sh\necho '@package|installed|have'\n")
+    packages = Packages(("have", "lack", "want"))
+    script = apply_script(packages.changes(host.observe(packages)))
+    done = host.run(script.replace("policy=/usr/sbin", f"policy={host.here}"))
+    assert done.returncode == 0
+    calls = [
+        [word for word in line.split() if word[0] != "-" and "=" not in word] for line in log.read_text().splitlines()
+    ]
+    assert calls == [["install", "lack", "want"], ["update"], ["install", "lack", "want"]]
+    assert not (host.here / "policy-rc.d").exists()
+
+
+def test_one_script_for_all(host: Host) -> None:
+    """Everything that is asked comes back from one script, each answer under its own name."""
+    Path(host.path("f")).write_text("hello\n")
+    probes = {
+        Probe("stat", host.path("f")),
+        Probe("content", host.path("f")),
+        Probe("content", host.path("none")),
+        Probe("unit", "app.service"),
+        Probe("unit", "other.service"),
+        Probe("listing", host.path("*")),
+        Probe("command", "multi line", "printf 'a\\n|b\\n'"),
+        Probe("command", "fails", "echo partly; exit 3"),
+    }
+    seen = read_observation(probes, host.run(_with_path(observe_script(probes))).stdout.decode())
+    assert seen.asked == probes
+    assert (seen.stats[host.path("f")].size, seen.stats[host.path("f")].owner) == (6, ME)
+    assert seen.contents == {host.path("f"): b"hello\n"}
+    assert set(seen.units) == {"app.service", "other.service"}
+    assert seen.listings == {host.path("*"): (host.path("f"),)}
+    assert seen.outputs == {"multi line": "a\n|b\n", "fails": "partly\n"}
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_any_posix_shell(shell: str, tmp_path: Path) -> None:
+    """The scripts are read without complaint by whatever /bin/sh may be."""
+    command = {"dash": ["dash", "-n"], "bash": ["bash", "--posix", "-n"], "busybox": ["busybox", "sh", "-n"]}[shell]
+    script = tmp_path / "script"
+    script.write_bytes(whole(apply_script([Change("x", "update", script="true")])))
+    try:
+        done = subprocess.run([*command, script], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip(f"{shell} is not installed")
+    assert (done.returncode, done.stderr) == (0, b"")
