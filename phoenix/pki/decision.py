@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from phoenix.derive.certificates import Leaf
@@ -48,16 +48,16 @@ def _reasons(leaf: Leaf, seen: SeenLeaf, anchor: str, now: datetime, renew_befor
         return
     try:
         certificates = x509.load_pem_x509_certificates(seen.chain.encode())
-        root = x509.load_pem_x509_certificate(anchor.encode())
-    except ValueError:
+        public_key, names = _public_key(certificates[0]), _names(certificates[0])
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
         yield "unreadable"
         return
     if not seen.public_key:
         yield "its key is absent or unreadable"
-    elif _public_key(certificates[0]) != seen.public_key.strip():
+    elif public_key != seen.public_key.strip():
         yield "its key does not match"
-    yield from _names_differ(leaf, certificates[0])
-    if not _chains(certificates, root):
+    yield from _names_differ({*leaf.dns, *leaf.ips}, names)
+    if not _chains(certificates, anchor):
         yield "it does not lead to the estate's root"
     yield from _out_of_time(certificates[0], now, renew_before)
 
@@ -81,14 +81,15 @@ def _public_key(certificate: x509.Certificate) -> str:
     return certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode().strip()
 
 
-def _names_differ(leaf: Leaf, certificate: x509.Certificate) -> Iterator[str]:
+def _names(certificate: x509.Certificate) -> set[str]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        yield "names differ: it has none"
-        return
-    have = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
-    want = {*leaf.dns, *leaf.ips}
+        return set()
+    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+
+
+def _names_differ(want: set[str], have: set[str]) -> Iterator[str]:
     missing, surplus = sorted(want - have), sorted(have - want)
     if missing or surplus:
         parts = [f"missing {', '.join(missing)}"] if missing else []
@@ -96,8 +97,9 @@ def _names_differ(leaf: Leaf, certificate: x509.Certificate) -> Iterator[str]:
         yield f"names differ: {'; '.join(parts)}"
 
 
-def _chains(certificates: list[x509.Certificate], root: x509.Certificate) -> bool:
+def _chains(certificates: list[x509.Certificate], anchor: str) -> bool:
     try:
+        root = x509.load_pem_x509_certificate(anchor.encode())
         for subject, issuer in zip(certificates, [*certificates[1:], root], strict=True):
             subject.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature):

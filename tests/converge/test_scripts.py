@@ -486,10 +486,10 @@ def test_one_script_for_all(host: Host) -> None:
     assert seen.outputs == {"multi line": "a\n|b\n", "fails": "partly\n"}
 
 
-@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+@pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_any_posix_shell(shell: str, tmp_path: Path) -> None:
     """The scripts are read without complaint by whatever /bin/sh may be."""
-    command = {"dash": ["dash", "-n"], "bash": ["bash", "--posix", "-n"], "busybox": ["busybox", "sh", "-n"]}[shell]
+    command = {"dash": ["dash", "-n"], "bash": ["bash", "--posix", "-n"]}[shell]
     script = tmp_path / "script"
     script.write_bytes(whole(apply_script([Change("x", "update", script="true")])))
     try:
