@@ -31,7 +31,7 @@ def select(estate: Estate, expressions: Iterable[str]) -> frozenset[str]:
     An expression is a list of terms joined by `,` (any of them) whose parts are joined by `&` (all of them). A part is
     a host's name, a vmid, a group, a tag, or `key=value`. A part that fits no host is a mistake and raises TargetError.
     """
-    wanted = [expression for expression in expressions if expression.strip()]
+    wanted = tuple(expressions)
     if not wanted:
         return frozenset(host.name for host in estate.hosts())
     chosen: set[str] = set()

@@ -1,0 +1,86 @@
+"""The runbooks' command line: what is wrong is said, with status 2, before anything is touched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from phoenix.run import command
+from phoenix.run.command import Options, execute
+from tests.inventories import ROOT, Copy
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No run may begin: there is no access file, and looking for artifacts is a failure."""
+    monkeypatch.setenv("PHOENIX_ACCESS", str(tmp_path / "none.yaml"))
+    monkeypatch.setattr(command, "obtain_all", lambda: pytest.fail("artifacts were looked for"))
+
+
+def runbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a runbook as an operator does."""
+    return subprocess.run(
+        [sys.executable, ROOT / "runbooks" / f"{name}.py", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+
+
+def test_malformed_inventory(tmp_path: Path) -> None:
+    """The real command prints every problem with its place, on standard error, and gives 2."""
+    copy = Copy(tmp_path)
+    copy.edit("hosts", "memory: 1024", "memmory: 1024")
+    copy.edit("defaults", "renew_before_hours: 8", "renew_before_hours: 48")
+    done = runbook("deploy", "--inventory", str(copy.folder))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == "the inventory cannot be used, 2 to correct; nothing was touched:"
+    assert lines[1].startswith(
+        f"{copy.file('defaults')}:{copy.line('defaults', 'renew_before')}: ca.renew_before_hours:"
+    )
+    assert lines[2].startswith(f"{copy.file('hosts')}:{copy.line('hosts', 'memmory')}: step-ca.memmory: unknown key")
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--target", "nobody"), "no host fits 'nobody'"),
+        (("--target", "knd=vm"), "unknown key 'knd'"),
+        (("--target", ""), "no host fits ''"),
+        (("--inventory", "nowhere"), "nowhere: is not a directory"),
+    ],
+)
+def test_wrong_input(capfd: pytest.CaptureFixture[str], words: tuple[str, str], says: str) -> None:
+    """A target or inventory that is none gives 2 and says so."""
+    options = Options(ROOT / "inventory", (words[1],)) if words[0] == "--target" else Options(Path(words[1]))
+    assert execute(options, lambda _: ()) == 2
+    assert says in capfd.readouterr().err
+
+
+@pytest.mark.timeout(50)
+@pytest.mark.parametrize("words", [("--no-such-option",), ("--workers", "0"), ("--workers", "many"), ("surplus",)])
+def test_wrong_options(words: tuple[str, ...]) -> None:
+    """A wrong option gives 2, without a traceback."""
+    done = runbook("deploy", *words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert words[0].lstrip("-") in done.stderr
+
+
+def test_destroy_asks() -> None:
+    """Destroying without --yes gives 2 and says what is missing."""
+    done = runbook("destroy", "--target", "ollama")
+    assert (done.returncode, "say --yes" in done.stderr) == (2, True)
+
+
+def test_no_access(capfd: pytest.CaptureFixture[str]) -> None:
+    """Without an access file the run does not begin, and says what to make."""
+    assert execute(Options(ROOT / "inventory"), lambda _: ()) == 1
+    assert "none.yaml does not exist" in capfd.readouterr().err
