@@ -25,8 +25,9 @@ UNWANTED = ("usrmerge",)
 # Services that a guest of the lab has no use for. Some wait long for what a container lacks.
 MASKED_IN_GUESTS = (
     "apt-daily-upgrade.timer", "apt-daily.timer", "console-getty.service", "dpkg-db-backup.timer",
-    "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "getty@.service",
+    "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "getty@.service", "modprobe@.service",
     "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "systemd-journald-audit.socket",
+    "systemd-logind.service", "systemd-modules-load.service", "systemd-remount-fs.service",
     "systemd-udev-trigger.service", "systemd-udevd.service",
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from phoenix.run import Run
 from tasks.converging import converge, program
 
 BASE = ("ca-certificates", "curl", "openssl")
+PROGRAMS = (("step_cli", "step"), ("step_ca", "step"), ("step_ca", "step-ca"), ("traefik", "traefik"))
 FEATURES = {"docker": ("docker.io",), "nginx": ("nginx",), "portainer_agent": ("nginx",)}
 
 
@@ -27,4 +28,5 @@ def software_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     if isinstance(host, Guest) and host.persistent_storage:
         wanted.append("nfs-common")
     found: tuple[Resource, ...] = (Packages(tuple(dict.fromkeys(wanted))),)
-    return (*found, program(run.artifacts["step"])) if host.has("step_cli") else found
+    programs = [name for group, name in PROGRAMS if host.has(group)]
+    return (*found, *(program(run.artifacts[name]) for name in programs))

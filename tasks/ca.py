@@ -12,7 +12,7 @@ from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.converging import converge, program, render, session
+from tasks.converging import converge, render, session
 
 STATE = "/etc/step-ca/ssl"
 EXPORTED_ROOT = "phoenix_ca.crt"
@@ -115,8 +115,6 @@ def ca_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     names = ca_names(estate)
     return (
         User(USER, USER_ID, STATE),
-        program(run.artifacts["step"]),
-        program(run.artifacts["step-ca"]),
         State(_init_script(task, estate)),
         Command("exported root", f"cmp -s {STATE}/certs/root_ca.crt {root} && stat -c %a {root}", "644", export),
         Command("lifetimes of leaves", claims, "4", f"{update} && {{ systemctl reload step-ca || true; }}"),

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import dataclass
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Command, Daemon, Directory, Exclusive, File, Made, OwnedDirectory, Resource, Unit
+from phoenix.converge import (
+    Change,
+    Daemon,
+    Directory,
+    Exclusive,
+    File,
+    Made,
+    Observation,
+    OwnedDirectory,
+    Probe,
+    Resource,
+    Unit,
+)
 from phoenix.derive.storage import volume_path
 from phoenix.estate import Container, Guest
 from phoenix.run import Run
 from tasks.converging import converge, render
 
+PULL = """
+pulls= failed=
+for image in {images}; do timeout 300 docker pull --quiet "$image" & pulls="$pulls $!"; done
+for pull in $pulls; do wait "$pull" || failed=yes; done
+[ -z "$failed" ]
+"""
 UNITS = "/etc/systemd/system"
 PREFIX = "phoenix-container-"
 
@@ -70,9 +89,37 @@ def docker_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     return (
         Directory("/etc/docker"),
         engine,
+        Images(tuple(sorted({container.image for container in guest.containers.values()}))),
         *(part for name, container in guest.containers.items() for part in _container(task, guest, name, container)),
         Exclusive(f"{UNITS}/{PREFIX}*.service", units),
     )
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that the engine should have; missing ones are pulled at the same time."""
+
+    names: tuple[str, ...]
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask the engine for all tags and digests that it has."""
+        form = "'{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}'"
+        return (Probe("command", "images", f"docker image ls --format {form}"),)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Pull what is missing; the first failure ends it, with the engine's own words."""
+        have = seen.outputs.get("images", "").split()
+        missing = [name for name in self.names if name not in have and _untagged(name) not in have]
+        script = PULL.format(images=" ".join(map(shlex.quote, missing)))
+        return tuple(
+            Change(f"image {name}", "install", script="" if index else script) for index, name in enumerate(missing)
+        )
+
+
+def _untagged(image: str) -> str:
+    """An image that is pinned by digest, as the engine lists it: the tag before a digest says nothing."""
+    name, at, digest = image.partition("@")
+    return f"{name.rsplit(':', 1)[0] if ':' in name.rsplit('/', 1)[-1] else name}{at}{digest}"
 
 
 def unit_name(container: str) -> str:
@@ -82,7 +129,6 @@ def unit_name(container: str) -> str:
 
 def _container(task: Task, guest: Guest, name: str, container: Container) -> list[Resource]:
     mount = mount_unit(guest.persistent_storage) if guest.persistent_storage else ""
-    image = shlex.quote(container.image)
     unit = render(
         task,
         "docker/container.service.j2",
@@ -91,15 +137,7 @@ def _container(task: Task, guest: Guest, name: str, container: Container) -> lis
         ports=[_published(port) for port in container.ports],
         mount_unit=mount,
     )
-    found: list[Resource] = [
-        Command(
-            f"image {container.image}",
-            f"docker image inspect --format present {image}",
-            "present",
-            f"timeout 300 docker pull --quiet {image}",
-            "install",
-        )
-    ]
+    found: list[Resource] = []
     for volume in container.volumes:
         source = volume.split(":", 1)[0]
         if guest.persistent_storage and source.startswith(f"{guest.persistent_storage}/"):

@@ -13,7 +13,7 @@ from phoenix.connections.proxmox import ProxmoxClient
 from phoenix.converge import Change
 from phoenix.derive.guests import bind_mounts, creation, options
 from phoenix.estate import Estate, Guest, Machine, Template
-from phoenix.pve.properties import differences, parse
+from phoenix.pve.properties import differences, parse, spell
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.converging import result
@@ -81,7 +81,7 @@ def _make(run: Run, api: ProxmoxClient, machine: Guest | Template, changes: list
     else:
         parent = base.rpartition("/")[0]
         given = {**creation(machine), **_options(run, machine)}
-        api.run("post", parent, CREATE_SECONDS, vmid=machine.vmid, **_spelled(given))
+        api.run("post", parent, CREATE_SECONDS, vmid=machine.vmid, **given)
         if machine.kind == "vm":
             _grow(api, base, machine, api.get(f"{base}/config"))
     if isinstance(machine, Template):
@@ -111,14 +111,9 @@ def _options(run: Run, machine: Machine) -> dict[str, str]:
 
 def _send(api: ProxmoxClient, base: str, machine: Machine, given: Mapping[str, str]) -> None:
     if given and machine.kind == "vm":
-        api.run("post", f"{base}/config", STATE_SECONDS, **_spelled(given))
+        api.run("post", f"{base}/config", STATE_SECONDS, **given)
     elif given:
-        api.put(f"{base}/config", **_spelled(given))
-
-
-def _spelled(given: Mapping[str, str]) -> dict[str, str]:
-    """A NIC of a machine whose address Proxmox is to choose is spelt by its model alone."""
-    return {key: value.removeprefix("model=") for key, value in given.items()}
+        api.put(f"{base}/config", **given)
 
 
 def _grow(api: ProxmoxClient, base: str, machine: Machine, config: Mapping[str, Any]) -> None:
@@ -135,7 +130,7 @@ def _gigabytes(size: str) -> float:
 def _update(run: Run, api: ProxmoxClient, machine: Guest | Template, changes: list[Change]) -> None:
     base = path_of(run.estate, machine)
     config = api.get(f"{base}/config")
-    wanted = _options(run, machine)
+    wanted = _kept_address(machine, _options(run, machine))
     differs = differences(wanted, config)
     if machine.kind == "lxc" and bool(int(config.get("unprivileged", 0))) != machine.unprivileged:
         raise TaskFailedError("`unprivileged` cannot be changed in place: destroy the guest and deploy it again")
@@ -161,6 +156,14 @@ def _update(run: Run, api: ProxmoxClient, machine: Guest | Template, changes: li
             api.run("post", f"{base}/status/reboot", STATE_SECONDS)
             run.renew_session(machine.name)
             wait_until_ready(run, machine)
+
+
+def _kept_address(machine: Machine, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Leave a NIC's address alone where the inventory names none: to change it would cut the guest off for a while."""
+    if "net0" not in wanted or getattr(machine, "mac", None):
+        return dict(wanted)
+    nic = {key: value for key, value in parse(wanted["net0"]).items() if key != "hwaddr"}
+    return {**wanted, "net0": spell(nic)}
 
 
 def _disk(machine: Machine) -> str:

@@ -18,13 +18,14 @@ SCRIPT = """
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 end=$(($(date +%s) + {limit}))
 ask() {{
-  name=$1 via=$2 path=$3 good=$4
+  name=$1 via=$2 path=$3 good=$4 most=1
   while :; do
-    code=$(curl -sS -o /dev/null -w '%{{http_code}}' --max-time 5 --cacert {anchor} \
+    code=$(curl -sS -o /dev/null -w '%{{http_code}}' --max-time $most --cacert {anchor} \
       --connect-to "::$via:443" "https://$name$path" 2>&1)
     if echo "$code" | grep -Eqx "$good"; then return 0; fi
     [ "$(date +%s)" -lt $end ] || {{ echo "$name by $via: $code"; return 1; }}
-    sleep 0.3
+    [ $most -ge 8 ] || most=$((most * 2))
+    sleep 0.2
   done
 }}
 {asks}

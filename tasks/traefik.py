@@ -22,7 +22,7 @@ from phoenix.converge import (
 from phoenix.derive.routes import Route, routes
 from phoenix.run import Run
 from tasks.ca import ca_url
-from tasks.converging import ANCHOR_FILE, converge, program, render
+from tasks.converging import ANCHOR_FILE, converge, render
 
 CONFIG = "/etc/traefik/traefik.yml"
 DYNAMIC = "/etc/traefik/dynamic"
@@ -131,7 +131,6 @@ def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         Directory("/etc/traefik"),
         Directory(DYNAMIC),
         Made(STORAGE, "true", owner=f"{USER}:{USER}"),
-        program(run.artifacts["traefik"]),
         Daemon(
             Unit("traefik.service", unit),
             files=(File(CONFIG, static),),

@@ -46,7 +46,7 @@ class Links:
             return NodeShell(self._node(name))
         if isinstance(host, Guest) and host.kind == "vm":
             return MachineShell(self._machine(host))
-        return ContainerShell(self._node(host.hypervisor), host.vmid)
+        return ContainerShell(self._node(host.hypervisor), host.vmid, name)
 
     def forget(self, name: str) -> None:
         """Drop a virtual machine's connection, because the machine was started anew."""

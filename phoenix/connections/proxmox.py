@@ -6,8 +6,10 @@ shorter than Proxmox's answers can take: both are replaced here.
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, LifoQueue
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -42,13 +44,13 @@ class _PinnedAdapter(HTTPAdapter):
 
 
 class ProxmoxClient:
-    """One hypervisor's API by token; each thread has its own HTTP session."""
+    """One hypervisor's API by token; its HTTP sessions are lent to one call at a time and kept for the next."""
 
     def __init__(self, access: ApiAccess, name: str) -> None:
         self.name = name
         self.where = f"{name} ({access.url})"
         self._access = access
-        self._sessions = threading.local()
+        self._idle: LifoQueue[Any] = LifoQueue()
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Read."""
@@ -105,7 +107,8 @@ class ProxmoxClient:
     def _call(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
         given = {key.replace("__", "-"): value for key, value in parameters.items()}
         try:
-            return getattr(self._session()(path), method)(**given)
+            with self._session() as api:
+                return getattr(api(path), method)(**given)
         except ResourceException as error:
             details = "; ".join(f"{key}: {value}" for key, value in (error.errors or {}).items())
             text = f"{error.content or error.status_message}".strip() + (f" ({details})" if details else "")
@@ -115,10 +118,16 @@ class ProxmoxClient:
         except RequestException as error:
             raise ApiError(f"{self.where}: the API cannot be asked: {_reason(error)}") from None
 
-    def _session(self) -> Any:
-        if not hasattr(self._sessions, "api"):
-            self._sessions.api = self._connect()
-        return self._sessions.api
+    @contextmanager
+    def _session(self) -> Iterator[Any]:
+        try:
+            api = self._idle.get_nowait()
+        except Empty:
+            api = self._connect()
+        try:
+            yield api
+        finally:
+            self._idle.put(api)
 
     def _connect(self) -> Any:
         url = urlsplit(self._access.url)

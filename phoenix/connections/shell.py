@@ -6,8 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Protocol
 
-from phoenix.connections.ssh import Completed, SshLink
+from phoenix.connections.ssh import Completed, ConnectionFailedError, SshLink
 
+TIMED_OUT = (124, 137)
+"""What timeout(1) says when it had to end a command."""
 STAGE = "/var/lib/phoenix/artifacts"
 """Where the node keeps compressed programs that its containers get."""
 
@@ -54,14 +56,17 @@ class NodeShell:
 class ContainerShell:
     """Root in a container, by lxc-attach(1) on its node; no sshd is needed inside."""
 
-    def __init__(self, link: SshLink, vmid: int) -> None:
+    def __init__(self, link: SshLink, vmid: int, name: str) -> None:
         self.link = link
-        self.vmid = vmid
+        self.name = name
         self._attach = f"lxc-attach -n {vmid} --clear-env --"
 
     def run(self, script: str, limit: float = 120.0) -> Completed:
         """Run a script in the container."""
-        return self.link.run(f"timeout {limit:.0f} {self._attach} /bin/sh -s", whole(script), limit + 5)
+        done = self.link.run(f"timeout -k 2 {limit:.0f} {self._attach} /bin/sh -s", whole(script), limit + 10)
+        if done.status in TIMED_OUT:
+            raise ConnectionFailedError(f"{self.name}: no answer within {limit:.0f} s, though the container runs")
+        return done
 
     def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
         """Unpack a file in the container; the node keeps the compressed file for the next one."""

@@ -57,6 +57,12 @@ def creation(machine: Template | Guest) -> dict[str, str]:
     }
 
 
+def mac_of(vmid: int) -> str:
+    """Give a guest without a declared MAC address a local one of its own, so that it keeps it when it is made anew."""
+    digits = f"{vmid & 0xFFFFFF:06X}"
+    return f"02:50:58:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}"
+
+
 def _startup(guest: Guest) -> dict[str, str]:
     return {"startup": f"order={guest.startup.order},up={guest.startup.delay}"} if guest.startup else {}
 
@@ -65,12 +71,11 @@ def _network(estate: Estate, guest: Guest) -> dict[str, str]:
     hypervisor, network = estate.hypervisor_of(guest), estate.settings.network
     address = f"ip={guest.address}/{network.subnet.prefixlen},gw={network.gateway}"
     found = {"nameserver": str(hypervisor.guest_resolver), "searchdomain": estate.zone}
-    mac = f",hwaddr={guest.mac}" if guest.mac else ""
+    mac = guest.mac or mac_of(guest.vmid)
     if guest.kind == "lxc":
-        return found | {"net0": f"name=eth0,bridge={hypervisor.bridge},firewall=1,type=veth,{address}{mac}"}
-    model = f"virtio={guest.mac}" if guest.mac else "model=virtio"
+        return found | {"net0": f"name=eth0,bridge={hypervisor.bridge},firewall=1,type=veth,{address},hwaddr={mac}"}
     return found | {
-        "net0": f"{model},bridge={hypervisor.bridge},firewall=1",
+        "net0": f"virtio={mac},bridge={hypervisor.bridge},firewall=1",
         "ipconfig0": address,
         "ciuser": guest.user,
     }
