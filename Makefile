@@ -29,6 +29,8 @@ up: setup  ## start the lab, building its image the first time
 down: setup  ## stop the lab and leave nothing of it running or mounted
 	@$(PY) runbooks/lab.py down
 
+# The tests have a lab of their own, so that they leave alone the one that was deployed to.
+test: export PHOENIX_LAB := $(or $(PHOENIX_LAB),/var/lib/phoenix-lab-test)
 test: setup lint  ## the whole suite, the lab's tests included; fails where the lab cannot run
 	@$(MAKE) --no-print-directory artifacts
 	@$(PY) -m pytest --lab=required
