@@ -29,4 +29,4 @@ def software_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         wanted.append("nfs-common")
     found: tuple[Resource, ...] = (Packages(tuple(dict.fromkeys(wanted))),)
     programs = [name for group, name in PROGRAMS if host.has(group)]
-    return (*found, *(program(run.artifacts[name]) for name in programs))
+    return (*found, *(program(name, run.artifacts.get(name)) for name in programs))

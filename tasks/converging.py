@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from nornir.core.task import Result, Task
 from nornir_jinja2.plugins.tasks import template_file
 
 from phoenix.artifacts import Artifact
-from phoenix.converge import Change, HostSession, Program, Resource, Upload
+from phoenix.converge import Change, HostSession, Observation, Probe, Program, Resource, Upload
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 ANCHOR_FILE = "/usr/local/share/ca-certificates/phoenix_ca.crt"
@@ -69,8 +70,25 @@ def result(task: Task, changes: list[Change]) -> Result:
     return Result(host=task.host, changed=bool(changes), diff=diff, changes=tuple(changes))
 
 
-def program(artifact: Artifact) -> Program:
+@dataclass(frozen=True)
+class Unobtained:
+    """A program that a dry run cannot compare, because the controller has not obtained it yet."""
+
+    name: str
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask nothing."""
+        return ()
+
+    def changes(self, _seen: Observation) -> tuple[Change, ...]:
+        """Say that it would be obtained and pushed."""
+        return (Change(f"program {self.name}", "install", "not obtained yet"),)
+
+
+def program(name: str, artifact: Artifact | None) -> Resource:
     """A pinned program in /usr/local/bin; the time of its file is made from its checksum, and tells contents apart."""
+    if artifact is None:
+        return Unobtained(name)
     mtime = int(artifact.sha256[:7], 16)
     upload = Upload(artifact.packed, f"/usr/local/bin/{artifact.name}", "0755", mtime)
     return Program(artifact.name, artifact.version, artifact.size, upload)

@@ -34,6 +34,12 @@ def obtain_all(names: Iterable[str] = tuple(PROGRAMS)) -> dict[str, Artifact]:
     return Obtainer(Store.default()).all(tuple(_program(name) for name in names))
 
 
+def cached() -> dict[str, Artifact]:
+    """The programs that the cache holds already; nothing is obtained, nothing is written."""
+    store = Store.default()
+    return {name: artifact for name, program in PROGRAMS.items() if (artifact := store.find(program))}
+
+
 def _program(name: str) -> Program:
     if name not in PROGRAMS:
         raise ArtifactError(f"there is no artifact {name!r}; known are {', '.join(PROGRAMS)}")

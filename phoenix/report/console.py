@@ -26,7 +26,9 @@ class Progress:
         if not record.changes and record.error is None:
             return
         with self._lock:
-            if record.error:
+            if record.skipped:
+                self._console.print(f"[dim]- {host} {record.stage}: {escape(str(record.error))}[/]", soft_wrap=True)
+            elif record.error:
                 self._console.print(f"[red]✗[/] [bold]{host}[/] {record.stage}: {escape(record.error)}", soft_wrap=True)
             for change in record.changes if self._diff else ():
                 self._console.print(f"  [yellow]{self._would}{escape(str(change))}[/]", soft_wrap=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from nornir.core.configuration import Config
 from rich.console import Console
 
-from phoenix.artifacts import ArtifactError, obtain_all
+from phoenix.artifacts import ArtifactError, cached, obtain_all
 from phoenix.connections.access import AccessError, access_path, read_access
 from phoenix.estate import Estate, InventoryError, load_estate
 from phoenix.estate.target import TargetError, select
@@ -46,7 +46,7 @@ def execute(options: Options, chain: Chain, closing: Callable[[Estate], Iterable
         estate = load_estate(options.inventory or _directory(config))
         targets = select(estate, options.targets)
         access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
-        artifacts = obtain_all()
+        artifacts = cached() if options.dry_run else obtain_all()
     except InventoryError as error:
         _say(
             err,
