@@ -75,7 +75,13 @@ LABELS = st.from_regex(r"[a-z][a-z0-9-]{0,5}[a-z0-9]", fullmatch=True).filter(
 
 def guest(name: str, number: int, *groups: str, **options: Any) -> Guest:
     """A guest with id and address from a number; a container unless its options say otherwise."""
-    values: dict[str, Any] = {"kind": "lxc", "hypervisor": "pve", "storage": "pool", "ostemplate": "local:vztmpl/x", **options}
+    values: dict[str, Any] = {
+        "kind": "lxc",
+        "hypervisor": "pve",
+        "storage": "pool",
+        "ostemplate": "local:vztmpl/x",
+        **options,
+    }
     return Guest(name=name, groups=groups, vmid=100 + number, address=IPv4Address(f"10.0.0.{number}"), **values)
 
 

@@ -6,16 +6,18 @@ It is the only place for secrets of the controller, and is never part of an inve
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretStr, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretStr, StringConstraints, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 ENVIRONMENT = "PHOENIX_ACCESS"
 LAB_ENVIRONMENT = "PHOENIX_LAB"
+UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$")]
 
 
@@ -34,6 +36,13 @@ class ApiAccess(_Strict):
     fingerprint: Fingerprint
     token_id: Annotated[str, StringConstraints(pattern=r"^[^@!\s]+@[^@!\s]+![^@!\s]+$")]
     token_secret: SecretStr
+
+    @field_validator("token_secret")
+    @classmethod
+    def _is_a_secret(cls, value: SecretStr) -> SecretStr:
+        if not UUID.fullmatch(value.get_secret_value()):
+            raise ValueError("is not a token's secret, which is a UUID: is it still a placeholder?")
+        return value
 
 
 class SshAccess(_Strict):
@@ -74,7 +83,7 @@ def read_access(path: Path, hypervisors: tuple[str, ...]) -> dict[str, Hyperviso
         raise AccessError(
             f"{path} does not exist: it says how to reach the hypervisors (see README, or start the lab)"
         ) from None
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, ValueError, YAMLError) as error:
         raise AccessError(f"{path} cannot be read: {error}") from None
     if mode & 0o077:
         raise AccessError(f"{path} holds secrets and has mode {mode:04o}: chmod 600 {path}")

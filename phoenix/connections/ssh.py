@@ -147,4 +147,7 @@ def _send(channel: paramiko.Channel, data: bytes | Path) -> None:
 def _status(channel: paramiko.Channel, limit: float) -> int:
     if not channel.status_event.wait(limit):
         raise TimeoutError
-    return channel.recv_exit_status()
+    status = channel.recv_exit_status()
+    if status < 0:
+        raise EOFError("the command was killed, or the host went away before it ended")
+    return status

@@ -101,7 +101,7 @@ def test_options_of_a_container() -> None:
 
 
 def test_options_of_a_machine() -> None:
-    """A machine's options, as the API spells them; Proxmox chooses its hardware address."""
+    """A machine's options, as the API spells them; its hardware address follows from its id."""
     assert options(example(), the("portainer")) == {
         "memory": "8192",
         "cores": "4",
@@ -112,7 +112,7 @@ def test_options_of_a_machine() -> None:
         "startup": "order=4,up=2",
         "nameserver": "10.0.0.53",
         "searchdomain": ZONE,
-        "net0": "model=virtio,bridge=vmbr0,firewall=1",
+        "net0": "virtio=02:50:58:00:03:E9,bridge=vmbr0,firewall=1",
         "ipconfig0": "ip=10.0.0.111/24,gw=10.0.0.1",
         "ciuser": "phoenix_user",
     }
