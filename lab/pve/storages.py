@@ -6,7 +6,7 @@ _GIB = 1024**3
 
 CONTAINER_TEMPLATE = "vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
 """Named like Ubuntu's so that the estate's inventory fits; in the lab it is a Debian 12 tree."""
-CLOUD_IMAGE = "import/noble-server-cloudimg-amd64.img"
+CLOUD_IMAGE = "import/noble-server-cloudimg-amd64.qcow2"
 """The same tree for VMs."""
 
 

@@ -40,9 +40,7 @@ class Portainer(Handler):
         if path in ("/api/status", "/api/system/status"):
             return 200, {"Version": VERSION, "InstanceID": self.store.instance}
         if path == "/api/users/admin/check":
-            return (
-                (204, None) if self.store.has_admin else (404, {"message": "No administrator account found"})
-            )
+            return (204, None) if self.store.has_admin else (404, {"message": "No administrator account found"})
         if (method, path) == ("POST", "/api/users/admin/init"):
             return self._init()
         if (method, path) == ("POST", "/api/auth"):
@@ -87,9 +85,7 @@ class Portainer(Handler):
     def _environment(self, method: str, number: int, docker: str | None) -> tuple[int, Any]:
         environment = self.store.environment(number)
         if environment is None:
-            raise Refusal(
-                404, "Unable to find an environment with the specified identifier inside the database"
-            )
+            raise Refusal(404, "Unable to find an environment with the specified identifier inside the database")
         if docker:
             return self._ask(environment, docker, method)
         if method == "PUT":
@@ -107,9 +103,7 @@ class Portainer(Handler):
         if form.get("EndpointCreationType") != AGENT_ENVIRONMENT:
             raise Refusal(501, "the lab's Portainer creates agent environments only (EndpointCreationType=2)")
         if any(found["Name"] == form["Name"] for found in self.store.environments()):
-            raise Refusal(
-                409, "Unable to create environment", "An environment with the same name already exists"
-            )
+            raise Refusal(409, "Unable to create environment", "An environment with the same name already exists")
         made = self.store.create(form)
         try:
             ask(made, self.store.files(made["Id"]), "/ping")
@@ -150,11 +144,7 @@ def main() -> None:
     Portainer.store = Store(options.data)
     if options.admin_password_file and not Portainer.store.has_admin:
         Portainer.store.set_admin("admin", options.admin_password_file.read_text().rstrip("\n"))
-    tls = (
-        (options.sslcert, options.sslkey)
-        if options.sslcert
-        else self_signed(options.data / "certs", "localhost")
-    )
+    tls = (options.sslcert, options.sslkey) if options.sslcert else self_signed(options.data / "certs", "localhost")
     start(9443, Portainer, tls)
     if not options.http_disabled:
         start(9000, Portainer)

@@ -122,9 +122,7 @@ class Store:
     def files(self, number: int) -> dict[str, Path]:
         """The TLS files of an environment."""
         directory = self._directory / "tls" / str(number)
-        return {
-            kind: directory / f"{kind}.pem" for kind in FILES.values() if (directory / f"{kind}.pem").exists()
-        }
+        return {kind: directory / f"{kind}.pem" for kind in FILES.values() if (directory / f"{kind}.pem").exists()}
 
     def write_file(self, folder: str, kind: str, content: str) -> None:
         """Keep a TLS file of an environment."""

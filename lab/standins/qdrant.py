@@ -31,9 +31,7 @@ class Qdrant(Handler):
         if path in ("/healthz", "/readyz", "/livez"):
             return 200, b"healthz check passed"
         if path == "/collections":
-            return 200, self._result(
-                {"collections": [{"name": p.stem} for p in sorted(collections.glob("*.json"))]}
-            )
+            return 200, self._result({"collections": [{"name": p.stem} for p in sorted(collections.glob("*.json"))]})
         if match := re.fullmatch(r"/collections/([\w-]+)", path):
             return self._collection(method, collections / f"{match[1]}.json")
         raise Refusal(404, "not found")

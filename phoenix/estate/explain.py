@@ -31,7 +31,7 @@ BY_KEY = {
     "egress.ports": "port numbers from 1 to 65535",
     "purpose": "a few words of letters, digits, spaces and , . / ( ) -",
     "ostemplate": "a volume such as local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
-    "disk_image": "a volume such as local:import/noble-server-cloudimg-amd64.img",
+    "disk_image": "a volume such as local:import/noble-server-cloudimg-amd64.qcow2",
     "subnet": "a network such as 10.0.0.0/24, without host bits",
 }
 BY_PATTERN = {

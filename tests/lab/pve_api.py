@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 LAB = Path(os.environ.get("PHOENIX_LAB", "/var/lib/phoenix-lab"))
 TEMPLATE = "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
-IMAGE = "local:import/noble-server-cloudimg-amd64.img"
+IMAGE = "local:import/noble-server-cloudimg-amd64.qcow2"
 
 
 class _Pinned(HTTPAdapter):

@@ -225,7 +225,7 @@ def test_model_survives_a_restart(client: Client, tmp_path: Path) -> None:
 
 def test_disk_imported_and_grown(client: Client) -> None:
     """A VM's disk imported from an image has its size, and grows but never shrinks."""
-    disk = "quickOS-vm-disks:0,import-from=local:import/noble-server-cloudimg-amd64.img"
+    disk = "quickOS-vm-disks:0,import-from=local:import/noble-server-cloudimg-amd64.qcow2"
     assert client.done("POST", "/nodes/phoenix/qemu", vmid=900, scsi0=disk) == "OK"
     assert client.call("GET", "/nodes/phoenix/qemu/900/config")["scsi0"].endswith("size=3584M")
     grow = ("PUT", "/nodes/phoenix/qemu/900/resize")
