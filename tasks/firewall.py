@@ -50,12 +50,11 @@ def write_guest_rules(run: Run, api: ProxmoxClient, guest: Guest) -> None:
 
 
 def apply_cluster_firewall(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Bring the cluster's sets, rules and options to what the flows say; the switch comes last."""
+    """Bring the cluster's rules and options to what the flows say; its sets are there, and the switch comes last."""
     api, wanted, base = run.links.api(task.host.name), cluster_firewall(run.estate), "cluster/firewall"
     write = not task.is_dry_run(dry_run)
     changes = [
         *_alias_changes(api, wanted.aliases, write=write),
-        *(change for ipset in wanted.ipsets for change in _ipset_changes(api, ipset, write=write)),
         *_changes("firewall of the cluster", wanted.rules, api.get(f"{base}/rules"), {}, {}),
     ]
     if changes and write:

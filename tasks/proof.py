@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from nornir.core.task import Result, Task
 
 from phoenix.derive.names import records
@@ -41,7 +43,7 @@ def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Result
     edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
     limit = SHORT_SECONDS if run.failed else PROOF_SECONDS
     asks = [
-        f"ask {name} {via} {route.health} '{_good(estate, route)}' &"
+        f"ask {name} {via} {shlex.quote(route.health)} '{_good(estate, route)}' &"
         for route in routes(estate)
         if _host_of(estate, route) not in run.failed
         for name in route.hosts

@@ -59,6 +59,8 @@ class Links:
         """End every connection, virtual machines first."""
         for link in (*self._machines.values(), *self._nodes.values()):
             link.close()
+        for api in self._apis.values():
+            api.close()
 
     def _node(self, name: str) -> SshLink:
         return self._once(self._nodes, name, lambda: connect(self._access[name].ssh, name))

@@ -68,6 +68,15 @@ class ProxmoxClient:
         """Remove."""
         return self._call("delete", path, parameters)
 
+    def close(self) -> None:
+        """End the connections that nobody uses; a further call makes a new one."""
+        while True:
+            try:
+                api = self._idle.get_nowait()
+            except Empty:
+                return
+            _http(api).close()
+
     def wait(self, upid: str, limit: float = 120.0) -> None:
         """Wait for a task; warnings are success, anything else raises with the end of the task's log."""
         node = upid.split(":")[1]
@@ -141,10 +150,14 @@ class ProxmoxClient:
             verify_ssl=False,  # the adapter below pins the certificate, which is stricter
             timeout=REQUEST_SECONDS,
         )
-        session = cast("Any", api)._store["session"]  # noqa: SLF001  # proxmoxer has no other way in
+        session = _http(api)
         session.trust_env = False
         session.mount("https://", _PinnedAdapter(self._access.fingerprint))
         return api
+
+
+def _http(api: Any) -> Any:
+    return cast("Any", api)._store["session"]  # noqa: SLF001  # proxmoxer has no other way in
 
 
 def _reason(error: RequestException) -> str:

@@ -12,6 +12,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from phoenix.derive.certificates import Leaf
 
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What a file that is no sound certificate makes the library raise."""
+
 
 @dataclass(frozen=True)
 class Keep:
@@ -49,7 +59,7 @@ def _reasons(leaf: Leaf, seen: SeenLeaf, anchor: str, now: datetime, renew_befor
     try:
         certificates = x509.load_pem_x509_certificates(seen.chain.encode())
         public_key, names = _public_key(certificates[0]), _names(certificates[0])
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except UNREADABLE:
         yield "unreadable"
         return
     if not seen.public_key:

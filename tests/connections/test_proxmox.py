@@ -26,9 +26,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server) -> ProxmoxClient:
+def client(server: Server) -> Iterator[ProxmoxClient]:
     """A client with everything right."""
-    return ProxmoxClient(server.access(), "pve")
+    made = ProxmoxClient(server.access(), "pve")
+    yield made
+    made.close()
 
 
 def test_read(client: ProxmoxClient) -> None:
@@ -160,3 +162,12 @@ def test_many_threads(client: ProxmoxClient) -> None:
     for thread in threads:
         thread.join()
     assert len(answers) == 12
+
+
+def test_close(client: ProxmoxClient) -> None:
+    """A closed client holds no connection, and makes a new one when it is asked again."""
+    assert client.get("version")
+    assert client._idle.qsize() == 1
+    client.close()
+    assert client._idle.qsize() == 0
+    assert client.get("version")

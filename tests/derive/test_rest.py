@@ -135,4 +135,4 @@ def test_templates_have_no_network() -> None:
         "unprivileged": "1",
         "features": "nesting=1",
     }
-    assert creation(cloud)["scsi0"] == "quickOS-vm-disks:0,import-from=local:import/noble-server-cloudimg-amd64.img"
+    assert creation(cloud)["scsi0"] == "quickOS-vm-disks:0,import-from=local:import/noble-server-cloudimg-amd64.qcow2"

@@ -171,7 +171,8 @@ def test_any_leaf(*, begin: timedelta, life: timedelta, names: set[str], own_key
         assert all(right.values())
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # a broken one may be odd
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(position=st.integers(0, 400), value=st.integers(0, 255), key_text=st.text(max_size=20))
 def test_broken_bytes(position: int, value: int, key_text: str) -> None:
     """Whatever bytes lie in the file, the answer is a decision."""
