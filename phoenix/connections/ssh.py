@@ -11,6 +11,8 @@ import socket
 import threading
 import time
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,10 +55,13 @@ class SshLink:
         self._transport = transport
         self._sessions = threading.BoundedSemaphore(SESSIONS)
 
-    def run(self, command: str, data: bytes | Path = b"", limit: float = 120.0) -> Completed:
-        """Run a command with bytes, or a file of the controller, as its standard input; `limit` is in seconds."""
-        with self._sessions:
-            channel = self._session()
+    def run(self, command: str, data: bytes | Path = b"", limit: float = 120.0, name: str | None = None) -> Completed:
+        """Run a command with bytes, or a file of the controller, as its standard input.
+
+        `limit` is in seconds and for all of it; `name` is what errors call the host, if it is not the one connected to.
+        """
+        who = name or self.name
+        with self._sessions, _ended_after(limit, channel := self._session()) as ended:
             try:
                 channel.settimeout(limit)
                 channel.exec_command(command)
@@ -67,12 +72,10 @@ class SshLink:
                 return Completed(
                     _status(channel, limit), out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
                 )
-            except TimeoutError:
-                raise ConnectionFailedError(f"{self.name}: no answer within {limit:.0f} s") from None
             except (OSError, EOFError, paramiko.SSHException) as error:
-                raise ConnectionFailedError(f"{self.name}: the connection broke: {str(error) or 'closed'}") from None
-            finally:
-                channel.close()
+                if isinstance(error, TimeoutError) or ended.is_set():
+                    raise ConnectionFailedError(f"{who}: no answer within {limit:.0f} s") from None
+                raise ConnectionFailedError(f"{who}: the connection broke: {str(error) or 'closed'}") from None
 
     def tunnel(self, address: str, port: int) -> paramiko.Channel:
         """Open a connection from the far end of this one to another host."""
@@ -133,6 +136,25 @@ def handshake(sock: socket.socket | paramiko.Channel, where: str, user: str, key
         raise ConnectionFailedError(f"{where}: no SSH connection: {reason}") from None
     transport.set_keepalive(KEEPALIVE_SECONDS)
     return SshLink(where, transport)
+
+
+@contextmanager
+def _ended_after(limit: float, channel: paramiko.Channel) -> Iterator[threading.Event]:
+    """Close a channel at the end, or after so many seconds, which the event then tells."""
+    ended = threading.Event()
+
+    def end() -> None:
+        ended.set()
+        channel.close()
+
+    clock = threading.Timer(limit, end)
+    clock.daemon = True
+    clock.start()
+    try:
+        yield ended
+    finally:
+        clock.cancel()
+        channel.close()
 
 
 def _send(channel: paramiko.Channel, data: bytes | Path) -> None:

@@ -70,6 +70,7 @@ def execute(options: Options, chain: Chain, closing: Callable[[Estate], Iterable
             Runner(nornir, run, record, progress).take(chain(estate))
         except KeyboardInterrupt:
             interrupted = True
+        record.round_trips = run.round_trips()
     _report(out, record, [host.name for host in estate.hosts()], options)
     if interrupted:
         _say(err, "stopped by Ctrl-C: steps that had begun were finished, a further run goes on from here", "")

@@ -45,6 +45,7 @@ class RunRecord:
     started: float = field(default_factory=time.monotonic)
     hosts: dict[str, list[TaskRecord]] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
+    round_trips: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, host: str, record: TaskRecord) -> None:
@@ -74,7 +75,10 @@ class RunRecord:
             "failed": self.failed,
             "seconds": round(self.seconds, 3),
             "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
-            "hosts": {name: {"tasks": [r.as_json() for r in records]} for name, records in self.hosts.items()},
+            "hosts": {
+                name: {"round_trips": self.round_trips.get(name, 0), "tasks": [r.as_json() for r in records]}
+                for name, records in self.hosts.items()
+            },
         }
 
     def write(self, path: Path) -> None:

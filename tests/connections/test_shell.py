@@ -25,8 +25,9 @@ class LocalLink:
         self.programs = programs
         self.commands: list[str] = []
 
-    def run(self, command: str, data: bytes | Path = b"", limit: float = 120.0) -> Completed:
+    def run(self, command: str, data: bytes | Path = b"", limit: float = 120.0, name: str | None = None) -> Completed:
         """Run a command as sshd would."""
+        assert name in (None, "step-ca")
         self.commands.append(command)
         given = data if isinstance(data, bytes) else data.read_bytes()
         env = {"PATH": f"{self.programs}:/usr/bin:/bin"}

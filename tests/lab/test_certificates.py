@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -109,6 +110,24 @@ def test_secrets_are_nowhere_else(first_deployment: bench.Deployed) -> None:
     for host, (_, output) in bench.everywhere(("pve", *bench.GUESTS), look).items():
         assert not any(secret in output for secret in secrets), f"a password of the authority is on {host}"
         assert not TOKEN.search(output), f"a token is left on {host}"
+
+
+def test_no_process_shows_a_token() -> None:
+    """While a leaf is issued anew, no command line on its host or in the authority's guest holds a token."""
+    watch = (
+        "end=$(($(date +%s) + 14)); while [ $(date +%s) -lt $end ]; do "
+        "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -ao 'eyJ[A-Za-z0-9_-]*' | grep -v '^eyJ$'; "
+        "[ -e /run/watch-ends ] && break; done; rm -f /run/watch-ends; true"
+    )
+    bench.said("nginx-gateway", "rm /etc/nginx/ssl/internal_traefik_proxy.crt")
+    with ThreadPoolExecutor(2) as pool:
+        seen = [pool.submit(bench.said, host, watch) for host in ("nginx-gateway", "step-ca")]
+        run = bench.deploy("--target", "nginx-gateway")
+        for host in ("nginx-gateway", "step-ca"):
+            bench.said(host, "touch /run/watch-ends")
+        found = [watched.result() for watched in seen]
+    assert ("nginx-gateway", "certificate /etc/nginx/ssl/internal_traefik_proxy.crt") in run.changes
+    assert found == ["", ""]
 
 
 def test_agent_demands_the_client_certificate() -> None:

@@ -35,6 +35,8 @@ def test_second_run_changes_nothing() -> None:
     assert again.status == 0, again.output
     assert (again.record["changed"], again.record["failed"]) == (0, []), again.changes
     assert _snapshot(hosts) == before
+    trips = {name: again.record["hosts"][name]["round_trips"] for name in bench.GUESTS}
+    assert max(trips.values()) <= 2, trips
 
 
 def test_target_touches_nothing_else() -> None:
