@@ -37,7 +37,7 @@ DAEMON = Daemon(Unit("app.service"), files=(File(CONF, "new\n"),), check="app -t
 def stat(
     kind: str = "regular file", mode: str = "0644", owner: str = "root:root", size: int = 4, mtime: int = 0
 ) -> Stat:
-    """An answer of stat(1)."""
+    """What the stat program answers."""
     return Stat(kind, mode, owner, size, mtime)
 
 
