@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from phoenix.estate.checks import contradictions
-from phoenix.estate.document import Document, Location, read_document
+from phoenix.estate.document import Document, Location
 from phoenix.estate.explain import explain
 from phoenix.estate.model import Estate, Guest, Host, Hypervisor, Settings, Strict, Template
 from phoenix.estate.problems import InventoryError, Problem, nearest, unknown_key
+from phoenix.estate.sources import FILES, Sources, groups_of, read_sources
 
-FILES = ("defaults.yaml", "groups.yaml", "hosts.yaml")
 HOST_KEYS = ("hostname", "groups", "data")
 KINDS = ("hypervisor", "lxc", "vm")
 RESERVED = {
@@ -30,33 +30,6 @@ RESERVED = {
 }
 """Words that already name a party of a flow, so that no host or group can be called so."""
 M = TypeVar("M", bound=Strict)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The three documents of an inventory, and where a key of a host was said."""
-
-    defaults: Document
-    groups: Document
-    hosts: Document
-
-    def problem(self, host: str, path: Location, message: str) -> Problem:
-        """Make a problem at a key of a host's data, wherever that key comes from: the host or one of its groups."""
-        where = ".".join((host, *map(str, path)))
-        key = path[0] if path else None
-        if (host, "data", key) not in self.hosts.lines:
-            for group in _groups_of(self.hosts.data.get(host)):
-                if (group, "data", key) in self.groups.lines:
-                    where = ".".join((group, *map(str, path)))
-                    return self.groups.problem((group, "data", *path), where, message)
-        if key == "address":
-            return self.hosts.problem((host, "hostname"), where, message)
-        location = (host,) if key in (None, "name") else (host, "data", *path)
-        return self.hosts.problem(location, where, message)
-
-    def setting(self, path: Location, message: str) -> Problem:
-        """Make a problem at a key of the estate-wide settings."""
-        return self.defaults.problem(("data", *path), ".".join(map(str, path)), message)
 
 
 @dataclass
@@ -111,20 +84,6 @@ def _load(_resolved: Path, folder: Path, _stamps: tuple[str, ...]) -> Estate:
     raise InventoryError(draft.problems)
 
 
-def read_sources(folder: Path) -> Sources:
-    """Read the three files, reporting all that cannot be read together."""
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    for name in FILES:
-        try:
-            documents.append(read_document(folder / name))
-        except InventoryError as error:
-            problems += error.problems
-    if problems:
-        raise InventoryError(problems)
-    return Sources(*documents)
-
-
 def _settings(draft: _Draft) -> Settings | None:
     document = draft.sources.defaults
     _only(draft, document, (), document.data, ("data",))
@@ -146,14 +105,14 @@ def _host(draft: _Draft, name: str) -> Host | None:
     if kind is None or not _own_data(draft, name, entry):
         return None
     data = _merged(draft.sources, entry)
-    data |= {"name": name, "groups": list(_groups_of(entry))}
+    data |= {"name": name, "groups": list(groups_of(entry))}
     injected: tuple[str, ...] = ("name", "groups", "kind", "address")
     if "hostname" in entry:
         data["address"] = entry["hostname"]
     model: type[Host] = Hypervisor
     if kind != "hypervisor":
         data["kind"] = kind
-        carriers = [host for host, other in document.data.items() if "hypervisor" in _groups_of(other)]
+        carriers = [host for host, other in document.data.items() if "hypervisor" in groups_of(other)]
         if len(carriers) < 2:  # noqa: PLR2004  # with none, that alone is reported
             data.setdefault("hypervisor", *(carriers or ["none"]))
         model = Template if "template" in data["groups"] else Guest
@@ -211,7 +170,7 @@ def _check_names(draft: _Draft) -> None:
                 message = f"{name!r} is a word for {RESERVED[name]}; choose another name"
                 draft.problems.append(document.problem((name,), name, message))
     for name in hosts.data:
-        others = [other for other, entry in hosts.data.items() if name in _groups_of(entry) and other != name]
+        others = [other for other, entry in hosts.data.items() if name in groups_of(entry) and other != name]
         if others:
             message = f"is also a group, of {', '.join(others)}: which of them is meant would not be clear"
             draft.problems.append(hosts.problem((name,), name, message))
@@ -221,7 +180,7 @@ def _check_groups_document(draft: _Draft) -> None:
     document = draft.sources.groups
     known = set(Hypervisor.model_fields) | set(Guest.model_fields) | set(Template.model_fields)
     known -= {"name", "groups", "kind", "address"}
-    used = {group for entry in draft.sources.hosts.data.values() for group in _groups_of(entry)}
+    used = {group for entry in draft.sources.hosts.data.values() for group in groups_of(entry)}
     for name, entry in document.data.items():
         if not isinstance(entry, dict):
             draft.problems.append(document.problem((name,), name, "must be a mapping, {} if it has no data"))
@@ -237,14 +196,9 @@ def _check_groups_document(draft: _Draft) -> None:
 def _merged(sources: Sources, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Merge as Nornir resolves: the host's own keys first, then its groups in order."""
     merged: dict[str, Any] = dict(entry.get("data") or {})
-    for group in _groups_of(entry):
+    for group in groups_of(entry):
         settings = sources.groups.data.get(group)
         data = settings.get("data") if isinstance(settings, dict) else None
         for key, value in (data or {}).items() if isinstance(data, dict) else ():
             merged.setdefault(key, value)
     return {key: value for key, value in merged.items() if value is not None}
-
-
-def _groups_of(entry: object) -> tuple[str, ...]:
-    groups = entry.get("groups") if isinstance(entry, dict) else None
-    return tuple(group for group in groups if isinstance(group, str)) if isinstance(groups, list) else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from phoenix.estate.checks.features import features
 from phoenix.estate.checks.machines import addresses, cycles, identity, origins, references, roles
@@ -11,9 +10,7 @@ from phoenix.estate.checks.services import containers, names, services
 from phoenix.estate.checks.settings import settings
 from phoenix.estate.model import Estate
 from phoenix.estate.problems import Found, Problem
-
-if TYPE_CHECKING:
-    from phoenix.estate.load import Sources
+from phoenix.estate.sources import Sources
 
 
 def contradictions(estate: Estate, sources: Sources, broken: Iterable[str] = ()) -> list[Problem]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from phoenix.estate.model import Estate, Guest
 from phoenix.estate.problems import Found
-
-if TYPE_CHECKING:
-    from phoenix.estate.load import Sources
+from phoenix.estate.sources import Sources
 
 NEEDS = {
     "docker": ("trusted_ca",),

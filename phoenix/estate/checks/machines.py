@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
 
 from phoenix.estate.model import Estate, Machine
 from phoenix.estate.problems import Found, nearest
-
-if TYPE_CHECKING:
-    from phoenix.estate.load import Sources
+from phoenix.estate.sources import Sources
 
 ROLES = {"step_ca": "the authority", "traefik": "the mesh", "nginx": "the edge"}
 

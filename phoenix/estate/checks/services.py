@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from phoenix.estate.document import Location
 from phoenix.estate.model import Container, Estate, Guest, Service
 from phoenix.estate.problems import Found, is_secret, nearest
-
-if TYPE_CHECKING:
-    from phoenix.estate.load import Sources
+from phoenix.estate.sources import Sources
 
 OWN_PORTS = {"step_ca": (9000,), "traefik": (80, 443, 8443), "nginx": (80, 443)}
 """What listens on a guest because of its role."""

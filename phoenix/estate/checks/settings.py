@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from phoenix.estate.model import Estate
 from phoenix.estate.problems import Found
-
-if TYPE_CHECKING:
-    from phoenix.estate.load import Sources
+from phoenix.estate.sources import Sources
 
 
 def settings(estate: Estate, sources: Sources) -> Found:
