@@ -9,7 +9,7 @@ from phoenix.connections.ssh import Completed, ConnectionFailedError
 from phoenix.converge.apply import ApplyError, apply_script, check_applied
 from phoenix.converge.change import Change
 from phoenix.converge.observe import Observation, Probe, observe_script, read_observation
-from phoenix.converge.resources import Resource
+from phoenix.converge.resource import Resource
 
 OBSERVE_SECONDS = 30.0
 APPLY_SECONDS = 600.0

@@ -104,7 +104,8 @@ class Runner:
         host = self.run.estate.host(name)
         needs: tuple[str, ...] = ()
         if isinstance(host, Guest | Template):
-            needs = (host.hypervisor, *((host.clone_of,) if host.clone_of else ()))
+            new = host.vmid not in self.run.exists
+            needs = (host.hypervisor, *((host.clone_of,) if host.clone_of and new else ()))
         if isinstance(host, Guest):
             needs += host.depends_on
         for need in needs:

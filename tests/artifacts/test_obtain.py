@@ -61,12 +61,12 @@ class Site:
     def _archive(self, program: Program) -> bytes:
         buffer = io.BytesIO()
         body = contents(program) + (b"changed" if self.changed else b"")
-        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
             for name in ("LICENSE", f"{program.name}_{program.version}/{program.name}"):
                 info = tarfile.TarInfo(name)
                 info.size = len(body)
                 tar.addfile(info, io.BytesIO(body))
-        return buffer.getvalue()
+        return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 @dataclass

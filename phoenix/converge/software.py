@@ -1,0 +1,78 @@
+"""What is installed: Debian packages, pinned programs, and the users that they run as."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Literal
+
+from phoenix.converge.change import Change, Upload
+from phoenix.converge.observe import Observation, Probe
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Debian packages that must be installed; their services are not started by the installation."""
+
+    names: tuple[str, ...]
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask dpkg."""
+        return tuple(Probe("package", name) for name in self.names)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Install what is missing, in one go."""
+        missing = [name for name in self.names if seen.packages.get(name) != "installed"]
+        if not missing:
+            return ()
+        names = " ".join(map(shlex.quote, missing))
+        return (Change(f"packages {' '.join(missing)}", "install", script=f"install_packages {names}"),)
+
+
+@dataclass(frozen=True)
+class User:
+    """A system user with a fixed id and a group of the same name and id."""
+
+    name: str
+    uid: int
+    home: str
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask the user database."""
+        return (Probe("command", f"user {self.name}", f"getent passwd {shlex.quote(self.name)}"),)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Make the user; one with another id is an error that a person must look at."""
+        uid = (*seen.outputs.get(f"user {self.name}", "").strip().split(":"), "", "")[2]
+        if uid == str(self.uid):
+            return ()
+        if uid:
+            script = f"fail 'user {self.name} exists with uid {uid}, needed is {self.uid}: change one of them'"
+            return (Change(f"user {self.name}", "update", f"uid is {uid}", script=script),)
+        script = (
+            f"groupadd --system --gid {self.uid} {self.name} && useradd --system --uid {self.uid} --gid {self.uid} "
+            f"--home-dir {shlex.quote(self.home)} --no-create-home --shell /usr/sbin/nologin {self.name}"
+        )
+        return (Change(f"user {self.name}", "create", script=script),)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A pinned program that Debian does not package; size and time of the file tell whether it is the right one."""
+
+    name: str
+    version: str
+    size: int
+    upload: Upload
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for size and time."""
+        return (Probe("stat", self.upload.path),)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Push it if it is another one."""
+        stat = seen.stats.get(self.upload.path)
+        if stat and (stat.size, stat.mtime, stat.mode) == (self.size, self.upload.mtime, self.upload.mode):
+            return ()
+        verb: Literal["install", "update"] = "update" if stat else "install"
+        return (Change(f"program {self.name} {self.version}", verb, upload=self.upload),)
