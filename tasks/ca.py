@@ -79,7 +79,7 @@ class State:
                 f"the authority's state in {STATE} is partial: {missing} missing. Put the files back from a backup. "
                 "Nothing was changed: a new root would break every certificate at once"
             )
-        return (Change(f"authority in {STATE}", "create", script=self.init),)
+        return (Change(f"authority in {STATE}", "create", script=f"({self.init})"),)
 
 
 def init_ca(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:

@@ -47,7 +47,7 @@ class SystemTrust:
             return ()
         return (
             *written,
-            Change(f"trust store {STORE}", "update", "the estate's root is not in it", script=ADD),
+            Change(f"trust store {STORE}", "update", "the estate's root is not in it", script=f"({ADD})"),
             Change("docker", "restart", script=RESTART_DOCKER, guard=True),
         )
 

@@ -1,6 +1,11 @@
 # Shell functions that every script run on a host begins with (POSIX sh).
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root
 export DEBIAN_FRONTEND=noninteractive
+# One script at a time: that of a controller that was killed goes on to its end before the next one begins.
+mkdir -p /run/lock && exec 9>/run/lock/phoenix && flock -w 240 9 || {
+  echo 'another run of Phoenix is still at work on this host' >&2
+  exit 96
+}
 work=$(mktemp -d /run/phoenix.XXXXXXXX) || exit 97
 trap 'rm -rf "$work"' EXIT
 trap 'restore >/dev/null 2>&1; exit 98' HUP INT TERM
@@ -81,13 +86,20 @@ restart_unit() {
   fail "$1 did not start again"
 }
 
-# install_packages NAME...: services of new packages are not started; they are not set up yet.
+# install_packages NAME...: services of new packages are not started; they are not set up yet. What an interrupted
+# installation left behind is brought to its end first.
 install_packages() {
   policy=/usr/sbin/policy-rc.d
   ours=
-  if [ ! -e $policy ]; then ours=yes; printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy; fi
+  if [ ! -e $policy ] || grep -q 'made by Phoenix' $policy; then
+    ours=yes
+    printf '#!/bin/sh\n# made by Phoenix for the time of an installation\nexit 101\n' >$policy && chmod 755 $policy
+  fi
   apt="timeout 300 apt-get -y -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Retries=2 -o Acquire::http::Timeout=15"
-  $apt install --no-install-recommends "$@" || { $apt update && $apt install --no-install-recommends "$@"; }
+  $apt install --no-install-recommends "$@" || {
+    timeout 300 dpkg --force-confold --configure -a
+    $apt update && $apt install --no-install-recommends "$@"
+  }
   status=$?
   [ -z "$ours" ] || rm -f $policy
   return $status

@@ -9,6 +9,8 @@ from typing import Literal
 from phoenix.converge.change import Change, Upload
 from phoenix.converge.observe import Observation, Probe
 
+INTERRUPTED = Probe("command", "interrupted installation", "grep -l 'made by Phoenix' /usr/sbin/policy-rc.d")
+
 
 @dataclass(frozen=True)
 class Packages:
@@ -17,16 +19,19 @@ class Packages:
     names: tuple[str, ...]
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask dpkg."""
-        return tuple(Probe("package", name) for name in self.names)
+        """Ask dpkg, and whether an installation was interrupted."""
+        return (INTERRUPTED, *(Probe("package", name) for name in self.names))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Install what is missing, in one go."""
+        reason = ""
         missing = [name for name in self.names if seen.packages.get(name) != "installed"]
+        if not missing and seen.outputs.get(INTERRUPTED.subject, "").strip():
+            missing, reason = list(self.names), "an installation was interrupted"
         if not missing:
             return ()
         names = " ".join(map(shlex.quote, missing))
-        return (Change(f"packages {' '.join(missing)}", "install", script=f"install_packages {names}"),)
+        return (Change(f"packages {' '.join(missing)}", "install", reason, script=f"install_packages {names}"),)
 
 
 @dataclass(frozen=True)

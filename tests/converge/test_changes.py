@@ -114,6 +114,11 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
         # --- packages, users, programs
         (Packages(("a", "b")), seen(packages={"a": "installed", "b": "installed"}), []),
         (Packages(("a", "b", "c")), seen(packages={"a": "installed", "b": "config-files"}), ["install packages b c"]),
+        (
+            Packages(("a",)),
+            seen(packages={"a": "installed"}, outputs={"interrupted installation": "/usr/sbin/policy-rc.d\n"}),
+            ["install packages a: an installation was interrupted"],
+        ),
         (User("app", 800, "/"), seen(), ["create user app"]),
         (User("app", 800, "/"), seen(outputs={"user app": "app:x:800:800::/:/bin/sh\n"}), []),
         (User("app", 800, "/"), seen(outputs={"user app": "app:x:99:99::/:/bin/sh"}), ["update user app: uid is 99"]),

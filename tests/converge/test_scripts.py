@@ -77,6 +77,7 @@ class Host:
         script, paths = re.subn(r"export PATH=(\S+)", rf"export HERE={self.here} PATH={self.bin}:\1", script)
         assert paths == 1
         script = script.replace("/var/lib/phoenix/begun", f"{self.here}/begun")
+        script = script.replace("/run/lock", f"{self.here}/run")
         return whole(script.replace("/run/phoenix.", f"{self.here}/run/"))
 
     def run(self, script: str) -> subprocess.CompletedProcess[bytes]:
@@ -442,6 +443,21 @@ def test_nobody_listens(quick: Host) -> None:
     process.stdout.close()
     process.wait(10)
     assert Path(quick.path("two")).exists()
+
+
+def test_one_script_at_a_time(host: Host) -> None:
+    """A script waits for the one that a killed controller left at work, and does not mix with it."""
+    log = host.path("log")
+    slow = Change("slow", "update", script=f"echo begin >>{log}; sleep 1; echo end >>{log}")
+    quick = Change("quick", "update", script=f"echo quick >>{log}")
+    with subprocess.Popen(["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as left:
+        assert left.stdin
+        left.stdin.write(host.local(apply_script([slow])))
+        left.stdin.close()
+        while not Path(log).exists():
+            time.sleep(0.01)
+        host.apply([quick])
+    assert Path(log).read_text().split() == ["begin", "end", "quick"]
 
 
 def test_packages(host: Host) -> None:
