@@ -77,7 +77,7 @@ class Host:
         script, paths = re.subn(r"export PATH=(\S+)", rf"export HERE={self.here} PATH={self.bin}:\1", script)
         assert paths == 1
         script = script.replace("/var/lib/phoenix/begun", f"{self.here}/begun")
-        script = script.replace("/run/lock", f"{self.here}/run")
+        script = script.replace("/run/lock", f"{self.here}/lock")
         return whole(script.replace("/run/phoenix.", f"{self.here}/run/"))
 
     def run(self, script: str) -> subprocess.CompletedProcess[bytes]:
