@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from phoenix.estate import Estate
 from phoenix.run.command import Options, execute
+from phoenix.run.record import RunRecord
 from tasks.ca import exported_root
 from tasks.proof import answering
 from tasks.stages import deployment
@@ -34,10 +36,12 @@ def deploy(
 ) -> None:
     """Bring hypervisor, guests, authority, trust, certificates, services and firewall to what the inventory says."""
     options = Options(inventory, tuple(target or ()), lab, dry_run, diff, json, workers)
-    sys.exit(execute(options, deployment, lambda estate: _closing(estate, lab=lab)))
+    sys.exit(execute(options, deployment, partial(_closing, lab=lab)))
 
 
-def _closing(estate: Estate, *, lab: bool) -> Iterator[str]:
+def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:
+    if not record.did("prove_routes"):
+        return
     urls = answering(estate)
     yield "These names answer:"
     yield from (f"  {url}" for url in urls)

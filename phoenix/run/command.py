@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nornir.core.configuration import Config
 from rich.console import Console
 
-from phoenix.artifacts import ArtifactError, cached, obtain_all
-from phoenix.connections.access import AccessError, access_path, read_access
+from phoenix.artifacts import Artifact, ArtifactError, cached, obtain_all
+from phoenix.connections.access import AccessError, HypervisorAccess, access_path, read_access
 from phoenix.estate import Estate, InventoryError, load_estate
 from phoenix.estate.target import TargetError, select
 from phoenix.report.console import Progress, summary
@@ -23,6 +23,7 @@ from phoenix.run.start import Scope, begin
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 GOOD, HOST_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 Chain = Callable[[Estate], Sequence[Stage]]
+Closing = Callable[[Estate, RunRecord], Iterable[str]]
 
 
 @dataclass(frozen=True)
@@ -38,48 +39,63 @@ class Options:
     workers: int | None = None
 
 
-def execute(options: Options, chain: Chain, closing: Callable[[Estate], Iterable[str]] | None = None) -> int:
+@dataclass(frozen=True)
+class _Prepared:
+    """Everything that a run needs before it touches anything."""
+
+    estate: Estate
+    access: Mapping[str, HypervisorAccess]
+    artifacts: Mapping[str, Artifact]
+    scope: Scope
+
+
+def execute(options: Options, chain: Chain, closing: Closing | None = None) -> int:
     """Run a chain of stages; gives the exit status. Nothing is touched when the inventory or the options are wrong."""
     out, err = Console(), Console(stderr=True)
     try:
-        config = Config.from_file(str(CONFIG)) if CONFIG.exists() else Config()
-        estate = load_estate(options.inventory or _directory(config))
-        targets = select(estate, options.targets)
-        access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
-        artifacts = cached() if options.dry_run else obtain_all()
+        prepared = _prepare(options)
     except InventoryError as error:
-        _say(
-            err,
-            f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:",
-            error,
-        )
-        return WRONG_INPUT
+        title = f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:"
+        return _refuse(err, title, error, WRONG_INPUT)
     except TargetError as error:
-        _say(err, "the target names nothing of the estate; nothing was touched:", error)
-        return WRONG_INPUT
+        return _refuse(err, "the target names nothing of the estate; nothing was touched:", error, WRONG_INPUT)
     except (AccessError, ArtifactError) as error:
-        _say(err, "the run cannot begin; nothing was touched:", error)
-        return HOST_FAILED
+        return _refuse(err, "the run cannot begin; nothing was touched:", error, HOST_FAILED)
     record = RunRecord()
-    interrupted = False
-    workers = options.workers or int(config.runner.options.get("num_workers", 16))
-    scope = Scope(targets, dry_run=options.dry_run, workers=workers)
-    with begin(estate, access, artifacts, scope) as (nornir, run):
-        progress = Progress(out, diff=options.diff, dry_run=options.dry_run)
-        try:
-            Runner(nornir, run, record, progress).take(chain(estate))
-        except KeyboardInterrupt:
-            interrupted = True
-        record.round_trips = run.round_trips()
-    _report(out, record, [host.name for host in estate.hosts()], options)
+    interrupted = _take(prepared, chain, record, Progress(out, diff=options.diff, dry_run=options.dry_run))
+    summary(out, record, [host.name for host in prepared.estate.hosts()], dry_run=options.dry_run)
+    if options.json:
+        record.write(options.json)
     if interrupted:
-        _say(err, "stopped by Ctrl-C: steps that had begun were finished, a further run goes on from here", "")
-        return INTERRUPTED
+        title = "stopped by Ctrl-C: steps that had begun were finished, a further run goes on from here"
+        return _refuse(err, title, "", INTERRUPTED)
     if record.failed:
         return HOST_FAILED
-    for line in closing(estate) if closing and not options.dry_run else ():
+    for line in closing(prepared.estate, record) if closing and not options.dry_run else ():
         out.print(line, soft_wrap=True)
     return GOOD
+
+
+def _prepare(options: Options) -> _Prepared:
+    config = Config.from_file(str(CONFIG)) if CONFIG.exists() else Config()
+    estate = load_estate(options.inventory or _directory(config))
+    targets = select(estate, options.targets)
+    access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
+    artifacts = cached() if options.dry_run else obtain_all()
+    workers = options.workers or int(config.runner.options.get("num_workers", 16))
+    return _Prepared(estate, access, artifacts, Scope(targets, dry_run=options.dry_run, workers=workers))
+
+
+def _take(prepared: _Prepared, chain: Chain, record: RunRecord, progress: Progress) -> bool:
+    """Take the run through its stages; tells whether it was interrupted."""
+    with begin(prepared.estate, prepared.access, prepared.artifacts, prepared.scope) as (nornir, run):
+        try:
+            Runner(nornir, run, record, progress).take(chain(prepared.estate))
+        except KeyboardInterrupt:
+            return True
+        finally:
+            record.round_trips = run.round_trips()
+    return False
 
 
 def _directory(config: Config) -> Path:
@@ -87,16 +103,11 @@ def _directory(config: Config) -> Path:
     return CONFIG.parent / str(config.inventory.options.get("directory", "inventory"))
 
 
-def _report(out: Console, record: RunRecord, order: Sequence[str], options: Options) -> None:
-    summary(out, record, order, dry_run=options.dry_run)
-    if options.json:
-        record.write(options.json)
-
-
-def _say(console: Console, title: str, details: object) -> None:
+def _refuse(console: Console, title: str, details: object, status: int) -> int:
     console.print(f"[bold red]{title}[/]", soft_wrap=True)
     if str(details):
         console.print(str(details), markup=False, highlight=False, soft_wrap=True)
+    return status
 
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -63,6 +63,11 @@ class RunRecord:
         """Hosts on which a task failed, or that were left out because of one that did."""
         return [name for name, records in self.hosts.items() if any(record.error for record in records)]
 
+    def did(self, task: str) -> bool:
+        """Tell whether a task of that name was run, and nowhere failed."""
+        records = [record for records in self.hosts.values() for record in records if record.task == task]
+        return bool(records) and not any(record.error for record in records)
+
     @property
     def seconds(self) -> float:
         """Wall time since the run began."""
