@@ -5,7 +5,7 @@ from __future__ import annotations
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Packages, Resource
-from phoenix.estate import Guest
+from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Run
 from tasks.converging import converge, program
 
@@ -20,8 +20,11 @@ def install_software(task: Task, run: Run, *, dry_run: bool | None = None) -> Re
 
 
 def software_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """Packages and programs of a guest; a guest whose workload is somebody else's gets only what trust needs."""
+    """Packages and programs of a host; a guest whose workload is somebody else's gets only what trust needs."""
     host = run.estate.host(task.host.name)
+    if isinstance(host, Hypervisor):
+        stored = any(guest.persistent_storage for guest in run.estate.guests if guest.hypervisor == host.name)
+        return (Packages(("dnsmasq-base", *(("nfs-kernel-server",) if stored else ()))),)
     wanted = [*BASE] if host.has("base_setup") else ["ca-certificates"]
     for feature, packages in FEATURES.items():
         wanted += packages if host.has(feature) else ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Daemon, Directory, File, Packages, Resource, Unit
+from phoenix.converge import Daemon, Directory, File, Resource, Unit
 from phoenix.derive.names import Record, records
 from phoenix.estate import Hypervisor
 from phoenix.run import Run
@@ -31,7 +31,6 @@ def dns_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     address = render(task, "dns/address.service.j2", address=hypervisor.guest_resolver, bridge=hypervisor.bridge)
     resolver = f"search {estate.zone}\nnameserver {hypervisor.guest_resolver}\n"
     return (
-        Packages(("dnsmasq-base",)),
         Directory(DIRECTORY),
         Directory("/etc/dnsmasq.d"),
         Unit("phoenix-resolver-address.service", address),

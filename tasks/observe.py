@@ -35,6 +35,7 @@ def desired(task: Task, run: Run) -> Iterator[Resource]:
     """Every resource of a host, in the order of the stages."""
     host = run.estate.host(task.host.name)
     if isinstance(host, Hypervisor):
+        yield from software_resources(task, run)
         yield from storage_resources(task, run)
         yield from dns_resources(task, run)
     if host.has("trusted_ca"):

@@ -31,6 +31,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         Stage(
             "hypervisor",
             (
+                Step(install_software, hypervisors),
                 Step(prepare_storage, hypervisors, for_others=True),
                 Step(serve_dns, hypervisors),
                 Step(prepare_cluster_sets, hypervisors),

@@ -13,7 +13,6 @@ from phoenix.converge import (
     File,
     Observation,
     OwnedDirectory,
-    Packages,
     Probe,
     Resource,
 )
@@ -43,7 +42,6 @@ def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     if lines:
         text = "# Persistent storage of virtual machines. Made from the inventory; edits are undone.\n"
         found += [
-            Packages(("nfs-kernel-server",)),
             Directory("/etc/exports.d"),
             Exported(File(EXPORTS_FILE, text + "\n".join(lines) + "\n")),
         ]

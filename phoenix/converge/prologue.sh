@@ -96,7 +96,7 @@ install_packages() {
     printf '#!/bin/sh\n# made by Phoenix for the time of an installation\nexit 101\n' >$policy && chmod 755 $policy
   fi
   apt="timeout 300 apt-get -y -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Retries=2 -o Acquire::http::Timeout=15"
-  $apt install --no-install-recommends "$@" || {
+  { ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 && $apt install --no-install-recommends "$@"; } || {
     timeout 300 dpkg --force-confold --configure -a
     $apt update && $apt install --no-install-recommends "$@"
   }

@@ -18,7 +18,7 @@ class Progress:
     def __init__(self, console: Console, *, diff: bool, dry_run: bool) -> None:
         self._console = console
         self._diff = diff
-        self._would = "would " if dry_run else ""
+        self._to_make = " to make" if dry_run else ""
         self._lock = threading.Lock()
 
     def __call__(self, host: str, record: TaskRecord) -> None:
@@ -26,20 +26,21 @@ class Progress:
         if not record.changes and record.error is None:
             return
         with self._lock:
-            if record.skipped:
-                self._console.print(f"[dim]- {host} {record.stage}: {escape(str(record.error))}[/]", soft_wrap=True)
-            elif record.error:
-                self._console.print(f"[red]✗[/] [bold]{host}[/] {record.stage}: {escape(record.error)}", soft_wrap=True)
-            for change in record.changes if self._diff else ():
-                self._console.print(f"  [yellow]{self._would}{escape(str(change))}[/]", soft_wrap=True)
-                if change.diff:
-                    self._console.print(escape(_indented(change.diff)), highlight=False, soft_wrap=True)
             if record.changes:
                 noun = "change" if len(record.changes) == 1 else "changes"
-                text = f"{record.stage}: {record.task.replace('_', ' ')}, {len(record.changes)} {noun}"
-                self._console.print(
-                    f"[yellow]•[/] [bold]{host}[/] {text} [dim]{record.seconds:.1f} s[/]", soft_wrap=True
-                )
+                text = f"{record.stage}: {record.task.replace('_', ' ')}, {len(record.changes)} {noun}{self._to_make}"
+                self._print(f"[yellow]•[/] [bold]{host}[/] {text} [dim]{record.seconds:.1f} s[/]")
+            for change in record.changes if self._diff else ():
+                self._print(f"  [yellow]{escape(str(change))}[/]")
+                for line in change.diff.splitlines():
+                    self._print(f"    [{_colour(line)}]{escape(line)}[/]")
+            if record.skipped:
+                self._print(f"[dim]- {host} {record.stage}: {escape(str(record.error))}[/]")
+            elif record.error:
+                self._print(f"[red]✗[/] [bold]{host}[/] {record.stage}: {escape(record.error)}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False)
 
 
 def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_run: bool) -> None:
@@ -61,7 +62,9 @@ def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_ru
         outcome = _outcome(records)
         table.add_row(host, str(changes), f"{sum(task.seconds for task in records):.1f}", outcome)
     console.print(table)
-    console.print(f"{record.changed} changes on {len(record.hosts)} hosts in {record.seconds:.1f} s")
+    to_make = " to make" if dry_run else ""
+    text = f"{record.changed} changes{to_make} on {len(record.hosts)} hosts in {record.seconds:.1f} s"
+    console.print(text, highlight=False)
 
 
 def _outcome(records: Sequence[TaskRecord]) -> str:
@@ -71,5 +74,5 @@ def _outcome(records: Sequence[TaskRecord]) -> str:
     return "changed" if any(record.changes for record in records) else "as it should be"
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+def _colour(line: str) -> str:
+    return {"+": "green", "-": "red"}.get(line[:1], "dim")

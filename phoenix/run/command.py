@@ -72,7 +72,7 @@ def execute(options: Options, chain: Chain, closing: Closing | None = None) -> i
     if record.failed:
         return HOST_FAILED
     for line in closing(prepared.estate, record) if closing and not options.dry_run else ():
-        out.print(line, soft_wrap=True)
+        out.print(line, soft_wrap=True, highlight=False, markup=False)
     return GOOD
 
 

@@ -85,5 +85,5 @@ def test_console() -> None:
         -3:
     ] == ["c", "b", "a"]
     assert "+new" in shown(diff=True, dry_run=False)
-    assert "would update file /a: content differs" in shown(diff=True, dry_run=True)
+    assert "update file /a: content differs" in shown(diff=True, dry_run=True)
     assert "What would change" in shown(diff=False, dry_run=True)
