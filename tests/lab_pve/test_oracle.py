@@ -16,7 +16,7 @@ from lab.pve.filtering import Filter, Match, Rule
 from lab.pve.firewall import FilterInput, compile_filter
 from lab.pve.spec import Nic
 
-ORACLE = Path("/work/shared/oracles/pve-firewall-verdicts.json.gz")
+ORACLE = Path(__file__).resolve().parents[3] / "shared/oracles/pve-firewall-verdicts.json.gz"
 
 
 @pytest.mark.timeout(120)
