@@ -9,6 +9,8 @@ import pytest
 
 LAB_TESTS = Path(__file__).parent / "lab"
 LAB_TIMEOUT = 300  # seconds; the first one may have to start the lab
+RECORDINGS = "recorded verdicts are not on this machine"
+"""What a test says that lacks a recording, not the lab: the one reason for which a lab test may be skipped."""
 RAN = pytest.StashKey[int]()
 
 
@@ -62,6 +64,8 @@ def pytest_make_collect_report(
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport, config: pytest.Config) -> None:
     if report.skipped and not hasattr(report, "wasxfail") and config.getoption("lab") == "required":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if RECORDINGS in reason:
+            return
         report.outcome = "failed"
         report.longrepr = f"--lab=required, but a lab test was skipped. {reason}"
 

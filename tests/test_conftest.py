@@ -16,6 +16,9 @@ def lab(): pytest.skip('no namespaces')
 def test_it(lab): pass
 """
 SKIPS_ITSELF = "import pytest\npytest.skip('no namespaces', allow_module_level=True)\ndef test_it(): pass"
+LACKS_A_RECORDING = SKIPS.replace("no namespaces", "the recorded verdicts are not on this machine").replace(
+    "it", "that", 1
+)
 RUNS = "def test_it(): pass"
 FAILS_AS_KNOWN = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it(): assert False"
 
@@ -25,6 +28,7 @@ FAILS_AS_KNOWN = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it():
     [
         (SKIPS, (), 0, "1 skipped"),
         (SKIPS, ("--lab=required",), 1, "was skipped. Skipped: no namespaces"),
+        (RUNS + "\n" + LACKS_A_RECORDING, ("--lab=required",), 0, "2 passed, 1 skipped"),
         (SKIPS_IN_SETUP, ("--lab=required",), 1, "was skipped. Skipped: no namespaces"),
         (SKIPS_ITSELF, ("--lab=required",), 2, "was skipped. Skipped: no namespaces"),
         (RUNS, ("--lab=required",), 0, "2 passed"),
