@@ -11,7 +11,10 @@ from typing import Annotated
 # The repository takes this folder's place on the path: its lab.py would hide the package lab.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 from rich.console import Console
 from rich.table import Table
 

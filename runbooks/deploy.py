@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.estate import Estate
 from phoenix.run.command import Options, execute
@@ -48,8 +52,9 @@ def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:
     root = exported_root(estate)
     if lab and urls:
         yield "Try one, from a machine outside the estate that has nothing but the root:"
-        give = f"python runbooks/lab.py exec pve -- cat {root}"
-        yield f"  {give} | python runbooks/lab.py exec client -- curl -sS --cacert /dev/stdin {urls[0]}"
+        python = "python" if "VIRTUAL_ENV" in os.environ else ".venv/bin/python"
+        give = f"{python} runbooks/lab.py exec pve -- cat {root}"
+        yield f"  {give} | {python} runbooks/lab.py exec client -- curl -sS --cacert /dev/stdin {urls[0]}"
     else:
         yield f"Machines that are to use them need the root: {root} on {estate.hypervisors[0].name}"
 

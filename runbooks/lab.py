@@ -38,7 +38,10 @@ match sys.argv[1:]:
     case ["exec", host, "--", _, *_] if __name__ == "__main__" and not host.startswith("-"):
         sys.exit(_run_inside(host, sys.argv[4:]))
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 ROOT = Path(__file__).resolve().parents[1]
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

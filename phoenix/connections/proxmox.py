@@ -167,5 +167,7 @@ def _reason(error: RequestException) -> str:
     if "timed out" in text.lower():
         return f"no answer within {REQUEST_SECONDS} s"
     if "Connection refused" in text:
-        return "connection refused"
+        return "connection refused; is pveproxy running?"
+    if "EOF occurred" in text or "Connection aborted" in text or "reset by peer" in text:
+        return "the connection was closed at once; is pveproxy running?"
     return text.rsplit("Caused by ", 1)[-1].strip("()")
