@@ -32,8 +32,8 @@ down: setup  ## stop the lab and leave nothing of it running or mounted
 # The tests have a lab of their own, so that they leave alone the one that was deployed to.
 test: export PHOENIX_LAB := $(or $(PHOENIX_LAB),/var/lib/phoenix-lab-test)
 test: setup lint  ## the whole suite, the lab's tests included; fails where the lab cannot run
-	@$(MAKE) --no-print-directory artifacts
-	@$(PY) -m pytest --lab=required
+	@$(MAKE) --no-print-directory -j2 artifacts up
+	@$(PY) -m pytest --lab=required; status=$$?; $(PY) runbooks/lab.py down; exit $$status
 
 unit: setup  ## the tests that need no lab
 	@$(PY) -m pytest -m 'not lab'
