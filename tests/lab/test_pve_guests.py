@@ -31,7 +31,7 @@ def container(lab: Lab) -> int:
     """A running container."""
     lab.make_container(CT, "10.0.0.231", nameserver="10.0.0.1", searchdomain="test.invalid", tags="b;A", onboot=1)
     assert lab.finish(lab.node.lxc(CT).status.start.post()) == "OK"
-    lab.inside(CT, "systemctl is-system-running --wait")
+    until(lambda: lab.inside(CT, "systemctl is-system-running", check=False) == "running", limit=30)
     return CT
 
 
