@@ -86,7 +86,7 @@ class SshServer:
             self.transports.append(transport)
             try:
                 transport.start_server(server=Door(self))
-            except (paramiko.SSHException, EOFError):
+            except (paramiko.SSHException, EOFError, OSError):  # a client that left must not end the server
                 transport.close()
 
     def answer(self, channel: paramiko.Channel, command: str) -> None:
