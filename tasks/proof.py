@@ -6,7 +6,6 @@ import shlex
 
 from nornir.core.task import Result, Task
 
-from phoenix.derive.names import records
 from phoenix.derive.routes import Route, routes
 from phoenix.estate import Estate
 from phoenix.run import Run
@@ -58,9 +57,8 @@ def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Result
 
 
 def answering(estate: Estate) -> list[str]:
-    """The names that answer after a deployment, as URLs; other names of the estate are not for browsers."""
-    known = {record.name for record in records(estate)}
-    return [f"https://{name}/" for route in routes(estate) for name in route.hosts if name in known]
+    """The names that answer after a deployment, as URLs."""
+    return [f"https://{name}/" for route in routes(estate) for name in route.hosts]
 
 
 def _host_of(estate: Estate, route: Route) -> str:

@@ -1,6 +1,6 @@
-"""Nornir's connection plugins: `phoenix_host` (a session of root on the host) and `phoenix_proxmox` (its API).
+"""Nornir's connection plugin `phoenix_host`: a session of root on the host.
 
-Both only hand out what the run's `Links` hold, so that no task opens a connection of another host by itself.
+It only hands out what the run's `Links` hold, so that no task opens a connection of another host by itself.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +66,7 @@ def execute(options: Options, chain: Chain, closing: Closing | None = None) -> i
     if options.json:
         record.write(options.json)
     if interrupted:
-        title = "stopped by Ctrl-C: steps that had begun were finished, a further run goes on from here"
+        title = "stopped by Ctrl-C or SIGTERM: steps that had begun were finished, a further run goes on from here"
         return _refuse(err, title, "", INTERRUPTED)
     if record.failed:
         return HOST_FAILED
@@ -108,6 +107,3 @@ def _refuse(console: Console, title: str, details: object, status: int) -> int:
     if str(details):
         console.print(str(details), markup=False, highlight=False, soft_wrap=True)
     return status
-
-
-signal.signal(signal.SIGTERM, signal.default_int_handler)

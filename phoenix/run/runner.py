@@ -40,15 +40,16 @@ class Runner:
         self._lost: dict[str, str] = {}
 
     def take(self, stages: Sequence[Stage]) -> None:
-        """Run the stages in order; on Ctrl-C steps that have begun end, and KeyboardInterrupt is raised."""
-        before = signal.signal(signal.SIGINT, self._interrupt)
+        """Run the stages in order; on Ctrl-C or SIGTERM steps that have begun end, and KeyboardInterrupt is raised."""
+        before = {kind: signal.signal(kind, self._interrupt) for kind in (signal.SIGINT, signal.SIGTERM)}
         try:
             for stage in stages:
                 self._take_stage(stage)
                 if self._stop.is_set():
                     raise KeyboardInterrupt
         finally:
-            signal.signal(signal.SIGINT, before)
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
         """Ask all threads to stop after their step; a second Ctrl-C does not wait for them."""

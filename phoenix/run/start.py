@@ -55,12 +55,7 @@ def begin(
 
 
 def _connected(inventory: Inventory, run: Run) -> Inventory:
-    for name in ("phoenix_host", "phoenix_proxmox"):
-        ConnectionPluginRegister.register(name, Handed)
+    ConnectionPluginRegister.register("phoenix_host", Handed)
     for name, host in inventory.hosts.items():
         host.connection_options["phoenix_host"] = ConnectionOptions(extras={"make": partial(run.session, name)})
-        hypervisor = getattr(run.estate.host(name), "hypervisor", name)
-        host.connection_options["phoenix_proxmox"] = ConnectionOptions(
-            extras={"make": partial(run.links.api, hypervisor)}
-        )
     return inventory
