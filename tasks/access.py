@@ -15,7 +15,7 @@ from phoenix.estate import Estate, Hypervisor
 from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.ca import exported_root
+from tasks.ca import published_files, seen_authority
 from tasks.converging import result, session
 
 COMMANDS = (
@@ -35,9 +35,9 @@ COMMANDS = (
 class _Questions:
     """What preflight asks the node, in the shape of a resource."""
 
-    def __init__(self, hypervisor: Hypervisor, anchor: str) -> None:
+    def __init__(self, hypervisor: Hypervisor, published: tuple[str, ...]) -> None:
         self.hypervisor = hypervisor
-        self.anchor = anchor
+        self.published = published
 
     def probes(self) -> tuple[Probe, ...]:
         commands = (*COMMANDS, *(("zfs",) if self.hypervisor.datasets else ()))
@@ -48,7 +48,7 @@ class _Questions:
             Probe("command", "missing commands", missing),
             Probe("command", "port 53", port_53),
             Probe("command", "space", space),
-            Probe("content", self.anchor),
+            *(Probe("content", path) for path in self.published),
         )
 
     def changes(self, _seen: Observation) -> tuple[()]:
@@ -125,13 +125,13 @@ def _strangers(estate: Estate, run: Run) -> Iterator[str]:
 
 
 def _node_problems(task: Task, hypervisor: Hypervisor, run: Run) -> Iterator[str]:
-    anchor = exported_root(run.estate)
+    published = published_files(run.estate)
     try:
-        seen = session(task).observe([_Questions(hypervisor, anchor)])
+        seen = session(task).observe([_Questions(hypervisor, published)])
     except ConnectionFailedError as error:
         yield str(error)
         return
-    run.anchor = seen.text(anchor)
+    run.authority = seen_authority(*map(seen.text, published)) or run.authority
     if missing := seen.outputs.get("missing commands", "").split():
         yield f"{hypervisor.name}: these commands are missing on the node: {', '.join(missing)}"
     if taken := seen.outputs.get("port 53", "").strip():

@@ -10,12 +10,15 @@ from phoenix.converge import Change, Command, Daemon, Observation, Probe, Resour
 from phoenix.derive.flows import CA_PORT
 from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest
+from phoenix.pki.authority import SeenAuthority, read_bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.converging import converge, render, session
 
 STATE = "/etc/step-ca/ssl"
 EXPORTED_ROOT = "phoenix_ca.crt"
+PUBLISHED_BUNDLE = "phoenix_ca_bundle.crt"
+PUBLISHED_ISSUER = "phoenix_ca_issuer.crt"
 USER, USER_ID = "step", 800
 AS_STEP = f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={STATE} STEPPATH={STATE}"
 """What a command of the authority's own user begins with."""
@@ -54,6 +57,20 @@ def exported_root(estate: Estate) -> str:
     return f"{state_directory(estate, estate.guest_with('step_ca'))}/{EXPORTED_ROOT}"
 
 
+def published_files(estate: Estate) -> tuple[str, ...]:
+    """What the authority publishes on its hypervisor: its bundle, and what signs now."""
+    folder = state_directory(estate, estate.guest_with("step_ca"))
+    return f"{folder}/{PUBLISHED_BUNDLE}", f"{folder}/{PUBLISHED_ISSUER}"
+
+
+def seen_authority(bundle: str | None, issuer: str | None) -> SeenAuthority | None:
+    """The authority by what it publishes; None where there is none yet."""
+    try:
+        return SeenAuthority(read_bundle(bundle), issuer) if bundle else None
+    except ValueError as error:
+        raise TaskFailedError(f"the authority's {PUBLISHED_BUNDLE} cannot be used: {error}") from None
+
+
 class State:
     """The authority's files: none, all, or a part, which is for a person to look at."""
 
@@ -88,11 +105,12 @@ def init_ca(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     host = session(task)
     if host.shell is None or task.is_dry_run(dry_run):
         return found
-    if run.anchor is None or found.changed:
-        read = host.run(f"cat {STATE}/{EXPORTED_ROOT}")
-        if read.status or "BEGIN CERTIFICATE" not in read.out:
-            raise TaskFailedError(f"the root {STATE}/{EXPORTED_ROOT} cannot be read: {read.err.strip()}")
-        run.anchor = read.out
+    if run.authority is None or found.changed:
+        read = host.run(f"cat {STATE}/{PUBLISHED_BUNDLE} && echo && cat {STATE}/{PUBLISHED_ISSUER}")
+        bundle, _, issuer = read.out.partition("\n\n")
+        run.authority = None if read.status else seen_authority(bundle, issuer)
+        if run.authority is None:
+            raise TaskFailedError(f"what the authority publishes in {STATE} cannot be read: {read.err.strip()}")
     return found
 
 
@@ -101,22 +119,23 @@ def ca_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     estate = run.estate
     ca = estate.settings.ca
     unit = render(task, "step_ca/step-ca.service.j2", state=STATE, user=USER)
-    lifetime = f"{ca.leaf_hours}h0m0s"
+    lifetime = f"{ca.mesh.hours}h0m0s"
     claims = (
         f'grep -o \'"\\(max\\|default\\)TLSCertDuration": *"[^"]*"\' {STATE}/config/ca.json | grep -c \'"{lifetime}"\''
     )
-    durations = f"--x509-max-dur={ca.leaf_hours}h --x509-default-dur={ca.leaf_hours}h"
+    durations = f"--x509-max-dur={ca.mesh.hours}h --x509-default-dur={ca.mesh.hours}h"
     update = " && ".join(
         f"{AS_STEP} step ca provisioner update {name} {durations} --ca-config {STATE}/config/ca.json"
         for name in (ca.provisioner, "acme")
     )
     root = f"{STATE}/{EXPORTED_ROOT}"
-    export = f"install -m 644 -o {USER} -g {USER} {STATE}/certs/root_ca.crt {root}"
     names = ca_names(estate)
     return (
         User(USER, USER_ID, STATE),
         State(_init_script(task, estate)),
-        Command("exported root", f"cmp -s {STATE}/certs/root_ca.crt {root} && stat -c %a {root}", "644", export),
+        _published("root_ca.crt", EXPORTED_ROOT),
+        _published("root_ca.crt", PUBLISHED_BUNDLE),
+        _published("intermediate_ca.crt", PUBLISHED_ISSUER),
         Command("lifetimes of leaves", claims, "4", f"{update} && {{ systemctl reload step-ca || true; }}"),
         Daemon(
             Unit("step-ca.service", unit),
@@ -124,6 +143,13 @@ def ca_resources(task: Task, run: Run) -> tuple[Resource, ...]:
             on_change="restart",
         ),
     )
+
+
+def _published(source: str, name: str) -> Command:
+    """A public copy of a certificate beside the state."""
+    origin, copy = f"{STATE}/certs/{source}", f"{STATE}/{name}"
+    question = f"cmp -s {origin} {copy} && stat -c %a {copy}"
+    return Command(f"published {name}", question, "644", f"install -m 644 -o {USER} -g {USER} {origin} {copy}")
 
 
 def _init_script(task: Task, estate: Estate) -> str:

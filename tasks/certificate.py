@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from datetime import timedelta
 
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, Directory, HostSession, Observation, Probe, Resource, Unit
 from phoenix.converge.apply import apply_script, check_applied
 from phoenix.derive.certificates import Leaf, leaves_of
+from phoenix.estate.duration import go_duration
 from phoenix.pki.decision import Keep, SeenLeaf, decide, utc_now
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.ca import AS_STEP, STATE, ca_url
-from tasks.converging import ANCHOR_FILE, render, result, session
+from tasks.converging import BUNDLE_FILE, render, result, session
 
 
 class LeafFiles:
@@ -38,9 +38,10 @@ class LeafFiles:
         """Say whether the leaf must be issued anew, or only its owner and mode be put right."""
         leaf, title = self.leaf, f"certificate {self.leaf.certificate}"
         public = seen.outputs.get(f"public key of {leaf.key}")
-        before = timedelta(hours=self.run.estate.settings.ca.renew_before_hours)
+        before = leaf.validity.before
+        anchor = self.run.authority.bundle.anchors[0] if self.run.authority else ""
         chain = seen.text(leaf.certificate)
-        decision = decide(leaf, SeenLeaf(chain, public), self.run.anchor or "", utc_now(), before)
+        decision = decide(leaf, SeenLeaf(chain, public), anchor, utc_now(), before)
         if not isinstance(decision, Keep):
             return (Change(title, "issue", decision.reason),)
         found = []
@@ -58,7 +59,7 @@ def issue_certificates(task: Task, run: Run, *, dry_run: bool | None = None) -> 
     seen = host.observe(resources)
     changes = [change for resource in resources for change in resource.changes(seen)]
     if changes and not task.is_dry_run(dry_run):
-        if run.anchor is None:
+        if run.authority is None:
             raise TaskFailedError("the estate's root is not known: deploy the authority first")
         issued = {f"certificate {leaf.certificate}": leaf for leaf in leaves_of(run.estate, task.host.name)}
         for change in changes:
@@ -78,8 +79,8 @@ def certificate_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         values = {
             "leaf": leaf,
             "ca_url": ca_url(run.estate),
-            "anchor": ANCHOR_FILE,
-            "renew_before": run.estate.settings.ca.renew_before_hours,
+            "bundle": BUNDLE_FILE,
+            "renew_before": go_duration(leaf.validity.before),
         }
         service = render(task, "certificates/renew.service.j2", **values)
         timer = render(task, "certificates/renew.timer.j2", **values)
@@ -102,7 +103,7 @@ new=$(mktemp -d {directory}/.phoenix-XXXXXXXX) || exit 1
 STEP_TOKEN={shlex.quote(token)}
 export STEP_TOKEN
 if timeout 60 step ca certificate {shlex.quote(leaf.dns[0])} "$new/crt" "$new/key" --force \
-    --ca-url {ca_url(run.estate)} --root {ANCHOR_FILE} &&
+    --ca-url {ca_url(run.estate)} --root {BUNDLE_FILE} &&
   chown {leaf.owner} "$new/crt" "$new/key" &&
   chmod 644 "$new/crt" && chmod {leaf.key_mode} "$new/key" && sync "$new/key" "$new/crt"
 then unset STEP_TOKEN; mv -fT "$new/key" {key} && mv -fT "$new/crt" {certificate} && rmdir "$new"

@@ -17,7 +17,9 @@ from phoenix.converge import Change, HostSession, Observation, Probe, Program, R
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 ANCHOR_FILE = "/usr/local/share/ca-certificates/phoenix_ca.crt"
-"""The estate's root on every host that trusts it."""
+"""The estate's first anchor in the system store of every host that trusts it."""
+BUNDLE_FILE = "/etc/phoenix/phoenix_ca_bundle.crt"
+"""All anchors of the estate, on every host that trusts them: what programs that verify read."""
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from phoenix.derive.flows import MESH_EDGE_PORT, clients
 from phoenix.derive.routes import routes
 from phoenix.estate import Guest
 from phoenix.run import Run
-from tasks.converging import ANCHOR_FILE, converge, render
+from tasks.converging import BUNDLE_FILE, converge, render
 
 CONFIG = "/etc/nginx/conf.d/phoenix.conf"
 
@@ -61,7 +61,7 @@ def _edge(task: Task, run: Run) -> str:
         mesh=estate.guest_with("traefik").address,
         mesh_port=MESH_EDGE_PORT,
         leaf=leaf,
-        anchor=ANCHOR_FILE,
+        bundle=BUNDLE_FILE,
         zone=estate.zone,
         status_ports=[service.port for service in guest.services.values() if service.expose],
         status_clients=[estate.guest_with("traefik").address, estate.hypervisor_of(guest).address],
@@ -81,7 +81,7 @@ def _door(task: Task, run: Run, guest: Guest, name: str) -> str:
         address=guest.address,
         port=service.port,
         leaf=server_leaf(estate, name),
-        anchor=ANCHOR_FILE,
+        bundle=BUNDLE_FILE,
         clients=shown,
         backend_port=backend,
     )

@@ -9,7 +9,7 @@ from phoenix.derive.certificates import client_leaf
 from phoenix.derive.flows import clients
 from phoenix.estate import Guest
 from phoenix.run import Run
-from tasks.converging import ANCHOR_FILE, converge, render
+from tasks.converging import BUNDLE_FILE, converge, render
 
 SCRIPT = "/usr/local/lib/phoenix/register-agent"
 
@@ -31,7 +31,7 @@ def portainer_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         "portainer/register-agent.sh.j2",
         port=guest.services["portainer"].port,
         password_file=password_file(guest),
-        anchor=ANCHOR_FILE,
+        bundle=BUNDLE_FILE,
         leaf=client_leaf(run.estate, agents[0][1], guest.name),
         agents=[{"name": host, "address": f"{run.estate.fqdn(service)}:{port}"} for host, service, port in agents],
     )

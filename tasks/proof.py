@@ -10,7 +10,7 @@ from phoenix.derive.routes import Route, routes
 from phoenix.estate import Estate
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.converging import ANCHOR_FILE, result, session
+from tasks.converging import BUNDLE_FILE, result, session
 
 PROOF_SECONDS = 45
 SHORT_SECONDS = 5  # after a failure elsewhere there is little to wait for
@@ -21,7 +21,7 @@ end=$(($(date +%s) + {limit}))
 ask() {{
   name=$1 via=$2 path=$3 good=$4 most=1
   while :; do
-    code=$(curl -sS -o /dev/null -w '%{{http_code}}' --max-time $most --cacert {anchor} \
+    code=$(curl -sS -o /dev/null -w '%{{http_code}}' --max-time $most --cacert {bundle} \
       --connect-to "::$via:443" "https://$name$path" 2>&1)
     if echo "$code" | grep -Eqx "$good"; then return 0; fi
     [ "$(date +%s)" -lt $end ] || {{ echo "$name by $via: $code"; return 1; }}
@@ -48,7 +48,7 @@ def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Result
         for name in route.hosts
         for via in (edge, mesh)
     ]
-    script = SCRIPT.format(limit=limit, anchor=ANCHOR_FILE, asks="\n".join(asks))
+    script = SCRIPT.format(limit=limit, bundle=BUNDLE_FILE, asks="\n".join(asks))
     done = session(task).run(script, limit + 20)
     if done.status or done.out.strip():
         silent = "; ".join(done.out.strip().splitlines()) or done.err.strip()

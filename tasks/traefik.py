@@ -22,7 +22,7 @@ from phoenix.converge import (
 from phoenix.derive.routes import Route, routes
 from phoenix.run import Run
 from tasks.ca import ca_url
-from tasks.converging import ANCHOR_FILE, converge, render
+from tasks.converging import BUNDLE_FILE, converge, render
 
 CONFIG = "/etc/traefik/traefik.yml"
 DYNAMIC = "/etc/traefik/dynamic"
@@ -113,7 +113,7 @@ def configure_traefik(task: Task, run: Run, *, dry_run: bool | None = None) -> R
 def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     """Everything that the mesh's guest should have."""
     estate, wanted = run.estate, routes(run.estate)
-    values = {"ca_url": ca_url(estate), "anchor": ANCHOR_FILE, "config": CONFIG, "user": USER}
+    values = {"ca_url": ca_url(estate), "bundle": BUNDLE_FILE, "config": CONFIG, "user": USER}
     static = render(
         task,
         "traefik/traefik.yml.j2",
@@ -121,7 +121,7 @@ def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         dynamic=DYNAMIC,
         storage=STORAGE,
         email=f"admin@{estate.zone}",
-        leaf_hours=estate.settings.ca.leaf_hours,
+        leaf_hours=estate.settings.ca.mesh.hours,
         **values,
     )
     unit = render(task, "traefik/traefik.service.j2", **values)
@@ -144,4 +144,4 @@ def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
 
 def _route(task: Task, route: Route) -> str:
     rule = " || ".join(f"Host(`{name}`)" for name in route.hosts)
-    return render(task, "traefik/route.yml.j2", route=route, rule=rule, anchor=ANCHOR_FILE)
+    return render(task, "traefik/route.yml.j2", route=route, rule=rule, bundle=BUNDLE_FILE)

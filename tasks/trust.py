@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change, File, Observation, Probe, Resource
+from phoenix.converge import Change, Directory, File, Observation, Probe, Resource
+from phoenix.pki.authority import Bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.converging import ANCHOR_FILE, converge
+from tasks.converging import ANCHOR_FILE, BUNDLE_FILE, converge
 
 STORE = "/etc/ssl/certs"
 BUNDLE = f"{STORE}/ca-certificates.crt"
@@ -33,8 +34,8 @@ RESTART_DOCKER = "if systemctl is-active --quiet docker; then systemctl restart 
 class SystemTrust:
     """The root's file and its place in the system store."""
 
-    def __init__(self, anchor: str) -> None:
-        self.file = File(ANCHOR_FILE, anchor)
+    def __init__(self, bundle: Bundle) -> None:
+        self.file = File(ANCHOR_FILE, bundle.anchors[0])
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for the file and for the store."""
@@ -54,11 +55,14 @@ class SystemTrust:
 
 def push_trust(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Make the host trust the estate's authority."""
-    if run.anchor is None and not task.is_dry_run(dry_run):
+    if run.authority is None and not task.is_dry_run(dry_run):
         raise TaskFailedError("the estate's root is not known: deploy the authority first")
     return converge(task, *trust_resources(run), dry_run=dry_run)
 
 
 def trust_resources(run: Run) -> tuple[Resource, ...]:
     """What trust needs on a host; nothing can be said before there is a root."""
-    return (SystemTrust(run.anchor),) if run.anchor else ()
+    if run.authority is None:
+        return ()
+    bundle = run.authority.bundle
+    return (Directory("/etc/phoenix"), SystemTrust(bundle), File(BUNDLE_FILE, bundle.pem))

@@ -8,21 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
 from phoenix.derive.flows import clients as flow_clients
 from phoenix.derive.names import service_names
-from phoenix.estate import Estate, Guest
+from phoenix.estate import USUAL, Estate, Guest, Validity
 
+Usage = Literal["server", "client"]
 EDGE_DIRECTORY = "/etc/nginx/ssl"
 DEFAULT_DIRECTORY = "/etc/phoenix/tls"
+REGISTRATION_UNIT = "phoenix-register-agents.service"
+"""Gives Portainer, which keeps a copy of its own, the client certificate that is on its host."""
 
 
 @dataclass(frozen=True)
 class Leaf:
     """One certificate of a host: what it certifies, its files, who reads them, and what to do after a change.
 
-    `dns` and `ips` are the complete subject alternative names; the first of `dns` is the common name. `owner` is spelt
-    `user:group`, `key_mode` in octal. `reload` is the systemd unit that must be told, with the verb to tell it by.
+    `dns` and `ips` are the complete subject alternative names; the first of `dns` is the common name. `usage` is what
+    it is for: a `server` may show it as a client too, because that is how it is renewed, a `client` never as a server.
+    `owner` is spelt `user:group`, `key_mode` in octal, `key_type` as openssl and step name it. `reload` is the systemd
+    unit that must be told, with the verb to tell it by.
     """
 
     name: str
@@ -31,8 +37,11 @@ class Leaf:
     ips: tuple[str, ...]
     certificate: str
     key: str
+    usage: Usage = "server"
+    validity: Validity = USUAL
     owner: str = "root:root"
     key_mode: str = "0600"
+    key_type: str = "EC P-256"
     reload: tuple[str, str] | None = None
 
     @property
@@ -77,12 +86,14 @@ def _edge(estate: Estate) -> Leaf:
         ips=(),
         certificate=f"{EDGE_DIRECTORY}/internal_traefik_proxy.crt",
         key=f"{EDGE_DIRECTORY}/internal_traefik_proxy.key",
+        validity=estate.settings.ca.edge or estate.settings.ca.leaf,
         reload=("reload", "nginx.service"),
     )
 
 
 def _of_services(estate: Estate, guest: Guest) -> Iterator[Leaf]:
     for name, service in guest.services.items():
+        validity = service.certificate or estate.settings.ca.leaf
         if service.scheme == "https":
             certificate, key = _server_files(guest, name)
             yield Leaf(
@@ -92,16 +103,18 @@ def _of_services(estate: Estate, guest: Guest) -> Iterator[Leaf]:
                 ips=(str(guest.address), "127.0.0.1"),
                 certificate=certificate,
                 key=key,
+                validity=validity,
                 reload=_reload(guest, name),
             )
         if service.tls == "mutual":
-            yield from (_client(estate, client, name) for client in _client_guests(estate, service.clients))
+            yield from (_client(estate, client, name, validity) for client in _client_guests(estate, service.clients))
 
 
-def _client(estate: Estate, client: Guest, service: str) -> Leaf:
+def _client(estate: Estate, client: Guest, service: str, validity: Validity) -> Leaf:
     certificate, key = _client_files(estate, client, service)
     dns = (estate.fqdn(f"{client.name}-client"),)
-    return Leaf(f"{service}-client", client.name, dns, (), certificate, key)
+    reload = ("start", REGISTRATION_UNIT) if client.has("portainer") else None
+    return Leaf(f"{service}-client", client.name, dns, (), certificate, key, "client", validity, reload=reload)
 
 
 def _mutual(estate: Estate) -> Iterator[tuple[str, tuple[Guest, ...]]]:

@@ -2,6 +2,7 @@
 
 from phoenix.estate.load import load_estate
 from phoenix.estate.model import (
+    USUAL,
     Authority,
     Container,
     Dataset,
@@ -10,15 +11,18 @@ from phoenix.estate.model import (
     Guest,
     Hypervisor,
     Machine,
+    MeshValidity,
     Mount,
     Network,
     Service,
     Settings,
     Template,
+    Validity,
 )
 from phoenix.estate.problems import InventoryError, Problem
 
 __all__ = [
+    "USUAL",
     "Authority",
     "Container",
     "Dataset",
@@ -28,11 +32,13 @@ __all__ = [
     "Hypervisor",
     "InventoryError",
     "Machine",
+    "MeshValidity",
     "Mount",
     "Network",
     "Problem",
     "Service",
     "Settings",
     "Template",
+    "Validity",
     "load_estate",
 ]

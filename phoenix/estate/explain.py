@@ -32,6 +32,7 @@ BY_KEY = {
     "purpose": "a few words of letters, digits, spaces and , . / ( ) -",
     "ostemplate": "a volume such as local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
     "disk_image": "a volume such as local:import/noble-server-cloudimg-amd64.qcow2",
+    **dict.fromkeys(("root", "intermediate", "lifetime", "renew_before"), "a duration such as 15m, 24h, 7d or 10y"),
     "subnet": "a network such as 10.0.0.0/24, without host bits",
 }
 BY_PATTERN = {

@@ -6,10 +6,13 @@ First station of the walk: inventory → **estate** → derive → observe → c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from phoenix.estate.duration import parse_duration
 
 LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 DOMAIN_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
@@ -38,6 +41,17 @@ MacAddress = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:){5}[0-
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE_PATTERN)]
 Volume = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+:[A-Za-z0-9_./+-]+$")]
 """A volume of a Proxmox storage, `storage:path`."""
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+"""A number with its unit, such as `15m`, `24h`, `7d` or `10y`."""
+TRAEFIK_RENEWS = (
+    (365 * 24, timedelta(days=120)),
+    (90 * 24, timedelta(days=30)),
+    (30 * 24, timedelta(days=10)),
+    (7 * 24, timedelta(days=1)),
+    (24, timedelta(hours=6)),
+    (0, timedelta(minutes=20)),
+)
+"""From so many hours of life on, how long before the end Traefik renews."""
 Scheme = Literal["http", "https", "h2c", "tcp"]
 
 
@@ -64,13 +78,51 @@ class Egress(Strict):
     purpose: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,./()-]*$", max_length=80)]
 
 
+class Validity(Strict):
+    """How long a certificate lives, and how long before its end it is renewed: after two thirds, if nothing is said."""
+
+    lifetime: Duration
+    renew_before: Duration | None = None
+
+    @property
+    def before(self) -> timedelta:
+        """How long before the end a certificate is renewed."""
+        return self.renew_before or self.lifetime / 3
+
+
+USUAL = Validity.model_validate({"lifetime": "7d", "renew_before": "3d"})
+"""What holds where the inventory says nothing: an authority or a guest may be off for three days."""
+
+
+class MeshValidity(Strict):
+    """How long the mesh's certificates live; when it renews them is Traefik's own rule."""
+
+    lifetime: Duration
+
+    @property
+    def hours(self) -> int:
+        """Traefik's `certificatesDuration`, which knows whole hours only."""
+        return max(1, self.lifetime // timedelta(hours=1))
+
+    @property
+    def before(self) -> timedelta:
+        """How long before the end Traefik renews (its documentation, "certificatesDuration")."""
+        return next(before for hours, before in TRAEFIK_RENEWS if self.hours >= hours)
+
+
 class Authority(Strict):
-    """How the estate's certificate authority is set up; hours are lifetimes of leaves."""
+    """How the estate's certificate authority is set up, and how long what it signs is good for.
+
+    `leaf` holds for every certificate by token that its service, or `edge` for the gateway's, says nothing else about.
+    """
 
     name: Line
     provisioner: Word
-    leaf_hours: int = Field(default=24, ge=1)
-    renew_before_hours: int = Field(default=8, ge=1)
+    root: Duration = timedelta(days=3650)
+    intermediate: Duration = timedelta(days=1825)
+    leaf: Validity = USUAL
+    edge: Validity | None = None
+    mesh: MeshValidity = MeshValidity.model_validate({"lifetime": "30d"})
 
 
 class Settings(Strict):
@@ -101,6 +153,7 @@ class Service(Strict):
     clients: tuple[Word, ...] = ()
     aliases: tuple[DomainName, ...] = ()
     health: Annotated[str, StringConstraints(pattern=r"^/\S*$")] = "/"
+    certificate: Validity | None = None
 
 
 class Mount(Strict):

@@ -11,6 +11,7 @@ from phoenix.artifacts import Artifact
 from phoenix.connections.links import Links
 from phoenix.converge import HostSession
 from phoenix.estate import Estate
+from phoenix.pki.authority import SeenAuthority
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Run:
     targets: frozenset[str]
     dry_run: bool
     artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
-    anchor: str | None = None
+    authority: SeenAuthority | None = None
     failed: set[str] = field(default_factory=set)
     exists: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False)
     _sessions: dict[str, HostSession] = field(default_factory=dict, repr=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from phoenix.estate.checks.features import features
+from phoenix.estate.checks.lifetimes import lifetimes
 from phoenix.estate.checks.machines import addresses, cycles, identity, origins, references, roles
 from phoenix.estate.checks.services import containers, names, services
 from phoenix.estate.checks.settings import settings
@@ -28,5 +29,6 @@ def contradictions(estate: Estate, sources: Sources, broken: Iterable[str] = ())
         lambda: services(estate, sources, exists),
         lambda: containers(estate, sources),
         lambda: settings(estate, sources),
+        lambda: lifetimes(estate, sources),
     )
     return [problem for check in checks for problem in check()]

@@ -9,7 +9,7 @@ from phoenix.estate.sources import Sources
 
 def settings(estate: Estate, sources: Sources) -> Found:
     """Networks and lifetimes make sense."""
-    network, ca = estate.settings.network, estate.settings.ca
+    network = estate.settings.network
     if network.gateway not in network.subnet:
         yield sources.setting(("network", "gateway"), f"{network.gateway} is not in the subnet {network.subnet}")
     for index, server in enumerate(network.upstream_dns):
@@ -20,8 +20,5 @@ def settings(estate: Estate, sources: Sources) -> Found:
         if any(guest.address in managing for managing in network.management):
             message = f"{guest.address} lies in a management network: the guest could reach the hypervisor's API"
             yield sources.problem(guest.name, ("address",), message)
-    if ca.renew_before_hours >= ca.leaf_hours:
-        message = f"renewal {ca.renew_before_hours} h before the end is never, with leaves of {ca.leaf_hours} h"
-        yield sources.setting(("ca", "renew_before_hours"), message)
     if estate.zone in estate.settings.alias_zones:
         yield sources.setting(("alias_zones",), f"{estate.zone} is the zone itself")
