@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from dataclasses import replace
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change, Directory, HostSession, Observation, Probe, Resource, Unit
-from phoenix.converge.apply import apply_script, check_applied
+from phoenix.converge import Change, Directory, File, Observation, Probe, Resource, Unit
 from phoenix.derive.certificates import Leaf, leaves_of
+from phoenix.derive.renewal import jitter, looks_every, stem
 from phoenix.estate.duration import go_duration
-from phoenix.pki.decision import Keep, SeenLeaf, decide, utc_now
+from phoenix.pki.decision import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide, utc_now
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.ca import AS_STEP, STATE, ca_url
 from tasks.converging import BUNDLE_FILE, render, result, session
+
+SCRIPTS = "/usr/local/lib/phoenix"
 
 
 class LeafFiles:
@@ -24,33 +28,44 @@ class LeafFiles:
         self.leaf = leaf
         self.run = run
 
+    @property
+    def title(self) -> str:
+        """What a person reads in a plan."""
+        return f"certificate {self.leaf.certificate}"
+
     def probes(self) -> tuple[Probe, ...]:
         """Ask for the certificate, the public half of the key, and owner and mode of both."""
-        public = f"openssl pkey -in {shlex.quote(self.leaf.key)} -pubout"
         return (
             Probe("content", self.leaf.certificate),
             Probe("stat", self.leaf.certificate),
             Probe("stat", self.leaf.key),
-            Probe("command", f"public key of {self.leaf.key}", public),
+            Probe(
+                "command", f"public key of {self.leaf.key}", f"openssl pkey -in {shlex.quote(self.leaf.key)} -pubout"
+            ),
         )
 
+    def seen(self, seen: Observation) -> SeenLeaf:
+        """What an observation says of the leaf."""
+        files = [
+            SeenFile(stat.owner, stat.mode) if (stat := seen.stats.get(path)) else None
+            for path in (self.leaf.certificate, self.leaf.key)
+        ]
+        public = seen.outputs.get(f"public key of {self.leaf.key}")
+        return SeenLeaf(seen.text(self.leaf.certificate), public, *files)
+
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Say whether the leaf must be issued anew, or only its owner and mode be put right."""
-        leaf, title = self.leaf, f"certificate {self.leaf.certificate}"
-        public = seen.outputs.get(f"public key of {leaf.key}")
-        before = leaf.validity.before
-        anchor = self.run.authority.bundle.anchors[0] if self.run.authority else ""
-        chain = seen.text(leaf.certificate)
-        decision = decide(leaf, SeenLeaf(chain, public), anchor, utc_now(), before)
-        if not isinstance(decision, Keep):
-            return (Change(title, "issue", decision.reason),)
-        found = []
-        for path, mode in ((leaf.certificate, "0644"), (leaf.key, leaf.key_mode)):
-            stat = seen.stats.get(path)
-            if stat and (stat.owner, stat.mode) != (leaf.owner, mode):
-                script = f"chown {leaf.owner} {shlex.quote(path)} && chmod {mode} {shlex.quote(path)}"
-                found.append(Change(f"file {path}", "update", f"is {stat.owner} {stat.mode}", script=script))
-        return tuple(found)
+        """Say whether the leaf must be issued anew or renewed, or only its owner and mode be put right."""
+        leaf = self.leaf
+        decision = decide(leaf, self.seen(seen), self.run.authority, utc_now())
+        if isinstance(decision, Keep):
+            return ()
+        if isinstance(decision, Reissue):
+            return (Change(self.title, "issue", decision.reason),)
+        if isinstance(decision, Renew):
+            return (Change(self.title, "renew", decision.reason, script=f"{renewal_script(leaf)} renew"),)
+        certificate, key = shlex.quote(leaf.certificate), shlex.quote(leaf.key)
+        script = f"chown {leaf.owner} {certificate} {key} && chmod 644 {certificate} && chmod {leaf.key_mode} {key}"
+        return (Change(self.title, "update", decision.reason, script=script),)
 
 
 def issue_certificates(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
@@ -59,83 +74,102 @@ def issue_certificates(task: Task, run: Run, *, dry_run: bool | None = None) -> 
     seen = host.observe(resources)
     changes = [change for resource in resources for change in resource.changes(seen)]
     if changes and not task.is_dry_run(dry_run):
-        if run.authority is None:
-            raise TaskFailedError("the estate's root is not known: deploy the authority first")
-        issued = {f"certificate {leaf.certificate}": leaf for leaf in leaves_of(run.estate, task.host.name)}
-        for change in changes:
-            if change.verb == "issue":
-                _issue(run, host, issued[change.resource])
-        host.apply([change for change in changes if change.script])
+        host.apply(_with_tokens(run, changes, leaves_of(run.estate, task.host.name)))
     return result(task, [change for change in changes if not change.guard])
 
 
 def certificate_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """The host's leaves, their directories, and the timers that renew them."""
-    found: list[Resource] = []
-    for leaf in leaves_of(run.estate, task.host.name):
-        mounts = {mount.target for mount in getattr(run.estate.host(task.host.name), "mounts", ())}
-        if leaf.directory not in mounts:
-            found.append(Directory(leaf.directory, mode="0750"))
-        values = {
-            "leaf": leaf,
-            "ca_url": ca_url(run.estate),
-            "bundle": BUNDLE_FILE,
-            "renew_before": go_duration(leaf.validity.before),
-        }
-        service = render(task, "certificates/renew.service.j2", **values)
-        timer = render(task, "certificates/renew.timer.j2", **values)
-        stem = f"phoenix-renew-{leaf.name.replace('_', '-')}"
-        found += [
-            LeafFiles(leaf, run),
-            Unit(f"{stem}.service", service, enabled=None, active=None),
-            Unit(f"{stem}.timer", timer),
-        ]
-    return tuple(dict.fromkeys(found))
+    """The host's leaves with their directories, and what renews them: a script and a timer for each."""
+    leaves = leaves_of(run.estate, task.host.name)
+    mounts = {mount.target for mount in getattr(run.estate.host(task.host.name), "mounts", ())}
+    directories = dict.fromkeys(leaf.directory for leaf in leaves if leaf.directory not in mounts)
+    return (
+        *(Directory(path, mode="0750") for path in directories),
+        *((Directory(SCRIPTS),) if leaves else ()),
+        *(File(renewal_script(leaf), _renewal(task, run, leaf), mode="0755") for leaf in leaves),
+        *(LeafFiles(leaf, run) for leaf in leaves),
+        *(unit for leaf in leaves for unit in _units(task, leaf)),
+    )
 
 
-def _issue(run: Run, host: HostSession, leaf: Leaf) -> None:
-    token = _mint(run, leaf)
-    directory, certificate, key = map(shlex.quote, (leaf.directory, leaf.certificate, leaf.key))
-    script = f"""
-mkdir -p {directory} || exit 1
+def renewal_script(leaf: Leaf) -> str:
+    """The program on the leaf's host that renews it, and puts a new pair in its place."""
+    return f"{SCRIPTS}/renew-{stem(leaf)}"
+
+
+def _renewal(task: Task, run: Run, leaf: Leaf) -> str:
+    return render(
+        task,
+        "certificates/renew.sh.j2",
+        leaf=leaf,
+        stem=stem(leaf),
+        ca_url=ca_url(run.estate),
+        bundle=BUNDLE_FILE,
+        renew_before=go_duration(leaf.validity.before),
+    )
+
+
+def _units(task: Task, leaf: Leaf) -> tuple[Unit, Unit]:
+    name = f"phoenix-renew-{stem(leaf)}"
+    every, late = (f"{time.total_seconds():.0f}" for time in (looks_every(leaf), jitter(leaf)))
+    service = render(task, "certificates/renew.service.j2", leaf=leaf, script=renewal_script(leaf))
+    timer = render(task, "certificates/renew.timer.j2", leaf=leaf, every=every, jitter=late)
+    return Unit(f"{name}.service", service, enabled=None, active=None), Unit(f"{name}.timer", timer)
+
+
+def _with_tokens(run: Run, changes: list[Change], leaves: Iterable[Leaf]) -> list[Change]:
+    """Give every change that issues a leaf its script, with a token of its own."""
+    titles = {LeafFiles(leaf, run).title: leaf for leaf in leaves}
+    wanted = [titles[change.resource] for change in changes if change.verb == "issue"]
+    if not wanted:
+        return changes
+    if run.authority is None:
+        raise TaskFailedError("the estate's root is not known: deploy the authority first")
+    scripts = {
+        LeafFiles(leaf, run).title: f"({_issue_script(run, leaf, token)})"
+        for leaf, token in zip(wanted, _mint(run, wanted), strict=True)
+    }
+    return [replace(change, script=scripts.get(change.resource, change.script)) for change in changes]
+
+
+def _issue_script(run: Run, leaf: Leaf, token: str) -> str:
+    """Shell that makes key and certificate beside their place, and has them moved there together."""
+    following = shlex.quote(f"{leaf.directory}/.phoenix-next-{stem(leaf)}")
+    return f"""
 umask 077
-new=$(mktemp -d {directory}/.phoenix-XXXXXXXX) || exit 1
+next={following}
+rm -rf "$next" && mkdir -p "$next" || exit 1
 STEP_TOKEN={shlex.quote(token)}
 export STEP_TOKEN
-if timeout 60 step ca certificate {shlex.quote(leaf.dns[0])} "$new/crt" "$new/key" --force \
-    --ca-url {ca_url(run.estate)} --root {BUNDLE_FILE} &&
-  chown {leaf.owner} "$new/crt" "$new/key" &&
-  chmod 644 "$new/crt" && chmod {leaf.key_mode} "$new/key" && sync "$new/key" "$new/crt"
-then unset STEP_TOKEN; mv -fT "$new/key" {key} && mv -fT "$new/crt" {certificate} && rmdir "$new"
-else rm -rf "$new"; exit 1; fi
-{_tell(leaf)}
+timeout 60 step ca certificate {shlex.quote(leaf.dns[0])} "$next/crt" "$next/key" --force --kty EC --curve P-256 \
+  --not-after {go_duration(leaf.validity.lifetime)} --ca-url {ca_url(run.estate)} --root {BUNDLE_FILE} &&
+  chown {leaf.owner} "$next/crt" "$next/key" && chmod 644 "$next/crt" && chmod {leaf.key_mode} "$next/key" &&
+  sync "$next/key" "$next/crt" && touch "$next/complete" || {{ rm -rf "$next"; exit 1; }}
+unset STEP_TOKEN
+{renewal_script(leaf)} finish
 """
-    change = Change(f"certificate {leaf.certificate}", "issue", script=f"({script})")
-    done = host.run(apply_script([change]), 120)
-    check_applied([change], done.out, done.status, done.err)
-    host.forget()
 
 
-def _tell(leaf: Leaf) -> str:
-    """Tell a reader that already runs; one that does not will read the new files when it starts."""
-    if leaf.reload is None:
-        return "true"
-    verb, unit = leaf.reload
-    return f"if systemctl is-active --quiet {unit}; then timeout 60 systemctl {verb} {unit}; fi"
-
-
-def _mint(run: Run, leaf: Leaf) -> str:
-    """A one-time token for exactly the leaf's names, made in the authority's guest; it is never logged or shown."""
+def _mint(run: Run, leaves: list[Leaf]) -> list[str]:
+    """One-time tokens, each for exactly its leaf's names and usage; they are never logged or shown."""
     authority = run.estate.guest_with("step_ca").name
+    begin = "export PATH=/usr/local/bin:/usr/bin:/bin"
+    done = run.session(authority).run(
+        "\n".join((begin, *(f"{_mint_command(run, leaf)} || exit 1" for leaf in leaves))), 120
+    )
+    tokens = done.out.split()
+    if done.status or len(tokens) != len(leaves):
+        names = ", ".join(leaf.name for leaf in leaves)
+        raise TaskFailedError(f"{authority} gave no token for {names}: {done.err.strip()[-300:]}")
+    return tokens
+
+
+def _mint_command(run: Run, leaf: Leaf) -> str:
     names = " ".join(f"--san {shlex.quote(name)}" for name in (*leaf.dns, *leaf.ips))
-    script = (
-        f"export PATH=/usr/local/bin:/usr/bin:/bin\n"
-        f"{AS_STEP} step ca token {shlex.quote(leaf.dns[0])} {names} "
+    kid = f"--kid {shlex.quote(run.authority.provisioner)} " if run.authority and run.authority.provisioner else ""
+    return (
+        f"{AS_STEP} step ca token {shlex.quote(leaf.dns[0])} {names} --set usage={leaf.usage} {kid}"
         f"--provisioner {shlex.quote(run.estate.settings.ca.provisioner)} "
         f"--provisioner-password-file {STATE}/secrets/provisioner_password "
         f"--ca-url {ca_url(run.estate)} --root {STATE}/certs/root_ca.crt"
     )
-    done = run.session(authority).run(script)
-    if done.status or not done.out.strip():
-        raise TaskFailedError(f"{authority} gave no token for {leaf.name}: {done.err.strip()[-300:]}")
-    return done.out.strip()

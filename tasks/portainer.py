@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Command, Directory, File, Resource
-from phoenix.derive.certificates import client_leaf
+from phoenix.converge import Command, Directory, File, Resource, Unit
+from phoenix.derive.certificates import REGISTRATION_UNIT, client_leaf
 from phoenix.derive.flows import clients
 from phoenix.estate import Guest
 from phoenix.run import Run
@@ -35,11 +35,13 @@ def portainer_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         leaf=client_leaf(run.estate, agents[0][1], guest.name),
         agents=[{"name": host, "address": f"{run.estate.fqdn(service)}:{port}"} for host, service, port in agents],
     )
+    unit = render(task, "portainer/register-agents.service.j2", script=SCRIPT)
     register = f"timeout 90 {SCRIPT}"
     wait = f"for try in 1 2 3 4 5 6 7 8 9 10; do {register} && break; sleep 1; done; {register} --check"
     return (
         Directory("/usr/local/lib/phoenix"),
         File(SCRIPT, script, mode="0755"),
+        Unit(REGISTRATION_UNIT, unit, enabled=None, active=None),
         Command("agents known to Portainer", f"{register} --check", "registered", wait),
     )
 
