@@ -149,8 +149,9 @@ def _faults(
 
 
 def _names_differ(leaf: Leaf, certificate: x509.Certificate) -> Iterator[str]:
-    want, have = {*leaf.dns, *leaf.ips}, alternative_names(certificate)
-    missing, surplus = sorted(want - have), sorted(have - want)
+    dns, addresses = alternative_names(certificate)
+    missing = sorted((set(leaf.dns) - dns) | (set(leaf.ips) - addresses))
+    surplus = sorted((dns - set(leaf.dns)) | (addresses - set(leaf.ips)))
     if missing or surplus:
         parts = [f"missing {', '.join(missing)}"] if missing else []
         parts += [f"surplus {', '.join(surplus)}"] if surplus else []

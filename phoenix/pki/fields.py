@@ -29,13 +29,13 @@ def key_type(certificate: x509.Certificate) -> str:
     return type(key).__name__.removesuffix("PublicKey")
 
 
-def alternative_names(certificate: x509.Certificate) -> set[str]:
-    """DNS names and addresses of the subject alternative name (RFC 5280, section 4.2.1.6)."""
+def alternative_names(certificate: x509.Certificate) -> tuple[set[str], set[str]]:
+    """DNS names, and addresses, of the subject alternative name (RFC 5280, section 4.2.1.6)."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return set()
-    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+        return set(), set()
+    return set(names.get_values_for_type(x509.DNSName)), set(map(str, names.get_values_for_type(x509.IPAddress)))
 
 
 def usages(certificate: x509.Certificate) -> set[str]:

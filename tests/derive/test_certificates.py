@@ -63,7 +63,7 @@ def test_keys_are_for_their_owner() -> None:
         (server_leaf(example(), "internal_traefik_proxy"), ("reload", "nginx.service")),
         (server_leaf(example(), "portainer"), ("restart", "phoenix-container-portainer.service")),
         (server_leaf(example(), "portainer-agent"), ("reload", "nginx.service")),
-        (client_leaf(example(), "portainer-agent", "portainer"), None),
+        (client_leaf(example(), "portainer-agent", "portainer"), ("start", "phoenix-register-agents.service")),
     ],
 )
 def test_who_is_told(leaf: Leaf, told: tuple[str, str] | None) -> None:

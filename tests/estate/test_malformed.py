@@ -86,8 +86,12 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         ),
     ),
     "key of the authority": (
-        (("defaults", "    leaf_hours: 24", "    leaf_hour: 24"),),
-        (Says("defaults", "leaf_hour:", "ca.leaf_hour", "unknown key 'leaf_hour'; did you mean 'leaf_hours'?"),),
+        (("defaults", "    intermediate: 5y", "    intermediat: 5y"),),
+        (
+            Says(
+                "defaults", "intermediat:", "ca.intermediat", "unknown key 'intermediat'; did you mean 'intermediate'?"
+            ),
+        ),
     ),
     "key beside the settings": (
         (("defaults", "data:\n  zone", "platform: linux\ndata:\n  zone"),),
@@ -652,10 +656,50 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     ),
     # --- Settings
     "renewal never": (
-        (("defaults", "renew_before_hours: 8", "renew_before_hours: 24"),),
+        (("defaults", "renew_before: 3d", "renew_before: 168h"),),
+        (Says("defaults", "renew_before", "ca.leaf.renew_before", "renewal 7d before the end is never, with 7d to"),),
+    ),
+    "no duration": (
+        (("defaults", "lifetime: 7d", "lifetime: 7"), ("defaults", "root: 10y", "root: 10 years")),
+        (
+            Says("defaults", "lifetime: 7", "ca.leaf.lifetime", "7 is not valid: expected a duration such as 15m, 24h"),
+            Says("defaults", "root:", "ca.root", "'10 years' is not valid: expected a duration such as 15m, 24h"),
+        ),
+    ),
+    "leaf that outlives its intermediate": (
+        (("defaults", "lifetime: 7d", "lifetime: 6y"),),
+        (Says("defaults", "lifetime: 6y", "ca.leaf.lifetime", "6y would outlive the intermediate of 5y"),),
+    ),
+    "intermediate that outlives the root": (
+        (("defaults", "root: 10y", "root: 4y"),),
+        (Says("defaults", "intermediate", "ca.intermediate", "an intermediate of 5y would outlive its root of 4y"),),
+    ),
+    "lifetime that the authority refuses": (
+        (("defaults", "lifetime: 7d, renew_before: 3d", "lifetime: 4m"),),
+        (Says("defaults", "lifetime: 4m", "ca.leaf.lifetime", "signs nothing that lives less than 5m"),),
+    ),
+    "mesh that always renews": (
+        (("defaults", "lifetime: 30d", "lifetime: 20m"),),
+        (Says("defaults", "lifetime: 20m", "ca.mesh.lifetime", "Traefik renews certificates of 20m 20m before"),),
+    ),
+    "mesh that lives too long": (
+        (("defaults", "lifetime: 30d", "lifetime: 101d"),),
+        (Says("defaults", "lifetime: 101d", "ca.mesh.lifetime", "the mesh's certificates may live at most 100d"),),
+    ),
+    "lifetime of one certificate": (
+        (
+            (
+                "hosts",
+                "        tls: mutual\n",
+                "        tls: mutual\n        certificate: {lifetime: 1d, renew_before: 2d}\n",
+            ),
+        ),
         (
             Says(
-                "defaults", "renew_before", "ca.renew_before_hours", "renewal 24 h before the end is never, with leaves"
+                "hosts",
+                "certificate: {lifetime: 1d, renew_before",
+                "drphoenix.services.portainer-agent.certificate.renew_before",
+                "renewal 2d before the end is never",
             ),
         ),
     ),

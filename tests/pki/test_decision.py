@@ -1,174 +1,230 @@
-"""A leaf is replaced for exactly the reasons in the table, whatever else the host may say."""
+"""A leaf is kept, put right, renewed or replaced for exactly the reasons in the table, whatever the host may say."""
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from ipaddress import ip_address
+from datetime import timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phoenix.derive.certificates import Leaf
-from phoenix.pki.decision import Keep, Reissue, SeenLeaf, decide
+from phoenix.estate import Validity
+from phoenix.pki.authority import Bundle, SeenAuthority
+from phoenix.pki.decision import Decision, Keep, Reissue, Renew, SeenFile, SeenLeaf, Settle, decide
+from tests.pki.certificates import HOUR, NOW, certificate, public
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-BEFORE = 8 * HOUR
 NAMES = ("app.lab.test", "localhost")
 ADDRESSES = ("10.0.0.20", "127.0.0.1")
-LEAF = Leaf("app", "app", NAMES, ADDRESSES, "/tls/app.crt", "/tls/app.key")
-Key = ec.EllipticCurvePrivateKey
-
-
-@lru_cache
-def key(name: str) -> Key:
-    """A key, always the same for a name."""
-    assert name
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def name(text: str) -> x509.Name:
-    """A subject of one common name."""
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def certificate(
-    subject: str,
-    issuer: str,
-    *,
-    names: Iterable[str] = (),
-    addresses: Iterable[str] = (),
-    begin: timedelta = -HOUR,
-    end: timedelta = 23 * HOUR,
-) -> str:
-    """A certificate signed by the key of its issuer's name."""
-    builder = x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name(issuer))
-    builder = builder.public_key(key(subject).public_key()).serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(NOW + begin).not_valid_after(NOW + end)
-    general = [*map(x509.DNSName, names), *(x509.IPAddress(ip_address(address)) for address in addresses)]
-    if general:
-        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
-    return builder.sign(key(issuer), SHA256()).public_bytes(Encoding.PEM).decode()
-
-
-def public(subject: str) -> str:
-    """The public half of a key, as openssl prints it."""
-    return key(subject).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
+BOTH = ("server", "client")
+VALIDITY = Validity.model_validate({"lifetime": "24h", "renew_before": "8h"})
+LEAF = Leaf("app", "app", NAMES, ADDRESSES, "/tls/app.crt", "/tls/app.key", validity=VALIDITY)
+CLIENT = replace(LEAF, usage="client")
 
 ROOT = certificate("root", "root", end=10_000 * HOUR)
+NEXT_ROOT = certificate("next root", "next root", end=20_000 * HOUR)
 INTERMEDIATE = certificate("intermediate", "root", end=5_000 * HOUR)
+NEXT_INTERMEDIATE = certificate("next intermediate", "next root", end=5_000 * HOUR)
+AUTHORITY = SeenAuthority(Bundle((ROOT,)), INTERMEDIATE, "kid-1")
 
 
 def leaf(
+    *,
+    subject: str = "app",
     names: Iterable[str] = NAMES,
     addresses: Iterable[str] = ADDRESSES,
+    usages: Iterable[str] = BOTH,
     issuer: str = "intermediate",
+    provisioner: str = "kid-1",
     begin: timedelta = -HOUR,
-    end: timedelta = 23 * HOUR,
+    life: timedelta = 24 * HOUR,
+    above: str = INTERMEDIATE,
 ) -> str:
     """A leaf of the estate with its intermediate."""
-    own = certificate("app", issuer, names=names, addresses=addresses, begin=begin, end=end)
-    return own + INTERMEDIATE
+    fields = {"names": names, "addresses": addresses, "usages": usages}
+    own = certificate(subject, issuer, **fields, provisioner=provisioner, begin=begin, end=begin + life)
+    return own + above
 
 
-GOOD = SeenLeaf(leaf(), public("app"))
+GOOD = SeenLeaf(leaf(), public("app"), SeenFile("root:root", "0644"), SeenFile("root:root", "0600"))
+
+
+def seen(**different: object) -> SeenLeaf:
+    """A good leaf, but for something."""
+    return replace(GOOD, chain=leaf(**different))  # type: ignore[arg-type]  # the fields of leaf()
+
+
+ANOTHER = "it is signed by an intermediate that signs no more"
+WITHDRAWN = "the provisioner that it came from is withdrawn"
+ASTRAY = "it does not lead to the estate's root"
 
 
 @pytest.mark.parametrize(
-    ("seen", "reason"),
+    ("given_leaf", "decision"),
     [
-        (GOOD, None),
-        (replace(GOOD, public_key=f"\n{public('app')}\n"), None),
-        (replace(GOOD, chain=leaf(names=reversed(NAMES), addresses=reversed(ADDRESSES))), None),
-        (replace(GOOD, chain=GOOD.chain + ROOT if GOOD.chain else None), None),
-        (replace(GOOD, chain=leaf(end=BEFORE / 2)), None),
-        (SeenLeaf(None, None), "absent"),
-        (SeenLeaf(None, public("app")), "absent"),
-        (SeenLeaf("", public("app")), "absent"),
-        (replace(GOOD, chain="no certificate"), "unreadable"),
-        (replace(GOOD, chain=leaf()[:200]), "unreadable"),
-        (replace(GOOD, public_key=None), "its key is absent or unreadable"),
-        (replace(GOOD, public_key=""), "its key is absent or unreadable"),
-        (replace(GOOD, public_key=public("other")), "its key does not match"),
-        (replace(GOOD, chain=leaf(names=NAMES[:1])), "names differ: missing localhost"),
-        (replace(GOOD, chain=leaf(names=(*NAMES, "b.test"))), "names differ: surplus b.test"),
+        (GOOD, Keep()),
+        (replace(GOOD, public_key=f"\n{public('app')}\n"), Keep()),
+        (seen(names=reversed(NAMES), addresses=reversed(ADDRESSES)), Keep()),
+        (replace(GOOD, chain=f"{GOOD.chain}{ROOT}"), Keep()),
+        (replace(GOOD, certificate_file=None, key_file=None), Keep()),
+        # Nothing that could be kept
+        (SeenLeaf(None, None), Reissue("absent")),
+        (SeenLeaf(None, public("app")), Reissue("absent")),
+        (SeenLeaf("", public("app")), Reissue("absent")),
+        (replace(GOOD, chain="no certificate"), Reissue("unreadable")),
+        (replace(GOOD, chain=leaf()[:200]), Reissue("unreadable")),
+        # The key
+        (replace(GOOD, public_key=None), Reissue("its key is absent or unreadable")),
+        (replace(GOOD, public_key=""), Reissue("its key is absent or unreadable")),
+        (replace(GOOD, public_key=public("other")), Reissue("its key does not match")),
         (
-            replace(GOOD, chain=leaf(names=("old.test",), addresses=())),
-            "names differ: missing 10.0.0.20, 127.0.0.1, app.lab.test, localhost; surplus old.test",
+            replace(seen(subject="rsa app"), public_key=public("rsa app")),
+            Reissue("its key is RSA 2048, should be EC P-256"),
         ),
         (
-            replace(GOOD, chain=leaf(names=(), addresses=())),
-            "names differ: missing 10.0.0.20, 127.0.0.1, app.lab.test, localhost",
+            replace(seen(subject="p384 app"), public_key=public("p384 app")),
+            Reissue("its key is EC P-384, should be EC P-256"),
         ),
-        (replace(GOOD, chain=leaf(issuer="stranger")), "it does not lead to the estate's root"),
-        (replace(GOOD, chain=leaf().removesuffix(INTERMEDIATE)), "it does not lead to the estate's root"),
-        (replace(GOOD, chain=leaf(begin=-25 * HOUR, end=-HOUR)), "expired 2026-03-01 11:00 UTC"),
-        (replace(GOOD, chain=leaf(end=timedelta())), "expired 2026-03-01 12:00 UTC"),
         (
-            replace(GOOD, chain=leaf(begin=HOUR)),
-            "not valid before 2026-03-01 13:00 UTC: is a clock wrong?",
+            replace(GOOD, key_file=SeenFile("root:root", "0644")),
+            Reissue("its key could be read by everybody (mode 0644)"),
         ),
-        (replace(GOOD, chain=leaf(begin=timedelta(minutes=4))), None),
+        # Names, by kind
+        (seen(names=NAMES[:1]), Reissue("names differ: missing localhost")),
+        (seen(names=(*NAMES, "b.test")), Reissue("names differ: surplus b.test")),
+        (seen(addresses=ADDRESSES[:1]), Reissue("names differ: missing 127.0.0.1")),
         (
-            replace(GOOD, chain=leaf(end=BEFORE / 2 - timedelta(minutes=6))),
-            "3.9 h left, and it was not renewed in time",
+            seen(names=(*NAMES, "127.0.0.1"), addresses=ADDRESSES[:1]),
+            Reissue("names differ: missing 127.0.0.1; surplus 127.0.0.1"),
+        ),
+        (
+            seen(names=("old.test",), addresses=()),
+            Reissue("names differ: missing 10.0.0.20, 127.0.0.1, app.lab.test, localhost; surplus old.test"),
+        ),
+        (
+            seen(names=(), addresses=()),
+            Reissue("names differ: missing 10.0.0.20, 127.0.0.1, app.lab.test, localhost"),
+        ),
+        # Usage
+        (seen(usages=("server",)), Reissue("usage differs: is serverAuth")),
+        (seen(usages=()), Reissue("usage differs: is none")),
+        # Who signed it
+        (seen(issuer="stranger"), Reissue(ASTRAY)),
+        (seen(above=""), Reissue(ASTRAY)),
+        (seen(issuer="next intermediate", above=NEXT_INTERMEDIATE), Reissue(ASTRAY)),
+        (seen(provisioner="kid-0"), Reissue(WITHDRAWN)),
+        (seen(provisioner=""), Reissue(WITHDRAWN)),
+        # Time
+        (seen(begin=-25 * HOUR), Reissue("expired 2026-03-01 11:00 UTC")),
+        (seen(begin=-24 * HOUR), Reissue("expired 2026-03-01 12:00 UTC")),
+        (seen(begin=HOUR), Reissue("not valid before 2026-03-01 13:00 UTC: is a clock wrong?")),
+        (seen(begin=timedelta(minutes=4)), Keep()),
+        (seen(life=48 * HOUR), Reissue("it was made to live 2 d, the inventory says 1d")),
+        (seen(life=12 * HOUR), Reissue("it was made to live 12.0 h, the inventory says 1d")),
+        (seen(life=24 * HOUR + timedelta(minutes=1)), Keep()),
+        (seen(begin=-16 * HOUR), Renew("8.0 h left, renewed from 8h on")),
+        (seen(begin=-16 * HOUR + timedelta(minutes=1)), Keep()),
+        (seen(begin=-23.5 * HOUR), Renew("30 min left, renewed from 8h on")),
+        (
+            seen(above=certificate("intermediate", "root", end=HOUR)),
+            Reissue(ANOTHER),
+        ),
+        # The files
+        (
+            replace(GOOD, certificate_file=SeenFile("root:root", "0600")),
+            Settle("/tls/app.crt is root:root 0600, should be root:root 0644"),
+        ),
+        (
+            replace(GOOD, key_file=SeenFile("app:app", "0640")),
+            Settle("/tls/app.key is app:app 0640, should be root:root 0600"),
         ),
     ],
 )
-def test_decision(seen: SeenLeaf, reason: str | None) -> None:
-    """A leaf stays, or is issued anew for the reason in the table."""
-    decision = decide(LEAF, seen, ROOT, NOW, BEFORE)
-    assert decision == (Keep() if reason is None else Reissue(reason))
+def test_decision(given_leaf: SeenLeaf, decision: Decision) -> None:
+    """A leaf stays, or what is told in the table happens to it."""
+    assert decide(LEAF, given_leaf, AUTHORITY, NOW) == decision
 
 
-@pytest.mark.parametrize("anchor", ["", "none", certificate("other", "other")])
-def test_other_root(anchor: str) -> None:
-    """A leaf of another root does not stay, and none does while no root is known."""
-    decision = decide(LEAF, GOOD, anchor, NOW, BEFORE)
-    assert decision == Reissue("it does not lead to the estate's root")
+@pytest.mark.parametrize(
+    ("usages", "decision"),
+    [(("client",), Keep()), (BOTH, Reissue("usage differs: is clientAuth, serverAuth"))],
+)
+def test_client(usages: tuple[str, ...], decision: Decision) -> None:
+    """A client's leaf is good for nothing else."""
+    assert decide(CLIENT, seen(usages=usages), AUTHORITY, NOW) == decision
 
 
-def test_root_made_anew_with_its_key() -> None:
-    """A root that was only made valid for longer still stands above its leaves."""
-    assert decide(LEAF, GOOD, certificate("root", "root", end=99_999 * HOUR), NOW, BEFORE) == Keep()
+@pytest.mark.parametrize(
+    ("authority", "decision"),
+    [
+        (None, Reissue(ASTRAY)),
+        (SeenAuthority(Bundle((certificate("other", "other"),))), Reissue(ASTRAY)),
+        (SeenAuthority(Bundle((ROOT,))), Keep()),
+        (SeenAuthority(Bundle((ROOT, NEXT_ROOT)), INTERMEDIATE, "kid-1"), Keep()),
+        (SeenAuthority(Bundle((NEXT_ROOT, ROOT)), INTERMEDIATE, "kid-1"), Keep()),
+        (SeenAuthority(Bundle((ROOT, NEXT_ROOT)), NEXT_INTERMEDIATE, "kid-1"), Reissue(ANOTHER)),
+        (SeenAuthority(Bundle((NEXT_ROOT,)), NEXT_INTERMEDIATE, "kid-1"), Reissue(ASTRAY)),
+        (SeenAuthority(Bundle((ROOT,)), INTERMEDIATE, "kid-2"), Reissue(WITHDRAWN)),
+        (SeenAuthority(Bundle((certificate("root", "root", end=99_999 * HOUR),)), INTERMEDIATE, "kid-1"), Keep()),
+    ],
+)
+def test_rotation(authority: SeenAuthority | None, decision: Decision) -> None:
+    """While a root is rotated its leaves stay until another intermediate signs, and only while it is trusted."""
+    assert decide(LEAF, GOOD, authority, NOW) == decision
+
+
+def test_intermediate_that_ends_first() -> None:
+    """A leaf is due when what signed it ends soon, for then nobody accepts it any more."""
+    short = certificate("intermediate", "root", end=2 * HOUR)
+    authority = SeenAuthority(Bundle((ROOT,)), short, "kid-1")
+    assert decide(LEAF, seen(above=short), authority, NOW) == Renew("2.0 h left, renewed from 8h on")
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    begin=st.integers(-600, 600).map(lambda minutes: timedelta(minutes=minutes)),
-    life=st.integers(1, 3000).map(lambda minutes: timedelta(minutes=minutes)),
+    begin=st.integers(-2000, 600).map(lambda minutes: timedelta(minutes=minutes)),
+    life=st.sampled_from([24 * HOUR, 24 * HOUR + timedelta(minutes=1), 23 * HOUR, 25 * HOUR]),
     names=st.sets(st.sampled_from([*NAMES, "other.test"]), min_size=1),
+    usages=st.sets(st.sampled_from(BOTH)),
     own_key=st.booleans(),
     own_root=st.booleans(),
+    mode=st.sampled_from(["0600", "0640", "0644"]),
 )
-def test_any_leaf(*, begin: timedelta, life: timedelta, names: set[str], own_key: bool, own_root: bool) -> None:
-    """A leaf stays exactly if names, key, root and time are right; a reason says one that is not."""
-    issuer, subject = "intermediate" if own_root else "stranger", "app" if own_key else "other"
-    seen = SeenLeaf(leaf(sorted(names), issuer=issuer, begin=begin, end=begin + life), public(subject))
-    right = {
-        "its key does not match": own_key,
-        "names differ": names == set(NAMES),
-        "it does not lead to the estate's root": own_root,
-        "not valid before": begin <= timedelta(minutes=5),
-        "expired": begin + life > timedelta(),
-        "left, and it was not renewed in time": begin + life >= BEFORE / 2,
+def test_any_leaf(
+    *,
+    begin: timedelta,
+    life: timedelta,
+    names: set[str],
+    usages: set[str],
+    own_key: bool,
+    own_root: bool,
+    mode: str,
+) -> None:
+    """A leaf stays exactly if everything is right, and the reason that is given is one that holds."""
+    issuer = "intermediate" if own_root else "stranger"
+    chain = leaf(names=sorted(names), usages=sorted(usages), issuer=issuer, begin=begin, life=life)
+    key_file = SeenFile("root:root", mode)
+    given_leaf = replace(GOOD, chain=chain, public_key=public("app" if own_key else "other"), key_file=key_file)
+    faults = {
+        "its key does not match": not own_key,
+        "could be read by everybody": mode == "0644",
+        "names differ": names != set(NAMES),
+        "usage differs": usages != set(BOTH),
+        ASTRAY: not own_root,
+        "not valid before": begin > timedelta(minutes=5),
+        "expired": begin + life <= timedelta(),
+        "it was made to live": abs(life - 24 * HOUR) > timedelta(minutes=1),
     }
-    decision = decide(LEAF, seen, ROOT, NOW, BEFORE)
+    decision = decide(LEAF, given_leaf, AUTHORITY, NOW)
     if isinstance(decision, Reissue):
-        assert [wrong for wrong, good in right.items() if wrong in decision.reason and not good]
-    else:
-        assert all(right.values())
+        assert [fault for fault, holds in faults.items() if holds and fault in decision.reason]
+        return
+    assert not any(faults.values())
+    assert isinstance(decision, Renew) == (begin + life <= 8 * HOUR)
+    assert isinstance(decision, Settle) == (begin + life > 8 * HOUR and mode == "0640")
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # a broken one may be odd
@@ -180,4 +236,4 @@ def test_broken_bytes(position: int, value: int, key_text: str) -> None:
     raw = bytearray(b64decode(body.partition("-----END")[0]))
     raw[position % len(raw)] = value
     broken = f"{head}-----BEGIN CERTIFICATE-----\n{b64encode(raw).decode()}\n-----END CERTIFICATE-----\n"
-    assert isinstance(decide(LEAF, SeenLeaf(broken, key_text), ROOT, NOW, BEFORE), Keep | Reissue)
+    assert isinstance(decide(LEAF, SeenLeaf(broken, key_text), AUTHORITY, NOW), Keep | Reissue)

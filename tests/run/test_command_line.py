@@ -35,14 +35,14 @@ def test_malformed_inventory(tmp_path: Path) -> None:
     """The real command prints every problem with its place, on standard error, and gives 2."""
     copy = Copy(tmp_path)
     copy.edit("hosts", "memory: 1024", "memmory: 1024")
-    copy.edit("defaults", "renew_before_hours: 8", "renew_before_hours: 48")
+    copy.edit("defaults", "renew_before: 3d", "renew_before: 8d")
     done = runbook("deploy", "--inventory", str(copy.folder))
     assert done.returncode == 2
     assert done.stdout == ""
     lines = done.stderr.splitlines()
     assert lines[0] == "the inventory cannot be used, 2 to correct; nothing was touched:"
     assert lines[1].startswith(
-        f"{copy.file('defaults')}:{copy.line('defaults', 'renew_before')}: ca.renew_before_hours:"
+        f"{copy.file('defaults')}:{copy.line('defaults', 'renew_before')}: ca.leaf.renew_before:"
     )
     assert lines[2].startswith(f"{copy.file('hosts')}:{copy.line('hosts', 'memmory')}: step-ca.memmory: unknown key")
     assert len(lines) == 3
