@@ -10,7 +10,7 @@ import pytest
 from phoenix.derive.certificates import certificates, server_leaf
 from phoenix.derive.renewal import jitter, looks_every, stem
 from phoenix.estate import Validity
-from tests.estates import example
+from tests.inventories import example
 
 
 @pytest.mark.parametrize(
