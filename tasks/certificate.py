@@ -16,6 +16,7 @@ from phoenix.pki.decision import Keep, Reissue, Renew, SeenFile, SeenLeaf, decid
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.ca import AS_STEP, STATE, ca_url
+from tasks.clock import Clock
 from tasks.converging import BUNDLE_FILE, render, result, session
 
 SCRIPTS = "/usr/local/lib/phoenix"
@@ -84,8 +85,8 @@ def certificate_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     mounts = {mount.target for mount in getattr(run.estate.host(task.host.name), "mounts", ())}
     directories = dict.fromkeys(leaf.directory for leaf in leaves if leaf.directory not in mounts)
     return (
+        *((Clock(), Directory(SCRIPTS)) if leaves else ()),
         *(Directory(path, mode="0750") for path in directories),
-        *((Directory(SCRIPTS),) if leaves else ()),
         *(File(renewal_script(leaf), _renewal(task, run, leaf), mode="0755") for leaf in leaves),
         *(LeafFiles(leaf, run) for leaf in leaves),
         *(unit for leaf in leaves for unit in _units(task, leaf)),

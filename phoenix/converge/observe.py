@@ -44,7 +44,10 @@ class Unit:
 
 @dataclass
 class Observation:
-    """Answers by probe. What was asked and is not here does not exist."""
+    """Answers by probe. What was asked and is not here does not exist.
+
+    `at` is when the host was asked, by the controller's clock, in seconds since the epoch.
+    """
 
     asked: set[Probe] = field(default_factory=set)
     stats: dict[str, Stat] = field(default_factory=dict)
@@ -53,6 +56,7 @@ class Observation:
     units: dict[str, Unit] = field(default_factory=dict)
     listings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    at: float = 0.0
 
     def text(self, path: str) -> str | None:
         """The content of a file as text; None where there is none."""

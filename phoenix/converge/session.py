@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 from phoenix.connections.shell import Shell
@@ -35,13 +36,14 @@ class HostSession:
         if self.shell is None:
             return Observation(asked=needed)
         if not needed <= self._seen.asked:
-            asked = needed | self._expected | self._seen.asked
+            asked, now = needed | self._expected | self._seen.asked, time.time()
             done = self.shell.run(_with_path(observe_script(asked)), OBSERVE_SECONDS)
             self.round_trips += 1
             if done.status:
                 reason = done.err.strip() or f"exit status {done.status}"
                 raise ConnectionFailedError(f"{self.name}: its shell does not answer: {reason}")
             self._seen = read_observation(asked, done.out)
+            self._seen.at = now
         return self._seen
 
     def apply(self, changes: Sequence[Change]) -> None:
