@@ -20,7 +20,7 @@ class Clock:
         return (Probe("command", "clock", "date +%s"),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Refuse to go on where the clocks differ: what looks expired may be good, and what is made may not be valid."""
+        """Refuse to go on where the clocks differ: what looks expired may be good, what is made not yet valid."""
         said = seen.outputs.get("clock", "").strip()
         if not said or not seen.at:
             return ()
@@ -29,6 +29,6 @@ class Clock:
             return ()
         where = "ahead of" if ahead > timedelta() else "behind"
         raise TaskFailedError(
-            f"its clock is {left(abs(ahead))} {where} the controller's. One of the two is wrong, and certificates would "
-            "be judged by it: see `timedatectl` on both and set it right. Nothing was changed here"
+            f"its clock is {left(abs(ahead))} {where} the controller's. One of the two is wrong, and certificates "
+            "would be judged by it: see `timedatectl` on both and set it right. Nothing was changed here"
         )

@@ -144,8 +144,8 @@ def _faults(
     yield from _names_differ(leaf, certificate)
     if usages(certificate) != USAGES[leaf.usage]:
         yield f"usage differs: is {', '.join(sorted(usages(certificate))) or 'none'}"
-    yield from _issuer_faults(chain, authority)
     yield from _time_faults(leaf, chain, now)
+    yield from _issuer_faults(chain, authority)
 
 
 def _names_differ(leaf: Leaf, certificate: x509.Certificate) -> Iterator[str]:
