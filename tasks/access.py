@@ -131,7 +131,7 @@ def _node_problems(task: Task, hypervisor: Hypervisor, run: Run) -> Iterator[str
     except ConnectionFailedError as error:
         yield str(error)
         return
-    run.authority = seen_authority(*map(seen.text, published)) or run.authority
+    run.authority = seen_authority(run.estate, *map(seen.text, published)) or run.authority
     if missing := seen.outputs.get("missing commands", "").split():
         yield f"{hypervisor.name}: these commands are missing on the node: {', '.join(missing)}"
     if taken := seen.outputs.get("port 53", "").strip():

@@ -1,4 +1,4 @@
-"""The authority: its state is made if absent, verified if present, refused if partial, and never wiped."""
+"""The authority: its state is made if absent, verified if present, refused if partial or damaged, and never wiped."""
 
 from __future__ import annotations
 
@@ -6,31 +6,35 @@ from base64 import b64encode
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change, Command, Daemon, Observation, Probe, Resource, Unit, User
+from phoenix.converge import Daemon, Directory, File, Resource, Unit, User
+from phoenix.derive.certificates import certificates
 from phoenix.derive.flows import CA_PORT
 from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest
+from phoenix.estate.duration import go_duration
 from phoenix.pki.authority import SeenAuthority, read_bundle
+from phoenix.pki.caconfig import STATE, CaSettings, Signing, provisioner_key, read_config
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from tasks.converging import converge, render, session
+from tasks.authority_state import (
+    PUBLISHED_BUNDLE,
+    PUBLISHED_ISSUER,
+    SIGNING_ROOT,
+    USER,
+    CaConfig,
+    Judged,
+    Published,
+    State,
+    constraints,
+    judged,
+    published,
+)
+from tasks.converging import converge, render, result, session
 
-STATE = "/etc/step-ca/ssl"
-EXPORTED_ROOT = "phoenix_ca.crt"
-PUBLISHED_BUNDLE = "phoenix_ca_bundle.crt"
-PUBLISHED_ISSUER = "phoenix_ca_issuer.crt"
-USER, USER_ID = "step", 800
+USER_ID = 800
 AS_STEP = f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={STATE} STEPPATH={STATE}"
 """What a command of the authority's own user begins with."""
-NEEDED = (
-    "certs/root_ca.crt",
-    "certs/intermediate_ca.crt",
-    "secrets/intermediate_ca_key",
-    "secrets/password",
-    "secrets/provisioner_password",
-    "config/ca.json",
-)
-"""What the authority cannot be without; the root's key may have been taken offline."""
+SCRIPTS = "/usr/local/lib/phoenix"
+RELOAD = f"{SCRIPTS}/reload-step-ca"
 
 
 def ca_url(estate: Estate) -> str:
@@ -46,6 +50,13 @@ def ca_names(estate: Estate) -> tuple[str, ...]:
     return (*names, "localhost", "127.0.0.1", str(authority.address))
 
 
+def ca_settings(estate: Estate) -> CaSettings:
+    """What ca.json should say: names, and limits that allow every leaf and nothing longer."""
+    ca = estate.settings.ca
+    longest = max(ca.leaf.lifetime, *(leaf.validity.lifetime for leaf in certificates(estate)))
+    return CaSettings(ca_names(estate), CA_PORT, ca.provisioner, ca.leaf.lifetime, longest, ca.mesh.lifetime)
+
+
 def state_directory(estate: Estate, authority: Guest) -> str:
     """Where the authority's state lies on its hypervisor."""
     mount = next(mount for mount in authority.mounts if mount.target == STATE)
@@ -54,122 +65,104 @@ def state_directory(estate: Estate, authority: Guest) -> str:
 
 def exported_root(estate: Estate) -> str:
     """Where the root certificate is published on the authority's hypervisor."""
-    return f"{state_directory(estate, estate.guest_with('step_ca'))}/{EXPORTED_ROOT}"
+    return f"{state_directory(estate, estate.guest_with('step_ca'))}/{SIGNING_ROOT}"
 
 
 def published_files(estate: Estate) -> tuple[str, ...]:
-    """What the authority publishes on its hypervisor: its bundle, and what signs now."""
+    """What the authority's hypervisor can read of it: its bundle, what signs now, and its settings."""
     folder = state_directory(estate, estate.guest_with("step_ca"))
-    return f"{folder}/{PUBLISHED_BUNDLE}", f"{folder}/{PUBLISHED_ISSUER}"
+    return tuple(f"{folder}/{name}" for name in (PUBLISHED_BUNDLE, PUBLISHED_ISSUER, "config/ca.json"))
 
 
-def seen_authority(bundle: str | None, issuer: str | None) -> SeenAuthority | None:
-    """The authority by what it publishes; None where there is none yet."""
+def seen_authority(estate: Estate, bundle: str | None, issuer: str | None, config: str | None) -> SeenAuthority | None:
+    """The authority by what it publishes; None where there is none yet, or where its state must first be looked at."""
     try:
-        return SeenAuthority(read_bundle(bundle), issuer) if bundle else None
-    except ValueError as error:
-        raise TaskFailedError(f"the authority's {PUBLISHED_BUNDLE} cannot be used: {error}") from None
-
-
-class State:
-    """The authority's files: none, all, or a part, which is for a person to look at."""
-
-    def __init__(self, init: str) -> None:
-        self.init = init
-
-    def probes(self) -> tuple[Probe, ...]:
-        """Ask which files there are, and whether an earlier start was interrupted."""
-        listing = (
-            f"cd {STATE} && for f in {' '.join(NEEDED)} .init; do [ -e $f ] && echo $f; done; ls -A {STATE} | head -n 1"
-        )
-        return (Probe("command", "authority", listing),)
-
-    def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Make the state if there is none; refuse to touch a part of one."""
-        said = seen.outputs.get("authority", "").split()
-        present = [name for name in NEEDED if name in said]
-        if len(present) == len(NEEDED) and ".init" not in said:
-            return ()
-        if present and ".init" not in said:
-            missing = ", ".join(name for name in NEEDED if name not in present)
-            raise TaskFailedError(
-                f"the authority's state in {STATE} is partial: {missing} missing. Put the files back from a backup. "
-                "Nothing was changed: a new root would break every certificate at once"
-            )
-        return (Change(f"authority in {STATE}", "create", script=f"({self.init})"),)
+        provisioner = provisioner_key(read_config(config), estate.settings.ca.provisioner)
+        return SeenAuthority(read_bundle(bundle or ""), issuer, provisioner)
+    except ValueError:
+        return None
 
 
 def init_ca(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Bring up the authority and learn its root."""
-    found = converge(task, *ca_resources(task, run), dry_run=dry_run)
-    host = session(task)
-    if host.shell is None or task.is_dry_run(dry_run):
-        return found
-    if run.authority is None or found.changed:
-        read = host.run(f"cat {STATE}/{PUBLISHED_BUNDLE} && echo && cat {STATE}/{PUBLISHED_ISSUER}")
-        bundle, _, issuer = read.out.partition("\n\n")
-        run.authority = None if read.status else seen_authority(bundle, issuer)
-        if run.authority is None:
-            raise TaskFailedError(f"what the authority publishes in {STATE} cannot be read: {read.err.strip()}")
-    return found
+    """Bring up the authority and learn its anchors, what signs, and its provisioner."""
+    made = [
+        change
+        for resources in (state_resources(task, run), service_resources(task, run))
+        for change in getattr(converge(task, *resources, dry_run=dry_run), "changes", ())
+    ]
+    learn(task, run)
+    return result(task, made)
+
+
+def learn(task: Task, run: Run) -> None:
+    """Take over what the authority's state says now, for the tasks that follow."""
+    found = judged(session(task).observe(service_resources(task, run)))
+    if found:
+        run.authority = authority_of(found, run.estate)
+
+
+def authority_of(found: Judged, estate: Estate) -> SeenAuthority:
+    """The authority as others are to see it."""
+    texts = published(found.state, found.signs)
+    provisioner = provisioner_key(found.config, estate.settings.ca.provisioner)
+    return SeenAuthority(read_bundle(texts[PUBLISHED_BUNDLE]), texts[PUBLISHED_ISSUER], provisioner)
 
 
 def ca_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     """Everything that the authority's guest should have."""
-    estate = run.estate
-    ca = estate.settings.ca
-    unit = render(task, "step_ca/step-ca.service.j2", state=STATE, user=USER)
-    lifetime = f"{ca.mesh.hours}h0m0s"
-    claims = (
-        f'grep -o \'"\\(max\\|default\\)TLSCertDuration": *"[^"]*"\' {STATE}/config/ca.json | grep -c \'"{lifetime}"\''
-    )
-    durations = f"--x509-max-dur={ca.mesh.hours}h --x509-default-dur={ca.mesh.hours}h"
-    update = " && ".join(
-        f"{AS_STEP} step ca provisioner update {name} {durations} --ca-config {STATE}/config/ca.json"
-        for name in (ca.provisioner, "acme")
-    )
-    root = f"{STATE}/{EXPORTED_ROOT}"
-    names = ca_names(estate)
+    return (*state_resources(task, run), *service_resources(task, run))
+
+
+def state_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """The authority's user and its state."""
+    return (User(USER, USER_ID, STATE), State(_init_script(task, run.estate), run.estate, ca_settings(run.estate)))
+
+
+def service_resources(task: Task, run: Run, signs: Signing | None = None) -> tuple[Resource, ...]:
+    """The authority's settings, what it publishes, and its daemon; `signs` is given by the steps of a rotation."""
+    unit = render(task, "step_ca/step-ca.service.j2", state=STATE, user=USER, reload=RELOAD)
+    url = ca_url(run.estate)
+    name = ca_names(run.estate)[0]
+    ask = f"curl -fsS --cacert {STATE}/{PUBLISHED_BUNDLE} --resolve {name}:{CA_PORT}:127.0.0.1 {url}/health"
     return (
-        User(USER, USER_ID, STATE),
-        State(_init_script(task, estate)),
-        _published("root_ca.crt", EXPORTED_ROOT),
-        _published("root_ca.crt", PUBLISHED_BUNDLE),
-        _published("intermediate_ca.crt", PUBLISHED_ISSUER),
-        Command("lifetimes of leaves", claims, "4", f"{update} && {{ systemctl reload step-ca || true; }}"),
-        Daemon(
-            Unit("step-ca.service", unit),
-            probe=f"curl -fsS --cacert {root} --resolve {names[0]}:{CA_PORT}:127.0.0.1 {ca_url(estate)}/health",
-            on_change="restart",
-        ),
+        Directory(SCRIPTS),
+        File(RELOAD, render(task, "step_ca/reload.sh.j2", port=CA_PORT), mode="0755"),
+        Published(PUBLISHED_BUNDLE, signs),
+        Daemon(Unit("step-ca.service", unit), files=(CaConfig(ca_settings(run.estate), signs),), probe=ask, check=None),
+        Published(SIGNING_ROOT, signs),
+        Published(PUBLISHED_ISSUER, signs),
     )
 
 
-def _published(source: str, name: str) -> Command:
-    """A public copy of a certificate beside the state."""
-    origin, copy = f"{STATE}/certs/{source}", f"{STATE}/{name}"
-    question = f"cmp -s {origin} {copy} && stat -c %a {copy}"
-    return Command(f"published {name}", question, "644", f"install -m 644 -o {USER} -g {USER} {origin} {copy}")
+def provisioner_password(run: Run) -> str:
+    """Shell word for the file with the password of the token provisioner's key; a new key's has its id in the name."""
+    usual = f"{STATE}/secrets/provisioner_password"
+    if run.authority is None or run.authority.provisioner is None:
+        return usual
+    new = f"{usual}_{run.authority.provisioner}"
+    return f"$(if [ -e {new} ]; then echo {new}; else echo {usual}; fi)"
+
+
+def template_values(task: Task, estate: Estate) -> dict[str, str]:
+    """Templates of root and intermediate, which may sign for the estate's zones and networks alone, and lifetimes."""
+    domains, networks = constraints(estate)
+    values = {"domains": list(domains), "networks": list(map(str, networks))}
+    templates = {
+        f"{name}_template": b64encode(render(task, f"step_ca/{name}.tpl.j2", **values).encode()).decode()
+        for name in ("root", "intermediate")
+    }
+    ca = estate.settings.ca
+    lifetimes = {"root_life": go_duration(ca.root), "intermediate_life": go_duration(ca.intermediate)}
+    return {"state": STATE, "user": USER, "name": ca.name, **templates, **lifetimes}
 
 
 def _init_script(task: Task, estate: Estate) -> str:
-    """The script that makes the state; root and intermediate may sign for the estate's zones and networks alone."""
-    domains = [estate.zone, *estate.settings.alias_zones, "localhost"]
-    networks = [str(estate.settings.network.subnet), "127.0.0.0/8"]
-    templates = {
-        f"{name}_template": b64encode(
-            render(task, f"step_ca/{name}.tpl.j2", domains=domains, networks=networks).encode()
-        ).decode()
-        for name in ("root", "intermediate")
-    }
+    """The script that makes the state, or goes on where it was interrupted."""
     return render(
         task,
         "step_ca/init.sh.j2",
-        state=STATE,
-        user=USER,
-        name=estate.settings.ca.name,
         provisioner=estate.settings.ca.provisioner,
         names=ca_names(estate),
         port=CA_PORT,
-        **templates,
+        **template_values(task, estate),
     )

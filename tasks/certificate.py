@@ -12,10 +12,12 @@ from phoenix.converge import Change, Directory, File, Observation, Probe, Resour
 from phoenix.derive.certificates import Leaf, leaves_of
 from phoenix.derive.renewal import jitter, looks_every, stem
 from phoenix.estate.duration import go_duration
+from phoenix.pki.caconfig import STATE
 from phoenix.pki.decision import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide, utc_now
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.ca import AS_STEP, STATE, ca_url
+from tasks.authority_state import SIGNING_ROOT
+from tasks.ca import AS_STEP, ca_url, provisioner_password
 from tasks.clock import Clock
 from tasks.converging import BUNDLE_FILE, render, result, session
 
@@ -171,6 +173,6 @@ def _mint_command(run: Run, leaf: Leaf) -> str:
     return (
         f"{AS_STEP} step ca token {shlex.quote(leaf.dns[0])} {names} --set usage={leaf.usage} {kid}"
         f"--provisioner {shlex.quote(run.estate.settings.ca.provisioner)} "
-        f"--provisioner-password-file {STATE}/secrets/provisioner_password "
-        f"--ca-url {ca_url(run.estate)} --root {STATE}/certs/root_ca.crt"
+        f"--provisioner-password-file {provisioner_password(run)} "
+        f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
     )

@@ -82,7 +82,7 @@ class Daemon:
     """
 
     unit: Unit
-    files: tuple[File | Exclusive, ...] = ()
+    files: tuple[Resource, ...] = ()
     watched: tuple[File | Exclusive, ...] = ()
     check: str | None = None
     probe: str | None = None
