@@ -38,8 +38,7 @@ def desired(task: Task, run: Run) -> Iterator[Resource]:
         yield from software_resources(task, run)
         yield from storage_resources(task, run)
         yield from dns_resources(task, run)
-    if host.has("trusted_ca"):
-        yield from trust_resources(run)
+    yield from trust_resources(task, run)
     if not isinstance(host, Guest):
         return
     yield from software_resources(task, run)

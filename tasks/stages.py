@@ -40,7 +40,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         *(Stage("templates", (Step(create_guest, level),)) for level in _template_levels(estate)),
         Stage("guests", (Step(create_guest, guests),)),
         Stage("software", (Step(install_software, guests), Step(init_ca, group("step_ca")))),
-        Stage("trust", (Step(push_trust, group("trusted_ca")),)),
+        Stage("trust", (Step(push_trust, everyone),)),
         Stage("storage", (Step(mount_storage, guests),)),
         Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
         Stage(

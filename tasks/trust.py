@@ -1,68 +1,84 @@
-"""Trust: the estate's root in the system store of every host of `trusted_ca`, and in what reads the store once."""
+"""Trust: the estate's anchors wherever a host of `trusted_ca` reads them, and on no other host."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change, Directory, File, Observation, Probe, Resource
+from phoenix.converge import Change, Directory, Exclusive, File, Observation, Probe, Resource
+from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.authority import Bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.converging import ANCHOR_FILE, BUNDLE_FILE, converge
+from tasks.converging import BUNDLE_FILE, converge
+from tasks.trust_elsewhere import OtherStores
+from tasks.trust_readers import Readers
+from tasks.trust_store import MARK, SystemStore, interrupted
 
-STORE = "/etc/ssl/certs"
-BUNDLE = f"{STORE}/ca-certificates.crt"
-LINK = f"{STORE}/phoenix_ca.pem"
-
-# Does for one new root what update-ca-certificates(8) does for all 140, and leaves the same store; where the store is
-# not as expected, or held another root of ours, the distribution's own tool does it.
-ADD = f"""
-hash=$(openssl x509 -noout -subject_hash -in {ANCHOR_FILE}) || exit 1
-absent() {{ [ ! -e "$1" ] && [ ! -L "$1" ]; }}
-if [ -s {BUNDLE} ] && absent {LINK} && absent {STORE}/$hash.0 && ! grep -qxF "$(sed -n 3p {ANCHOR_FILE})" {BUNDLE}; then
-  ln -s {ANCHOR_FILE} {LINK} && ln -s phoenix_ca.pem {STORE}/$hash.0 || exit 1
-  cat {BUNDLE} {ANCHOR_FILE} >{BUNDLE}.new && chmod 644 {BUNDLE}.new && mv -f {BUNDLE}.new {BUNDLE} || exit 1
-  for hook in /etc/ca-certificates/update.d/*; do [ ! -x "$hook" ] || printf '+%s\\n' {LINK} | "$hook" || exit 1; done
-else
-  timeout 120 update-ca-certificates --fresh
-fi
-"""
-TRUSTED = f'[ "$(readlink {LINK})" = {ANCHOR_FILE} ] && grep -qxF "$(sed -n 3p {ANCHOR_FILE})" {BUNDLE} && echo trusted'
-RESTART_DOCKER = "if systemctl is-active --quiet docker; then systemctl restart docker; fi"
+CERTS_D = "/etc/docker/certs.d"
 
 
-class SystemTrust:
-    """The root's file and its place in the system store."""
+@dataclass(frozen=True)
+class Trust:
+    """The bundle and every store of a host, and those who must be told; a mark stands from beginning to end."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.file = File(ANCHOR_FILE, bundle.anchors[0])
+    bundle: Bundle
+
+    @property
+    def _file(self) -> File | Exclusive:
+        return File(BUNDLE_FILE, self.bundle.pem) if self.bundle.anchors else Exclusive(BUNDLE_FILE, ())
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for the file and for the store."""
-        return (*self.file.probes(), Probe("command", "trust", TRUSTED))
+        """Ask for all of it."""
+        readers = Readers().probes() if self.bundle.anchors else ()
+        parts: tuple[Resource, ...] = (SystemStore(self.bundle), self._file, OtherStores(self.bundle))
+        return (*readers, *(probe for part in parts for probe in part.probes()))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write the root, enter it into the store, and restart Docker, which reads the store only when it starts."""
-        written = self.file.changes(seen)
-        if not written and seen.outputs.get("trust", "").strip() == "trusted":
+        """First the bundle, then the stores, then the programs that read them."""
+        system = SystemStore(self.bundle)
+        bundle, store = self._file.changes(seen), system.changes(seen)
+        found = (*bundle, *store, *OtherStores(self.bundle).changes(seen))
+        if not found:
             return ()
-        return (
-            *written,
-            Change(f"trust store {STORE}", "update", "the estate's root is not in it", script=f"({ADD})"),
-            Change("docker", "restart", script=RESTART_DOCKER, guard=True),
-        )
+        again = interrupted(seen)
+        told = Readers().told(seen, store=bool(store), bundle=self._differs(seen) or again)
+        return (system.mark(seen), *found, *told, Change("trust", "update", script=f"rm -f {MARK}", guard=True))
+
+    def _differs(self, seen: Observation) -> bool:
+        return bool(self.bundle.anchors) and seen.text(BUNDLE_FILE) != self.bundle.pem
 
 
 def push_trust(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Make the host trust the estate's authority."""
-    if run.authority is None and not task.is_dry_run(dry_run):
+    """Make the host trust the estate's authority, or no longer if it is not in `trusted_ca`."""
+    host = run.estate.host(task.host.name)
+    if run.authority is None and host.has("trusted_ca") and not task.is_dry_run(dry_run):
         raise TaskFailedError("the estate's root is not known: deploy the authority first")
-    return converge(task, *trust_resources(run), dry_run=dry_run)
+    return converge(task, *trust_resources(task, run), dry_run=dry_run)
 
 
-def trust_resources(run: Run) -> tuple[Resource, ...]:
-    """What trust needs on a host; nothing can be said before there is a root."""
+def trust_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """What trust means on a host; nothing can be said of a host that is to trust before there is a root."""
+    host = run.estate.host(task.host.name)
+    if not host.has("trusted_ca"):
+        return (Trust(Bundle(())),)
     if run.authority is None:
         return ()
     bundle = run.authority.bundle
-    return (Directory("/etc/phoenix"), SystemTrust(bundle), File(BUNDLE_FILE, bundle.pem))
+    assert isinstance(host, Guest | Hypervisor)  # noqa: S101  # templates do not run
+    return (Directory("/etc/phoenix"), Trust(bundle), *_registries(run.estate, host, bundle))
+
+
+def _registries(estate: Estate, host: Guest | Hypervisor, bundle: Bundle) -> Iterator[Resource]:
+    """Registries of the estate that images come from: Docker reads their anchors at every pull."""
+    if not host.has("docker"):
+        return
+    zones = (estate.zone, *estate.settings.alias_zones)
+    images = [container.image for guest in estate.guests for container in guest.containers.values()]
+    names = sorted({image.partition("/")[0] for image in images if "/" in image})
+    inside = [name for name in names if name.endswith(tuple(f".{zone}" for zone in zones))]
+    files = tuple(File(f"{CERTS_D}/{name}/ca.crt", bundle.pem) for name in inside)
+    yield from files
+    yield from (Exclusive(f"{CERTS_D}/*.{zone}/ca.crt", tuple(file.path for file in files)) for zone in zones)

@@ -1,0 +1,67 @@
+# Trust stores beside the system's own. `find_stores` says which there are and what they hold of ours, one a line; the
+# others bring one store to what is wanted. An anchor is a word ALIAS=FILE. Places are patterns: no disk is searched.
+java_record() { printf '/var/lib/phoenix/java/%s' "$(printf %s "$1" | tr / _)"; }
+
+find_stores() {
+  for f in /usr/lib/jvm/*/lib/security/cacerts /usr/lib/jvm/*/jre/lib/security/cacerts /opt/*/lib/security/cacerts \
+    /opt/*/jre/lib/security/cacerts /opt/*/*/lib/security/cacerts /opt/*/*/jre/lib/security/cacerts; do
+    if [ -f "$f" ] && [ ! -L "$f" ] && java_tool "$f"; then
+      record=$(java_record "$f")
+      printf 'java|%s|%s\n' "$f" "$(sha256sum --status -c "$record" && sed -n 's/^# //p' "$record" || echo '?')"
+    fi
+  done
+  for f in /root/.pki/nssdb /home/*/.pki/nssdb /etc/pki/nssdb; do
+    if [ -f "$f/cert9.db" ]; then printf 'nss|%s|%s\n' "$f" "$(nss_names "$f" || echo '?')"; fi
+  done
+  for f in /usr/lib/python3*/*-packages /usr/local/lib/python3*/*-packages /root/*/lib/python3*/site-packages \
+    /opt/*/lib/python3*/site-packages /srv/*/lib/python3*/site-packages /home/*/*/lib/python3*/site-packages \
+    /opt/*/*/lib/python3*/site-packages /srv/*/*/lib/python3*/site-packages /home/*/*/*/lib/python3*/site-packages; do
+    if [ -f "$f/certifi/cacert.pem" ] && [ ! -L "$f/certifi/cacert.pem" ]; then echo "python|$f|"; break; fi
+  done
+  for f in /usr/bin/node /usr/bin/nodejs /usr/local/bin/node /opt/*/bin/node /root/.nvm/versions/node/*/bin/node \
+    /home/*/.nvm/versions/node/*/bin/node; do
+    if [ -x "$f" ]; then echo "node|$f|"; break; fi
+  done
+}
+
+java_tool() {
+  for keytool in "${1%/lib/security/cacerts}/bin/keytool" "${1%/jre/lib/security/cacerts}/bin/keytool" \
+    /usr/bin/keytool; do
+    [ ! -x "$keytool" ] || return 0
+  done
+  return 1
+}
+
+# serve_java CACERTS ANCHOR...: the record tells the next look what is in the store, since keytool takes a second.
+# The password is Java's own well-known one, and no secret.
+serve_java() {
+  cacerts=$1 names=
+  shift
+  java_tool "$cacerts" || return 1
+  in_java() { timeout 60 "$keytool" "$@" -keystore "$cacerts" -storepass changeit -noprompt; }
+  for held in $(in_java -list | sed -n 's/^\(phoenix_ca_[0-9a-f]*\),.*/\1/p'); do
+    in_java -delete -alias "$held" || return 1
+  done
+  for anchor; do
+    in_java -importcert -alias "${anchor%%=*}" -file "${anchor#*=}" || return 1
+    names="$names ${anchor%%=*}"
+  done
+  record=$(java_record "$cacerts")
+  mkdir -p "${record%/*}" && { echo "#$names" && sha256sum "$cacerts"; } >"$record"
+}
+
+nss_names() {
+  command -v certutil >/dev/null || return 1
+  timeout 10 certutil -L -d "sql:$1" | sed -n 's/^\(phoenix_ca_[0-9a-f]*\) .*/\1/p' | sort -u | tr '\n' ' '
+}
+
+# serve_nss DATABASE ANCHOR...
+serve_nss() {
+  database=sql:$1
+  command -v certutil >/dev/null || install_packages libnss3-tools || return 1
+  for held in $(nss_names "$1"); do timeout 10 certutil -D -d "$database" -n "$held" || return 1; done
+  shift
+  for anchor; do
+    timeout 10 certutil -A -d "$database" -n "${anchor%%=*}" -t C,, -i "${anchor#*=}" || return 1
+  done
+}

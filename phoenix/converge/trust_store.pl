@@ -1,0 +1,127 @@
+# The system store of Debian's ca-certificates, as update-ca-certificates(8) --fresh leaves it, for our anchors only.
+#   look NAME...              says what is wrong with the anchors that are wanted, and names those that are not
+#   settle +NAME... -NAME... =NAME...   brings the store to where the tool would: new or changed, gone, and as they were
+# An anchor NAME is the file NAME.crt below $own. Nothing but perl-base is used; of OpenSSL the subject's hash.
+use strict;
+my ($conf, $shared) = ("/etc/ca-certificates.conf", "/usr/share/ca-certificates");
+my ($own, $store, $hooks) = ("/usr/local/share/ca-certificates", "/etc/ssl/certs", "/etc/ca-certificates/update.d");
+my $bundle = "$store/ca-certificates.crt";
+my ($ours, $hashed) = (qr/^phoenix_ca(_[0-9a-f]{8})?$/, qr/^[0-9a-f]{8}\.[0-9]+$/);
+
+sub slurp { open(my $in, "<", $_[0]) or return ""; local $/; my $text = <$in>; defined $text ? $text : "" }
+sub entries { opendir(my $dir, $_[0]) or return (); grep { !/^\.\.?$/ } readdir $dir }
+sub below { map { my $path = "$_[0]/$_"; -d $path ? below($path) : /\.crt$/ && -f _ ? $path : () } entries($_[0]) }
+sub pem { my ($name) = $_[0] =~ m{([^/]*)$}; $name =~ s/(.)\.crt$/$1/; $name =~ tr/ (),/_==_/; "$name.pem" }
+
+my ($verb, @words) = @ARGV;
+my @lines = split /\n/, slurp($conf);
+my @certs = ((grep { -f } map { "$shared/$_" } grep { !/^$|^[#!]/ } @lines), sort(below($own)));
+my %links = map { $_ => readlink "$store/$_" } grep { -l "$store/$_" } entries($store);
+my %hashes;
+for (grep { /$hashed/ } sort keys %links) { push @{ $hashes{$links{$_}} }, $_ }
+
+sub is_ours { $_[0] =~ /^(.*)\.pem$/ && $1 =~ $ours }
+sub expected { join "", map { my $text = slurp($_); $text =~ /[^\n]\z/ ? "$text\n" : $text } @certs }
+
+sub look {
+    my %wanted = map { $_ => 1 } @_;
+    my $text = slurp($bundle);
+    for my $name (@_) {
+        my $anchor = slurp("$own/$name.crt");
+        my $times = () = $text =~ /\Q$anchor\E/g;
+        print "link $name\n" if ($links{"$name.pem"} || "") ne "$own/$name.crt";
+        print "bundle $name\n" if !$anchor || !$times;
+        print "hash $name\n" if !$hashes{"$name.pem"} && $times < 2;    # a second copy has the only hash link
+    }
+    my %seen = map { s/\.(pem|crt)$//r => 1 } (keys %links, entries($own));
+    print map { "stale $_\n" } grep { $_ =~ $ours && !$wanted{$_} } sort keys %seen;
+    print "length\n" if @_ && length(expected()) != length $text;
+}
+
+# Whether everything but our own anchors is as the tool leaves it, so that only they need be touched.
+sub is_expected {
+    my %listed = map { pem($_) => $_ } @certs;
+    for my $name (grep { !is_ours($_) } keys %listed) { return 0 if ($links{$name} || "") ne $listed{$name} }
+    for (grep { s/^!// } map { $_ } @lines) { return 0 if exists $links{pem($_)} }
+    for my $name (grep { !is_ours($_) } keys %links) {
+        next if $name =~ $hashed && is_ours($links{$name});
+        return 0 if !-e "$store/$name";
+        return 0 if $links{$name} =~ m{^(\Q$shared\E|\Q$own\E)} && !$listed{$name};
+    }
+    for my $name (grep { /\.(pem|crt|cer|crl)$/ && !is_ours($_) && -f "$store/$_" } entries($store)) {
+        return 0 if $name ne "ca-certificates.crt" && @{ $hashes{$name} || [] } != 1;
+    }
+    -s $bundle && in_order();
+}
+
+# Whether certificates of others that share a hash are numbered by their names, as the tool does from scratch.
+sub in_order {
+    my %targets;
+    my @foreign = grep { /$hashed/ && !is_ours($links{$_}) } keys %links;
+    for (sort @foreign) { push @{ $targets{ substr $_, 0, 8 } }, $links{$_} }
+    for my $hash (keys %targets) {
+        my @names = @{ $targets{$hash} };
+        return 0 if "@names" ne "@{[sort @names]}" || !$links{"$hash.$#names"};
+    }
+    1;
+}
+
+sub hash_links {
+    my (%wanted, %count);
+    for my $name (sort map { "$_.pem" } @_) {
+        (my $anchor = "$own/$name") =~ s/pem$/crt/;
+        my ($hash) = qx(openssl x509 -noout -subject_hash -in $anchor) =~ /^([0-9a-f]{8})$/;
+        $hash or die "$anchor is no certificate\n";
+        $wanted{ $hash . "." . ($count{$hash}++ || 0) } = $name;
+    }
+    return %wanted;
+}
+
+sub link_to {
+    my ($to, $new, $name) = ($_[0], "$store/.phoenix-link", "$store/$_[1]");
+    unlink $new;
+    symlink($to, $new) && rename($new, $name) or die "$name: $!\n";
+}
+
+sub write_bundle {
+    open(my $out, ">", "$bundle.new") or die "$bundle.new: $!\n";
+    print $out expected() and close $out and chmod 0644, "$bundle.new" or die "$bundle.new: $!\n";
+    rename("$bundle.new", $bundle) or die "$bundle: $!\n";
+    system("/sbin/restorecon", $bundle) if -x "/sbin/restorecon";
+}
+
+sub tell_hooks {
+    my @told = @_;
+    chdir $store;
+    for my $hook (split /\n/, -d $hooks ? qx(run-parts --test -- $hooks) : "") {
+        open(my $in, "|-", $hook) or die "$hook: $!\n";
+        print $in map { "$_\n" } @told;
+        close $in or die "$hook ended with " . ($? >> 8) . "\n";
+    }
+}
+
+sub by_the_tool {
+    unlink "$bundle.new";    # what a killed one left, this one would append to
+    my $said = qx(timeout 120 update-ca-certificates --fresh 2>&1);
+    print $said;
+    die "update-ca-certificates failed\n" if $? || $said =~ /^E: /m;
+    tell_hooks(@_) if @_;
+}
+
+sub settle {
+    my (@new, @gone, @same);
+    for (@_) { my $name = substr $_, 1; push @{ /^\+/ ? \@new : /^-/ ? \@gone : \@same }, $name }
+    my @wanted = (@new, @same);
+    my @minus = map { "-$store/$_.pem" } sort @gone;
+    my %hash = hash_links(@wanted);
+    my %shared = map { substr($_, 0, 8) => 1 } grep { /$hashed/ && !is_ours($links{$_}) } keys %links;
+    return by_the_tool(@minus) if grep({ $shared{ substr $_, 0, 8 } } keys %hash) || !is_expected();
+    my %new = map { $_ => 1 } @new, grep { ($links{"$_.pem"} || "") ne "$own/$_.crt" } @wanted;
+    my %wanted = (%hash, map { ("$_.pem" => "$own/$_.crt") } @wanted);
+    for (sort keys %wanted) { link_to($wanted{$_}, $_) if ($links{$_} || "") ne $wanted{$_} }
+    for (keys %links) { unlink "$store/$_" if !$wanted{$_} && (is_ours($_) || /$hashed/ && is_ours($links{$_})) }
+    write_bundle();
+    tell_hooks((map { "+$store/$_.pem" } sort keys %new), @minus);
+}
+
+$verb eq "look" ? look(@words) : settle(@words);

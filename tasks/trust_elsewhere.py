@@ -1,0 +1,80 @@
+"""Trust stores beside the system's own: Java's, NSS's, and the environment that Python's certifi and Node listen to."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+from phoenix.converge import Change, Exclusive, File, Observation, Probe
+from phoenix.converge.files import SYSTEMD
+from phoenix.pki.authority import Bundle
+from tasks.converging import BUNDLE_FILE
+from tasks.trust_store import BUNDLE, SystemStore, anchor_file
+
+FUNCTIONS = files("phoenix.converge").joinpath("trust_elsewhere.sh").read_text("utf-8")
+PYTHON = {"REQUESTS_CA_BUNDLE": BUNDLE, "SSL_CERT_FILE": BUNDLE}
+NODE = {"NODE_EXTRA_CA_CERTS": BUNDLE_FILE}
+MANAGER = f"{SYSTEMD.removesuffix('/system')}/system.conf.d/phoenix-trust.conf"
+ENVIRONMENT_FILES = ("/etc/profile.d/phoenix-trust.sh", "/etc/environment.d/90-phoenix-trust.conf", MANAGER)
+
+
+@dataclass(frozen=True)
+class _Found:
+    kind: str
+    path: str
+    holds: frozenset[str]
+
+
+@dataclass(frozen=True)
+class OtherStores:
+    """Every further store of the host with exactly the anchors; a store that is not there is not made."""
+
+    bundle: Bundle
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask which there are, what they hold, and for the files of the environment."""
+        look = Probe("command", "other stores", f"{FUNCTIONS}\nfind_stores")
+        return (look, *(Probe(kind, path) for path in ENVIRONMENT_FILES for kind in ("listing", "content", "stat")))
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Serve each store that holds other anchors of ours, and settle the environment."""
+        lines = [line.split("|") for line in seen.outputs.get("other stores", "").splitlines()]
+        found = [_Found(kind, path, frozenset(holds.split())) for kind, path, holds in lines]
+        return (*self._databases(found), *self._environment(found, seen))
+
+    @property
+    def _anchors(self) -> dict[str, str]:
+        names = SystemStore(self.bundle).names
+        prints = self.bundle.fingerprints
+        return {f"phoenix_ca_{print_[:8]}": anchor_file(name) for name, print_ in zip(names, prints, strict=True)}
+
+    def _databases(self, found: list[_Found]) -> Iterator[Change]:
+        anchors = self._anchors
+        words = " ".join(f"{alias}={path}" for alias, path in anchors.items())
+        for store in found:
+            unknown_and_unwanted = not anchors and "?" in store.holds
+            if store.kind in ("java", "nss") and store.holds != anchors.keys() and not unknown_and_unwanted:
+                script = f"({FUNCTIONS}\nserve_{store.kind} {shlex.quote(store.path)} {words})"
+                yield Change(f"trust store {store.path}", "update", "its anchors of the estate differ", script=script)
+
+    def _environment(self, found: list[_Found], seen: Observation) -> Iterator[Change]:
+        kinds = {store.kind for store in found}
+        values = (PYTHON if "python" in kinds else {}) | (NODE if "node" in kinds else {})
+        if not self.bundle.anchors or not values:
+            changes = [change for path in ENVIRONMENT_FILES for change in Exclusive(path, ()).changes(seen)]
+        else:
+            changes = [change for file in environment_files(values) for change in file.changes(seen)]
+        yield from changes
+        if any(change.resource == f"file {MANAGER}" for change in changes):
+            yield Change("systemd", "reload", script="systemctl daemon-reload", guard=True)
+
+
+def environment_files(values: dict[str, str]) -> tuple[File, ...]:
+    """Variables for shells, for users' services, and for the system's services."""
+    shell = "".join(f"export {name}={value}\n" for name, value in values.items())
+    users = "".join(f"{name}={value}\n" for name, value in values.items())
+    pairs = " ".join(f'"{name}={value}"' for name, value in values.items())
+    contents = (shell, users, f"[Manager]\nDefaultEnvironment={pairs}\n")
+    return tuple(File(path, content) for path, content in zip(ENVIRONMENT_FILES, contents, strict=True))

@@ -1,0 +1,97 @@
+"""The system store of Debian's ca-certificates: our anchors in it, and none that were withdrawn."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+
+from phoenix.converge import Change, File, Observation, Probe
+from phoenix.converge.units import BEGUN
+from phoenix.pki.authority import Bundle
+from tasks.converging import ANCHOR_FILE
+
+PROGRAM = files("phoenix.converge").joinpath("trust_store.pl").read_text("utf-8")
+FOLDER, _, FIRST = ANCHOR_FILE.removesuffix(".crt").rpartition("/")
+STORE = "/etc/ssl/certs"
+BUNDLE = f"{STORE}/ca-certificates.crt"
+MARK = f"{BEGUN}/trust"
+"""Outlives a change of trust that was interrupted, and names the anchors that it was to remove."""
+
+
+@dataclass(frozen=True)
+class SystemStore:
+    """Exactly these anchors of ours in the store; none of them where the host is to trust nothing of the estate."""
+
+    bundle: Bundle
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What the anchors are called in the store: the first one always the same, others by their fingerprint."""
+        return tuple(f"{FIRST}_{print_[:8]}" if number else FIRST for number, print_ in enumerate(self._prints))
+
+    @cached_property
+    def _prints(self) -> tuple[str, ...]:
+        return self.bundle.fingerprints
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """One file an anchor."""
+        return tuple(File(anchor_file(name), pem) for name, pem in zip(self.names, self.bundle.anchors, strict=True))
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the files, what an interrupted run left, and everything else in one go."""
+        look = f"perl -e {shlex.quote(PROGRAM)} look {' '.join(self.names)}"
+        return (
+            Probe("content", MARK),
+            Probe("command", "system store", look),
+            *(probe for file in self.files for probe in file.probes()),
+        )
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Write and remove files of anchors, then bring links, hash links and bundle to what they say."""
+        written = [change for file in self.files for change in file.changes(seen)]
+        new = [n for n, file in zip(self.names, self.files, strict=True) if seen.text(file.path) != file.content]
+        wrong = self._wrong(seen)
+        if not (written or wrong or interrupted(seen)):
+            return ()
+        gone = self._gone(seen)
+        removal = [
+            Change(f"file {path}", "remove", "the anchor is withdrawn", script=f"rm -f {path}")
+            for path in map(anchor_file, gone)
+        ]
+        told = [("+" if name in new or interrupted(seen) else "=") + name for name in self.names]
+        settle = f"perl -e {shlex.quote(PROGRAM)} settle {' '.join((*told, *(f'-{name}' for name in gone)))}"
+        reason = self._reason(new, gone, wrong)
+        return (*written, *removal, Change(f"trust store {STORE}", "update", reason, script=settle))
+
+    def _wrong(self, seen: Observation) -> list[str]:
+        return seen.outputs.get("system store", "").splitlines()
+
+    def _gone(self, seen: Observation) -> list[str]:
+        stale = [line.removeprefix("stale ") for line in self._wrong(seen) if line.startswith("stale ")]
+        return sorted({*stale, *(seen.text(MARK) or "").split()} - set(self.names))
+
+    def _reason(self, new: list[str], gone: list[str], wrong: list[str]) -> str:
+        if new:
+            return "an anchor of the estate is not in it" if len(new) == 1 else "anchors of the estate are not in it"
+        if gone:
+            return "a withdrawn anchor is in it"
+        return f"it is damaged ({'; '.join(wrong)})" if wrong else "an earlier run was interrupted"
+
+    def mark(self, seen: Observation) -> Change:
+        """Note that a change of trust has begun, and which anchors it removes."""
+        names = " ".join(self._gone(seen))
+        script = f"mkdir -p {BEGUN} && printf '%s\\n' '{names}' >{MARK}"
+        return Change("trust", "update", script=script, guard=True)
+
+
+def anchor_file(name: str) -> str:
+    """The file of an anchor."""
+    return f"{FOLDER}/{name}.crt"
+
+
+def interrupted(seen: Observation) -> bool:
+    """Tell whether an earlier change of trust did not come to its end."""
+    return MARK in seen.contents
