@@ -11,7 +11,7 @@ from tasks.converging import converge, program
 
 BASE = ("ca-certificates", "curl", "openssl")
 PROGRAMS = (("step_cli", "step"), ("step_ca", "step"), ("step_ca", "step-ca"), ("traefik", "traefik"))
-FEATURES = {"docker": ("docker.io",), "nginx": ("nginx",), "portainer_agent": ("nginx",)}
+FEATURES = {"docker": ("docker.io",), "nginx": ("nginx",), "portainer_agent": ("nginx",), "traefik": ("nftables",)}
 
 
 def install_software(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:

@@ -108,7 +108,7 @@ def decide(leaf: Leaf, seen: SeenLeaf, authority: SeenAuthority | None, now: dat
         return Reissue("unreadable")
     if reason:
         return Reissue(reason)
-    end = _end(chain)
+    end = chain_end(chain)
     if end - now <= leaf.validity.before:
         return Renew(f"{left(end - now)} left, renewed from {spell_duration(leaf.validity.before)} on")
     wrong = _wrong_files(leaf, seen)
@@ -160,7 +160,7 @@ def _names_differ(leaf: Leaf, certificate: x509.Certificate) -> Iterator[str]:
 
 def _issuer_faults(chain: list[x509.Certificate], authority: SeenAuthority | None) -> Iterator[str]:
     anchors = authority.bundle.anchors if authority else ()
-    if not any(_leads_to(chain, anchor) for anchor in anchors):
+    if not any(leads_to(chain, anchor) for anchor in anchors):
         yield "it does not lead to the estate's root"
     if authority and authority.issuer:
         issuer = x509.load_pem_x509_certificate(authority.issuer.encode())
@@ -170,7 +170,8 @@ def _issuer_faults(chain: list[x509.Certificate], authority: SeenAuthority | Non
         yield "the provisioner that it came from is withdrawn"
 
 
-def _leads_to(chain: list[x509.Certificate], anchor: str) -> bool:
+def leads_to(chain: list[x509.Certificate], anchor: str) -> bool:
+    """Tell whether each certificate was signed by the next, and the last by the anchor (PEM)."""
     try:
         root = x509.load_pem_x509_certificate(anchor.encode())
         above = [certificate for certificate in chain[1:] if certificate != root]
@@ -182,7 +183,7 @@ def _leads_to(chain: list[x509.Certificate], anchor: str) -> bool:
 
 
 def _time_faults(leaf: Leaf, chain: list[x509.Certificate], now: datetime) -> Iterator[str]:
-    begin, end = chain[0].not_valid_before_utc, _end(chain)
+    begin, end = chain[0].not_valid_before_utc, chain_end(chain)
     if end <= now:
         yield f"expired {end:%Y-%m-%d %H:%M} UTC"
     if now < begin - FAST_CLOCK:
@@ -192,7 +193,7 @@ def _time_faults(leaf: Leaf, chain: list[x509.Certificate], now: datetime) -> It
         yield f"it was made to live {left(lifetime)}, the inventory says {spell_duration(leaf.validity.lifetime)}"
 
 
-def _end(chain: list[x509.Certificate]) -> datetime:
+def chain_end(chain: list[x509.Certificate]) -> datetime:
     """When the chain ceases to be valid: with the first of its certificates that ends."""
     return min(certificate.not_valid_after_utc for certificate in chain)
 

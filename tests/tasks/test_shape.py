@@ -14,7 +14,8 @@ import tasks
 
 VERBS = {
     "apply", "check", "configure", "create", "deploy", "destroy", "init", "install", "issue", "mount", "observe",
-    "prepare", "prove", "push", "register", "remove", "renew", "reset", "serve", "settle", "start", "stop", "write",
+    "prepare", "prove", "push", "register", "remove", "renew", "replace", "reset", "serve", "settle", "start", "stop",
+    "write",
 }  # fmt: skip
 
 
