@@ -6,6 +6,7 @@ mkdir -p /run/lock && exec 9>/run/lock/phoenix && flock -w 240 9 || {
   echo 'another run of Phoenix is still at work on this host' >&2
   exit 96
 }
+rm -rf /run/phoenix.????????
 work=$(mktemp -d /run/phoenix.XXXXXXXX) || exit 97
 trap 'rm -rf "$work"' EXIT
 trap 'restore >/dev/null 2>&1; exit 98' HUP INT TERM
@@ -43,10 +44,11 @@ restore() {
   systemctl daemon-reload
 }
 
-# put PATH USER:GROUP MODE BASE64: an atomic write; owner and mode come before the content.
+# put PATH USER:GROUP MODE BASE64: an atomic write; owner and mode come before the content. The new file's name follows
+# from the old one's, so that what a script that was killed left behind is replaced by the next one.
 put() {
-  folder=$(dirname "$1")
-  save "$1" && mkdir -p "$folder" && new=$(mktemp "$folder/.phoenix-XXXXXXXX") || return 1
+  folder=$(dirname "$1") new=$(dirname "$1")/.$(basename "$1").phoenix-new
+  save "$1" && mkdir -p "$folder" && rm -f "$new" && (umask 077 && set -C && : >"$new") || return 1
   if chown "$2" "$new" && chmod "$3" "$new" && { [ "$4" = = ] || printf %s "$4" | base64 -d >"$new"; } && sync "$new"
   then mv -fT "$new" "$1"; else rm -f "$new"; return 1; fi
 }

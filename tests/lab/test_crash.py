@@ -1,0 +1,97 @@
+"""Killed after each of its side effects in turn, the work is taken up again and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab import bench
+from tests.lab.crash import kill_after_each
+from tests.lab.edited import inventory
+
+pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(600)]
+
+EDGE = "/etc/nginx/ssl/internal_traefik_proxy"
+RENEWAL = "phoenix-renew-internal-traefik-proxy.service"
+PAIR = (
+    'same() { [ "$(openssl x509 -in $1 -noout -pubkey)" = "$(openssl pkey -in $2 -pubout $3)" ] || '
+    "{ echo $1 and $2 are no pair; exit 1; }; }\n"
+)
+LEFTOVERS = "ls -A {folder} | grep -E '^[.]phoenix|phoenix-new|phoenix-back' || true"
+
+
+def converged(target: str) -> None:
+    """A further run ends well, and the one after it finds nothing to do."""
+    assert bench.deploy("--target", target).status == 0
+    again = bench.deploy("--target", target)
+    assert again.status == 0, again.output
+    assert again.changes == []
+
+
+def edge_is_whole() -> None:
+    """The edge's pair belongs together and verifies, nothing half done lies beside it, and the edge presents it."""
+    bundle = "/etc/phoenix/phoenix_ca_bundle.crt"
+    script = f"{PAIR} same {EDGE}.crt {EDGE}.key && openssl verify -CAfile {bundle} -untrusted {EDGE}.crt {EDGE}.crt"
+    bench.said("nginx-gateway", script)
+    assert bench.said("nginx-gateway", LEFTOVERS.format(folder="/etc/nginx/ssl")) == ""
+    shown = "echo | openssl s_client -connect 127.0.0.1:443 -servername nginx.internal.thinkheads.ai 2>/dev/null"
+    serial = bench.said("nginx-gateway", f"{shown} | openssl x509 -noout -serial")
+    assert serial == bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial")
+
+
+def test_init() -> None:
+    """The authority's state is made whole, with one root, wherever its making is cut off."""
+    state = "/etc/step-ca/ssl"
+    bench.said("step-ca", f"systemctl stop step-ca && mkdir /root/kept && mv {state}/* /root/kept/")
+    try:
+        killed = kill_after_each("step-ca", lambda: bench.deploy("--target", "step-ca"))
+        converged("step-ca")
+        password = f"-passin file:{state}/secrets/password"
+        bench.said(
+            "step-ca",
+            f"{PAIR} cd {state} && same certs/root_ca.crt secrets/root_ca_key '{password}' && "
+            f"same certs/intermediate_ca.crt secrets/intermediate_ca_key '{password}' && "
+            "openssl verify -CAfile certs/root_ca.crt certs/intermediate_ca.crt && "
+            "cmp certs/root_ca.crt phoenix_ca.crt && cmp certs/root_ca.crt phoenix_ca_bundle.crt",
+        )
+        assert bench.said("step-ca", LEFTOVERS.format(folder=state)) == ""
+        roots = (
+            f"find {state} -type f -exec grep -l 'BEGIN CERT' {{}} + | xargs -n1 openssl x509 -noout -subject_hash -in"
+        )
+        assert len(set(bench.said("step-ca", f"{roots} | sort -u").split())) == 2, "a root and an intermediate"
+    finally:
+        bench.said(
+            "step-ca",
+            f"systemctl stop step-ca; rm -rf {state}/* {state}/.init && mv /root/kept/* {state}/ && rmdir /root/kept",
+        )
+        bench.deploy()
+    assert len(killed) > 15
+    assert bench.deploy().record["changed"] == 0
+
+
+def test_issue() -> None:
+    """A leaf is issued, and its reader told, wherever issuing is cut off."""
+    bench.said("nginx-gateway", f"mv {EDGE}.crt {EDGE}.key /root/")
+    killed = kill_after_each("nginx-gateway", lambda: bench.deploy("--target", "nginx-gateway"))
+    converged("nginx-gateway")
+    edge_is_whole()
+    bench.said("nginx-gateway", "rm /root/internal_traefik_proxy.*")
+    assert len(killed) > 6
+
+
+def test_renew(tmp_path: Path) -> None:
+    """A leaf is renewed, and its reader told, wherever its renewal is cut off."""
+    always_due = ("leaf: {lifetime: 7d, renew_before: 3d}", "leaf: {lifetime: 7d, renew_before: 604798s}")
+    edited = bench.deploy(
+        "--target", "nginx-gateway", "--inventory", str(inventory(tmp_path, always_due, file="defaults.yaml"))
+    )
+    assert edited.status == 0, edited.output
+    before = bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial")
+    try:
+        killed = kill_after_each("nginx-gateway", lambda: bench.inside("nginx-gateway", f"systemctl start {RENEWAL}"))
+        edge_is_whole()
+        assert bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial") != before
+    finally:
+        converged("nginx-gateway")
+    assert len(killed) > 6
