@@ -23,6 +23,8 @@ CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 GOOD, HOST_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 Chain = Callable[[Estate], Sequence[Stage]]
 Closing = Callable[[Estate, RunRecord], Iterable[str]]
+Report = Callable[[Estate, frozenset[str], RunRecord], int]
+"""What a run says instead of the table of changes, from the estate, its targets and its record; gives the status."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class _Prepared:
     scope: Scope
 
 
-def execute(options: Options, chain: Chain, closing: Closing | None = None) -> int:
+def execute(options: Options, chain: Chain, closing: Closing | None = None, report: Report | None = None) -> int:
     """Run a chain of stages; gives the exit status. Nothing is touched when the inventory or the options are wrong."""
     out, err = Console(), Console(stderr=True)
     try:
@@ -61,18 +63,21 @@ def execute(options: Options, chain: Chain, closing: Closing | None = None) -> i
     except (AccessError, ArtifactError) as error:
         return _refuse(err, "the run cannot begin; nothing was touched:", error, HOST_FAILED)
     record = RunRecord()
-    interrupted = _take(prepared, chain, record, Progress(out, diff=options.diff, dry_run=options.dry_run))
-    summary(out, record, [host.name for host in prepared.estate.hosts()], dry_run=options.dry_run)
+    progress = Progress(err if report else out, diff=options.diff, dry_run=options.dry_run)
+    interrupted = _take(prepared, chain, record, progress)
+    if report is None:
+        summary(out, record, [host.name for host in prepared.estate.hosts()], dry_run=options.dry_run)
     if options.json:
         record.write(options.json)
     if interrupted:
         title = "stopped by Ctrl-C or SIGTERM: steps that had begun were finished, a further run goes on from here"
         return _refuse(err, title, "", INTERRUPTED)
-    if record.failed:
-        return HOST_FAILED
-    for line in closing(prepared.estate, record) if closing and not options.dry_run else ():
-        out.print(line, soft_wrap=True, highlight=False, markup=False)
-    return GOOD
+    if report:
+        return report(prepared.estate, prepared.scope.targets, record)
+    if not record.failed and closing and not options.dry_run:
+        for line in closing(prepared.estate, record):
+            out.print(line, soft_wrap=True, highlight=False, markup=False)
+    return HOST_FAILED if record.failed else GOOD
 
 
 def _prepare(options: Options) -> _Prepared:

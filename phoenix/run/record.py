@@ -63,6 +63,10 @@ class RunRecord:
         """Hosts on which a task failed, or that were left out because of one that did."""
         return [name for name, records in self.hosts.items() if any(record.error for record in records)]
 
+    def errors(self) -> dict[str, str]:
+        """What went wrong, by host."""
+        return {name: "; ".join(r.error for r in self.hosts[name] if r.error) for name in self.failed}
+
     def did(self, task: str) -> bool:
         """Tell whether a task of that name was run, and nowhere failed."""
         records = [record for records in self.hosts.values() for record in records if record.task == task]
