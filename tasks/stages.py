@@ -7,6 +7,7 @@ from phoenix.estate import Estate, Template
 from phoenix.run import Stage, Step, everyone, group, guests, hypervisors
 from phoenix.run.stage import Selector
 from tasks.access import check_access
+from tasks.audit import Audit
 from tasks.base import install_software
 from tasks.ca import init_ca
 from tasks.certificate import issue_certificates
@@ -64,6 +65,14 @@ def destruction(estate: Estate) -> tuple[Stage, ...]:
         preflight(),
         Stage("guests", (Step(destroy_guest, guests),)),
         *(Stage("templates", (Step(destroy_guest, level),)) for level in templates),
+    )
+
+
+def inspection(audit: Audit) -> tuple[Stage, ...]:
+    """A look at every host that runs, which changes nothing."""
+    return (
+        Stage("hypervisors", (Step(audit.observe_guests, hypervisors, for_others=True),)),
+        Stage("audit", (Step(audit.observe_certificates, everyone),)),
     )
 
 
