@@ -17,6 +17,7 @@ from phoenix.pki.castate import (
     KEYS,
     NEEDED,
     RESTORING,
+    ROOT_KEY,
     SeenState,
     damage,
     outgrown,
@@ -24,6 +25,7 @@ from phoenix.pki.castate import (
     too_old,
 )
 from phoenix.pki.decision import utc_now
+from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 
 USER = "step"
@@ -34,9 +36,29 @@ WAYS_OUT = (
 )
 
 
+class StateQuestions:
+    """What there is of the authority, for tasks that only look."""
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the state."""
+        return state_probes()
+
+    def changes(self, _seen: Observation) -> tuple[Change, ...]:
+        """Change nothing."""
+        return ()
+
+
+def look(run: Run) -> Judged:
+    """The authority's state as it is now; an error if there is none."""
+    found = judged(run.session(run.estate.guest_with("step_ca").name).observe([StateQuestions()]))
+    if found is None:
+        raise TaskFailedError("there is no authority yet: deploy it first")
+    return found
+
+
 def state_probes() -> tuple[Probe, ...]:
     """Ask for what a judgement of the state needs: what is there, public things, and public halves of keys."""
-    there = " ".join(dict.fromkeys((*NEEDED, *BEGUN, RESTORING, *CERTIFICATES, *KEYS)))
+    there = " ".join(dict.fromkeys((*NEEDED, *BEGUN, RESTORING, *CERTIFICATES, *KEYS, ROOT_KEY)))
     listing = f"cd {STATE} && for f in {there}; do if [ -d $f ] || [ -s $f ]; then echo $f; fi; done"
     return (
         Probe("command", "authority", listing),

@@ -124,6 +124,9 @@ def service_resources(task: Task, run: Run, signs: Signing | None = None) -> tup
     url = ca_url(run.estate)
     name = ca_names(run.estate)[0]
     ask = f"curl -fsS --cacert {STATE}/{PUBLISHED_BUNDLE} --resolve {name}:{CA_PORT}:127.0.0.1 {url}/health"
+    if signs:
+        only = f"-partial_chain -no-CApath -no-CAstore -CAfile {STATE}/{signs.certificate} -verify_return_error"
+        ask += f" && openssl s_client -connect 127.0.0.1:{CA_PORT} {only} </dev/null"
     return (
         Directory(SCRIPTS),
         File(RELOAD, render(task, "step_ca/reload.sh.j2", port=CA_PORT), mode="0755"),

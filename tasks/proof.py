@@ -38,6 +38,13 @@ def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Result
     """Ask for every route whose host did not fail; one that does not answer in time fails the run."""
     if task.is_dry_run(dry_run):
         return result(task, [])
+    if silent := silent_routes(task, run, BUNDLE_FILE):
+        raise TaskFailedError(f"routes that do not answer: {silent}")
+    return result(task, [])
+
+
+def silent_routes(task: Task, run: Run, anchors: str) -> str:
+    """Ask for every route whose host did not fail, trusting the file of anchors; says which did not answer."""
     estate = run.estate
     edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
     limit = SHORT_SECONDS if run.failed else PROOF_SECONDS
@@ -48,12 +55,11 @@ def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Result
         for name in route.hosts
         for via in (edge, mesh)
     ]
-    script = SCRIPT.format(limit=limit, bundle=BUNDLE_FILE, asks="\n".join(asks))
+    script = SCRIPT.format(limit=limit, bundle=anchors, asks="\n".join(asks))
     done = session(task).run(script, limit + 20)
-    if done.status or done.out.strip():
-        silent = "; ".join(done.out.strip().splitlines()) or done.err.strip()
-        raise TaskFailedError(f"routes that do not answer: {silent}")
-    return result(task, [])
+    if not done.status and not done.out.strip():
+        return ""
+    return "; ".join(done.out.strip().splitlines()) or done.err.strip()
 
 
 def answering(estate: Estate) -> list[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from phoenix.derive.certificates import certificates
 from phoenix.estate import Estate, Template
+from phoenix.pki.rotation import Kind
 from phoenix.run import Stage, Step, everyone, group, guests, hypervisors
+from phoenix.run.command import Chain
 from phoenix.run.stage import Selector
 from tasks.access import check_access
 from tasks.audit import Audit
+from tasks.authority_checks import check_independence, check_trust
 from tasks.base import install_software
 from tasks.ca import init_ca
 from tasks.certificate import issue_certificates
@@ -15,13 +18,25 @@ from tasks.dns import serve_dns
 from tasks.docker import deploy_stacks, mount_storage
 from tasks.firewall import apply_cluster_firewall, apply_guest_firewall, prepare_cluster_sets
 from tasks.guest import create_guest, destroy_guest
+from tasks.mesh_certificates import renew_mesh_certificates
 from tasks.nginx import configure_nginx
 from tasks.observe import observe_host
 from tasks.portainer import register_agents
 from tasks.proof import prove_routes
+from tasks.rotation import (
+    announce_next,
+    prepare_next,
+    remove_next,
+    revert_authority,
+    settle_authority,
+    switch_authority,
+    withdraw_next,
+    withdraw_previous,
+)
 from tasks.storage import prepare_storage
 from tasks.traefik import configure_traefik
 from tasks.trust import push_trust
+from tasks.trust_authority import observe_authority
 
 
 def deployment(estate: Estate) -> tuple[Stage, ...]:
@@ -55,6 +70,58 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         Stage("portainer", (Step(register_agents, group("portainer")),)),
         Stage("firewall", (Step(apply_guest_firewall, guests), Step(apply_cluster_firewall, hypervisors))),
         Stage("proof", (Step(prove_routes, hypervisors),)),
+    )
+
+
+def rotation(rotated: Kind, root_key: str | None) -> Chain:
+    """A new root or intermediate: made, trusted everywhere, then in use, and only then is the old one let go."""
+    return lambda _estate: (
+        preflight(),
+        Stage("next", (Step(prepare_next(rotated, root_key), group("step_ca")),)),
+        Stage("announcement", (Step(announce_next, group("step_ca")),)),
+        Stage("trust", (Step(push_trust, group("trusted_ca")),)),
+        Stage("trusted", (Step(check_trust, group("trusted_ca")),)),
+        Stage("switch", (Step(switch_authority, group("step_ca")),)),
+        *_reissue(),
+        Stage("withdrawal", (Step(withdraw_previous, group("step_ca")),)),
+        Stage("distrust", (Step(push_trust, group("trusted_ca")),)),
+        Stage("settling", (Step(settle_authority, group("step_ca")),)),
+        Stage("proof", (Step(prove_routes, hypervisors),)),
+    )
+
+
+def way_back(_estate: Estate) -> tuple[Stage, ...]:
+    """The same in the other direction, from wherever a rotation stands, as long as the old root is trusted."""
+    return (
+        preflight(),
+        Stage("switch", (Step(revert_authority, group("step_ca")),)),
+        Stage("trust", (Step(push_trust, group("trusted_ca")),)),
+        *_reissue(),
+        Stage("withdrawal", (Step(withdraw_next, group("step_ca")),)),
+        Stage("distrust", (Step(push_trust, group("trusted_ca")),)),
+        Stage("settling", (Step(remove_next, group("step_ca")),)),
+        Stage("proof", (Step(prove_routes, hypervisors),)),
+    )
+
+
+def _reissue() -> tuple[Stage, ...]:
+    """Everything signed by what signs now, and proved to depend on nothing else."""
+    return (
+        Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
+        Stage("mesh", (Step(renew_mesh_certificates, group("traefik")),)),
+        Stage("independence", (Step(check_independence, _who_depends),)),
+    )
+
+
+def _who_depends(estate: Estate) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*hypervisors(estate), *holders_of_leaves(estate), *group("traefik")(estate))))
+
+
+def trust_distribution(_estate: Estate) -> tuple[Stage, ...]:
+    """The anchors that the authority publishes, on every host."""
+    return (
+        Stage("authority", (Step(observe_authority, hypervisors, for_others=True),)),
+        Stage("trust", (Step(push_trust, everyone),)),
     )
 
 

@@ -18,6 +18,7 @@ NEEDED = (OLD_ROOT, *OLD_PAIR, "secrets/password", "secrets/provisioner_password
 """What the authority cannot be without; the root's key may have been taken offline."""
 CERTIFICATES = (OLD_ROOT, OLD_PAIR[0], NEXT_ROOT, NEXT_PAIR[0])
 KEYS = (OLD_PAIR[1], NEXT_PAIR[1])
+ROOT_KEY = "secrets/root_ca_key"
 BEGUN = (".init", ".reset")
 """Marks of what a further run brings to its end: making the state, and archiving one that was given up."""
 RESTORING = ".restore"
@@ -36,6 +37,16 @@ class SeenState:
     def absent(self) -> bool:
         """Tell whether there is no state at all."""
         return not any(path in self.present for path in (*NEEDED, RESTORING))
+
+    @property
+    def root_is_online(self) -> bool:
+        """Tell whether the root's key is on the authority."""
+        return ROOT_KEY in self.present
+
+    @property
+    def root_public(self) -> str:
+        """The public key of the root on its usual place."""
+        return public_pem(x509.load_pem_x509_certificate(self.certificates[OLD_ROOT].encode()))
 
     @property
     def begun(self) -> bool:

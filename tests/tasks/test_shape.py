@@ -13,9 +13,9 @@ import pytest
 import tasks
 
 VERBS = {
-    "apply", "check", "configure", "create", "deploy", "destroy", "init", "install", "issue", "mount", "observe",
-    "prepare", "prove", "push", "register", "remove", "renew", "replace", "reset", "serve", "settle", "start", "stop",
-    "write",
+    "announce", "apply", "check", "configure", "create", "deploy", "destroy", "export", "init", "install", "issue",
+    "mount", "observe", "prepare", "prove", "push", "register", "remove", "renew", "replace", "reset", "restore",
+    "revert", "revoke", "seal", "serve", "settle", "start", "stop", "switch", "withdraw", "write",
 }  # fmt: skip
 
 

@@ -1,0 +1,63 @@
+"""Rotate the authority's keys: `python runbooks/rotate.py [--lab] --root | --intermediate [--back] --yes`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
+
+from phoenix.pki.sealed import SealError
+from phoenix.run.command import Options, execute
+from phoenix.run.passphrase import read_sealed
+from tasks.stages import rotation, way_back
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def rotate(
+    *,
+    root: Annotated[bool, typer.Option("--root", help="A new root, and an intermediate of it.")] = False,
+    intermediate: Annotated[bool, typer.Option("--intermediate", help="A new intermediate of the same root.")] = False,
+    back: Annotated[bool, typer.Option("--back", help="Take back a rotation that has begun.")] = False,
+    root_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The root's key, if it was taken offline.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Yes, rotate.")] = False,
+    lab: Annotated[bool, typer.Option("--lab", help="Rotate in the embedded lab.")] = False,
+    inventory: Annotated[Path | None, typer.Option(metavar="DIR", help="The inventory.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record of the run.")] = None,
+) -> None:
+    """Replace a key of the authority without a gap: trust first, then use, and the old one goes when nothing needs it.
+
+    Stopped or killed at any point, the same command goes on from there.
+    """
+    if root == intermediate:
+        raise typer.BadParameter("say either --root or --intermediate")
+    if not (yes or typer.confirm(_question(root=root, back=back))):
+        raise typer.Exit(2)
+    options = Options(inventory, lab=lab, json=json)
+    if back:
+        sys.exit(execute(options, way_back))
+    try:
+        key = read_sealed(root_key).decode() if root_key else None
+    except SealError as error:
+        typer.echo(f"Nothing was touched: {error}", err=True)
+        raise typer.Exit(2) from None
+    sys.exit(execute(options, rotation("root" if root else "intermediate", key)))
+
+
+def _question(*, root: bool, back: bool) -> str:
+    what = "root" if root else "intermediate"
+    if back:
+        return f"Take back the rotation of the {what}, and issue again what it has issued?"
+    return f"Replace the authority's {what}, and issue every certificate anew?"
+
+
+if __name__ == "__main__":
+    app()
