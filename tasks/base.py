@@ -5,6 +5,7 @@ from __future__ import annotations
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Packages, Resource
+from phoenix.derive.certificates import leaves_of
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Run
 from tasks.converging import converge, program
@@ -24,7 +25,9 @@ def software_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     host = run.estate.host(task.host.name)
     if isinstance(host, Hypervisor):
         stored = any(guest.persistent_storage for guest in run.estate.guests if guest.hypervisor == host.name)
-        return (Packages(("dnsmasq-base", *(("nfs-kernel-server",) if stored else ()))),)
+        served = Packages(("dnsmasq-base", *(("nfs-kernel-server",) if stored else ())))
+        has_leaf = bool(leaves_of(run.estate, host.name))
+        return (served, *((program("step", run.artifacts.get("step")),) if has_leaf else ()))
     wanted = [*BASE] if host.has("base_setup") else ["ca-certificates"]
     for feature, packages in FEATURES.items():
         wanted += packages if host.has(feature) else ()

@@ -12,13 +12,15 @@ from typing import Literal
 
 from phoenix.derive.flows import clients as flow_clients
 from phoenix.derive.names import service_names
-from phoenix.estate import USUAL, Estate, Guest, Validity
+from phoenix.estate import USUAL, Estate, Guest, Hypervisor, Validity
 
 Usage = Literal["server", "client"]
 EDGE_DIRECTORY = "/etc/nginx/ssl"
 DEFAULT_DIRECTORY = "/etc/phoenix/tls"
 REGISTRATION_UNIT = "phoenix-register-agents.service"
 """Gives Portainer, which keeps a copy of its own, the client certificate that is on its host."""
+WEB_UNIT = "phoenix-web-certificate.service"
+"""Gives a hypervisor's web server, which keeps a copy of its own, the certificate that is on its host."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,11 @@ class Leaf:
 
 def certificates(estate: Estate) -> tuple[Leaf, ...]:
     """Every leaf that the estate needs, by host and name."""
-    found = [_edge(estate), *(leaf for guest in estate.guests for leaf in _of_services(estate, guest))]
+    found = [
+        _edge(estate),
+        *(web_leaf(estate, hypervisor) for hypervisor in estate.hypervisors if hypervisor.web_certificate),
+        *(leaf for guest in estate.guests for leaf in _of_services(estate, guest)),
+    ]
     return tuple(sorted(found, key=lambda leaf: (leaf.host, leaf.name)))
 
 
@@ -69,6 +75,21 @@ def server_leaf(estate: Estate, service: str) -> Leaf:
 def client_leaf(estate: Estate, service: str, client: str) -> Leaf:
     """The leaf that a client shows to a service with mutual TLS."""
     return next(leaf for leaf in leaves_of(estate, client) if leaf.name == f"{service}-client")
+
+
+def web_leaf(estate: Estate, hypervisor: Hypervisor) -> Leaf:
+    """The leaf that a hypervisor's web server presents, if it is to; no service's name has an underscore."""
+    name = f"{hypervisor.name}_web"
+    return Leaf(
+        name=name,
+        host=hypervisor.name,
+        dns=(estate.fqdn(hypervisor.node),),
+        ips=(str(hypervisor.address),),
+        certificate=f"{DEFAULT_DIRECTORY}/{name}.crt",
+        key=f"{DEFAULT_DIRECTORY}/{name}.key",
+        validity=estate.settings.ca.leaf,
+        reload=("start", WEB_UNIT),
+    )
 
 
 def _edge(estate: Estate) -> Leaf:

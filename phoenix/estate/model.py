@@ -195,7 +195,7 @@ class Host(Strict):
 
 
 class Hypervisor(Host):
-    """A Proxmox VE node."""
+    """A Proxmox VE node; with `web_certificate` its web server presents a certificate of the estate's authority."""
 
     address: IPv4Address
     node: Label
@@ -204,6 +204,7 @@ class Hypervisor(Host):
     guest_storage: AbsolutePath
     vm_storage: AbsolutePath
     datasets: dict[Annotated[str, StringConstraints(pattern=DATASET_PATTERN)], Dataset] = {}
+    web_certificate: bool = False
 
 
 class Machine(Host):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from phoenix.derive.certificates import Leaf, certificates, client_leaf, leaves_of, server_leaf
+from phoenix.derive.flows import flows
+from phoenix.derive.names import records
 from phoenix.estate import Service
 from tests.estates import estate, guest
 from tests.inventories import example
@@ -83,6 +85,25 @@ def test_two_agents() -> None:
         "agent-one-client": "/data/portainer/certs/portainer-server-client.crt",
         "agent-two-client": "/data/portainer/certs/agent-two-client.crt",
     }
+
+
+def test_web_certificate_of_a_hypervisor() -> None:
+    """A hypervisor has a leaf if it is asked for: for names that the zone has, and its web server is told."""
+    small = estate()
+    node = small.hypervisors[0]
+    assert leaves_of(small, node.name) == ()
+    asked = small.model_copy(update={"hypervisors": (node.model_copy(update={"web_certificate": True}),)})
+    (leaf,) = leaves_of(asked, node.name)
+    assert (leaf.dns, leaf.ips) == (("node.lab.test",), ("10.0.0.2",))
+    assert {(record.name, record.lan) for record in records(asked)} >= {("node.lab.test", node.address)}
+    assert (leaf.usage, leaf.owner, leaf.key_mode) == ("server", "root:root", "0600")
+    assert (leaf.certificate, leaf.key) == ("/etc/phoenix/tls/pve_web.crt", "/etc/phoenix/tls/pve_web.key")
+    assert leaf.reload == ("start", "phoenix-web-certificate.service")
+
+
+def test_hypervisor_reaches_the_authority() -> None:
+    """A hypervisor that trusts the authority may connect to it, which is where its certificate comes from."""
+    assert ("ca", "pve", (9000,)) in {(flow.dest, flow.source, flow.ports) for flow in flows(estate())}
 
 
 def test_clients_by_group() -> None:

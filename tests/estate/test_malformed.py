@@ -66,6 +66,13 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "    node: phoenix\n", "    node: phoenix\n    memory: 4096\n"),),
         (Says("hosts", "node: phoenix\n    memory: 4096", "pve.memory", "unknown key 'memory'; known"),),
     ),
+    "web certificate without trust": (
+        (
+            ("hosts", "    node: phoenix\n", "    node: phoenix\n    web_certificate: true\n"),
+            ("hosts", "groups: [hypervisor, trusted_ca]", "groups: [hypervisor]"),
+        ),
+        (Says("hosts", "web_certificate: true", "pve.web_certificate", "add the group 'trusted_ca'"),),
+    ),
     "key of a group": (
         (("groups", "model_server:\n  data:", "model_server:\n  dta:"),),
         (Says("groups", "dta:", "model_server.dta", "unknown key 'dta'; did you mean 'data'?"),),

@@ -1,4 +1,4 @@
-"""Whether a guest can do what its groups say of it."""
+"""Whether a host can do what its groups say of it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ AUTHORITY_STATE = "/etc/step-ca/ssl"
 
 def features(estate: Estate, sources: Sources) -> Found:
     """Groups bring the groups and the storage that they need."""
+    for hypervisor in estate.hypervisors:
+        if hypervisor.web_certificate and not hypervisor.has("trusted_ca"):
+            message = "the certificate comes from the estate's authority: add the group 'trusted_ca'"
+            yield sources.problem(hypervisor.name, ("web_certificate",), message)
     for guest in estate.guests:
         for feature in guest.groups:
             for needed in NEEDS.get(feature, ()):
