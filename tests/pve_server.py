@@ -28,7 +28,7 @@ OLDER = ("pve-8.4.trim.json.gz", "pve-9.1.3.trim.json.gz")
 class Server:
     """fakepve on a loop of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, presented: tuple[str, str] | None = None) -> None:
         certificate, key, der = certs.make_cert(str(folder))
         self.fingerprint = ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest())
         self.pve: Any = FakePve(host="127.0.0.1", port=0)
@@ -39,15 +39,15 @@ class Server:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.call(self.pve.start(certificate, key))
+        self.call(self.pve.start(*(presented or (certificate, key))))
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Do something on the server's loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
 
-    def access(self, **other: str) -> ApiAccess:
-        """How to reach it; words may be exchanged for wrong ones."""
-        given = {
+    def access(self, **other: str | None) -> ApiAccess:
+        """How to reach it; words may be exchanged for wrong ones, or left out."""
+        given: dict[str, Any] = {
             "url": self.pve.url,
             "fingerprint": self.fingerprint,
             "token_id": TOKEN,

@@ -9,7 +9,8 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -20,9 +21,12 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from phoenix.pki.authority import Bundle, read_bundle
 
 ENVIRONMENT = "PHOENIX_ACCESS"
 LAB_ENVIRONMENT = "PHOENIX_LAB"
@@ -39,12 +43,39 @@ class _Strict(BaseModel):
 
 
 class ApiAccess(_Strict):
-    """The API lane: `fingerprint` is the SHA-256 of the server's certificate."""
+    """The API lane: the server is trusted by one of two, or by either where both are given.
+
+    `fingerprint` is the SHA-256 of its certificate. `ca` is a PEM file of anchors that its certificate must lead to; it
+    is then verified for `name`, or for the host in `url` if that is how the node calls itself.
+    """
 
     url: Annotated[str, StringConstraints(pattern=r"^https://[^/]+$")]
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None = None
+    ca: Path | None = None
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+$")] | None = None
     token_id: Annotated[str, StringConstraints(pattern=r"^[^@!\s]+@[^@!\s]+![^@!\s]+$")]
     token_secret: SecretStr
+
+    @property
+    def server(self) -> str:
+        """The name or address that the server's certificate must be for."""
+        return self.name or urlsplit(self.url).hostname or ""
+
+    def anchors(self) -> Bundle:
+        """The anchors of `ca`; none if it is not given, ValueError or OSError if they cannot be read."""
+        return read_bundle(self.ca.read_text("utf-8")) if self.ca else Bundle(())
+
+    @model_validator(mode="after")
+    def _is_trusted_somehow(self) -> Self:
+        if self.fingerprint is None and self.ca is None:
+            raise ValueError("needs 'fingerprint' or 'ca': nothing is accepted on first sight")
+        if self.name and self.ca is None:
+            raise ValueError("'name' is what a certificate of 'ca' is verified for: give 'ca' as well")
+        try:
+            self.anchors()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"the anchors of 'ca' cannot be read: {self.ca}: {error}") from None
+        return self
 
     @field_validator("token_secret")
     @classmethod

@@ -1,4 +1,4 @@
-"""The API lane: proxmoxer with a pinned certificate, sane limits, and tasks that are waited for truthfully.
+"""The API lane: proxmoxer with a trusted certificate, sane limits, and tasks that are waited for truthfully.
 
 Source: Proxmox VE API viewer. proxmoxer's own waiting ignores how a task ended, and its default timeout of 5 s is
 shorter than Proxmox's answers can take: both are replaced here.
@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from proxmoxer import ProxmoxAPI
 from proxmoxer.core import ResourceException
 from requests import RequestException
-from requests.adapters import HTTPAdapter
 
 from phoenix.connections.access import ApiAccess
+from phoenix.connections.trusting import trusting
 
 REQUEST_SECONDS = 40
 BUSY = ("can't lock file", "is locked (", "got timeout")
@@ -32,24 +32,13 @@ class ApiError(Exception):
         super().__init__(message)
 
 
-class _PinnedAdapter(HTTPAdapter):
-    """Accepts exactly the certificate with the pinned SHA-256 fingerprint, whoever signed it."""
-
-    def __init__(self, fingerprint: str) -> None:
-        self._fingerprint = fingerprint
-        super().__init__(pool_connections=1, pool_maxsize=4)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)
-
-
 class ProxmoxClient:
     """One hypervisor's API by token; its HTTP sessions are lent to one call at a time and kept for the next."""
 
     def __init__(self, access: ApiAccess, name: str) -> None:
         self.name = name
         self.where = f"{name} ({access.url})"
-        self._access = access
+        self.access = access
         self._idle: LifoQueue[Any] = LifoQueue()
 
     def get(self, path: str, **parameters: Any) -> Any:
@@ -139,20 +128,20 @@ class ProxmoxClient:
             self._idle.put(api)
 
     def _connect(self) -> Any:
-        url = urlsplit(self._access.url)
-        user, _, token = self._access.token_id.partition("!")
+        url = urlsplit(self.access.url)
+        user, _, token = self.access.token_id.partition("!")
         api = ProxmoxAPI(
             url.hostname,
             port=url.port or 8006,
             user=user,
             token_name=token,
-            token_value=self._access.token_secret.get_secret_value(),
-            verify_ssl=False,  # the adapter below pins the certificate, which is stricter
+            token_value=self.access.token_secret.get_secret_value(),
+            verify_ssl=False,  # the adapter below says whom to trust
             timeout=REQUEST_SECONDS,
         )
         session = _http(api)
         session.trust_env = False
-        session.mount("https://", _PinnedAdapter(self._access.fingerprint))
+        session.mount("https://", trusting(self.access))
         return api
 
 
@@ -164,6 +153,9 @@ def _reason(error: RequestException) -> str:
     text = str(error)
     if "Fingerprint" in text or "fingerprint" in text:
         return "the certificate is not the pinned one; compare the fingerprint in the access file with the node's"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        why = text.rsplit("certificate verify failed: ", 1)[-1].split(" (_ssl", 1)[0]
+        return f"the certificate is not trusted by `ca` of the access file: {why} (see docs/web-certificate.md)"
     if "timed out" in text.lower():
         return f"no answer within {REQUEST_SECONDS} s"
     if "Connection refused" in text:

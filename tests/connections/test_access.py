@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phoenix.connections.access import AccessError, access_path, read_access
+from tests.chains import Authority
 
 GOOD = f"""\
 pve:
@@ -45,6 +46,22 @@ def test_good(write: Callable[..., Path]) -> None:
     assert "1111" not in repr(access) + str(access.model_dump())
 
 
+PIN = f"    fingerprint: {':'.join(['AB'] * 32)}\n"
+
+
+def test_authority(write: Callable[..., Path], tmp_path: Path) -> None:
+    """Instead of a fingerprint, or beside it, an authority can be trusted, for the URL's host or another name."""
+    authority = Authority(tmp_path)
+    ca = f"    ca: {authority.root}\n"
+    alone = read_access(write(PIN, ca), ("pve",))["pve"].api
+    assert (alone.fingerprint, alone.server) == (None, "10.0.0.13")
+    assert alone.anchors().pem == authority.root.read_text()
+    both = read_access(write(PIN, f"{PIN}{ca}    name: node.lab.test\n"), ("pve",))["pve"].api
+    assert both.fingerprint is not None
+    assert both.server == "node.lab.test"
+    assert read_access(write(), ("pve",))["pve"].api.anchors().anchors == ()
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o601])
 def test_readable_by_others(write: Callable[..., Path], mode: int) -> None:
     """A file that others can look into is refused, with the command that mends it."""
@@ -61,6 +78,10 @@ def test_readable_by_others(write: Callable[..., Path], mode: int) -> None:
         ("    key_file", "    password: hunter2\n    key_file", "pve.ssh.password: Extra inputs are not permitted"),
         ("https://", "http://", "pve.api.url: String should match"),
         ("AB:AB:AB", "AB:AB", "pve.api.fingerprint: String should match"),
+        (PIN, "", "pve.api: Value error, needs 'fingerprint' or 'ca'"),
+        (PIN, "    ca: /no/where.crt\n", "the anchors of 'ca' cannot be read: /no/where.crt: [Errno 2]"),
+        (PIN, "    ca: /dev/null\n", "the anchors of 'ca' cannot be read: /dev/null: there is no certificate in it"),
+        (PIN, PIN + "    name: node.lab.test\n", "give 'ca' as well"),
         ("phoenix@pve!deploy", "phoenix@pve", "pve.api.token_id: String should match"),
         ("ssh-ed25519 ", "", "pve.ssh.host_key: String should match"),
         ("    host: 10.0.0.13\n", "    host: 10.0.0.13\n    port: 0\n", "pve.ssh.port"),

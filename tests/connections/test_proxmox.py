@@ -7,13 +7,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from requests import Request
 
 pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
 from phoenix.connections import proxmox
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
+from phoenix.connections.trusting import trusting
+from tests.chains import HOUR, Authority
 from tests.pve_server import Server
 
 
@@ -48,6 +52,83 @@ def test_wrong_fingerprint(server: Server) -> None:
         ProxmoxClient(server.access(fingerprint=wrong), "pve").get("version")
     assert refused.value.status == 0
     assert len(server.pve.requests) == before
+
+
+NAME = "node.lab.test"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One authority for all tests."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Server]:
+    """An API whose certificate is the authority's, for a name that is not the host of its URL."""
+    made = Server(tmp_path_factory.mktemp("signed"), authority.leaf(NAME))
+    yield made
+    made.stop()
+
+
+def test_authority(signed: Server, authority: Authority) -> None:
+    """A certificate of the authority is accepted for the name that was said."""
+    access = signed.access(fingerprint=None, ca=str(authority.root), name=NAME)
+    assert ProxmoxClient(access, "pve").get("version")["version"]
+
+
+@pytest.mark.parametrize("name", ["other.lab.test", None])
+def test_wrong_name(signed: Server, authority: Authority, name: str | None) -> None:
+    """For another name it is refused, for the host of the URL too, and nothing is sent."""
+    before = len(signed.pve.requests)
+    access = signed.access(fingerprint=None, ca=str(authority.root), name=name)
+    says = f"not trusted by `ca` of the access file: .*mismatch, certificate is not valid for '{access.server}'"
+    with pytest.raises(ApiError, match=says):
+        ProxmoxClient(access, "pve").get("version")
+    assert len(signed.pve.requests) == before
+
+
+def test_other_authority(signed: Server, tmp_path: Path) -> None:
+    """A certificate of another authority is refused."""
+    stranger = Authority(tmp_path / "stranger")
+    access = signed.access(fingerprint=None, ca=str(stranger.root), name=NAME)
+    with pytest.raises(ApiError, match="not trusted by `ca` of the access file: "):
+        ProxmoxClient(access, "pve").get("version")
+
+
+def test_expired(tmp_path: Path) -> None:
+    """A certificate that has expired is refused, and that is the reason given."""
+    authority = Authority(tmp_path / "authority")
+    expired = Server(tmp_path, authority.leaf(NAME, end=-HOUR))
+    access = expired.access(fingerprint=None, ca=str(authority.root), name=NAME)
+    try:
+        with pytest.raises(ApiError, match="certificate has expired"):
+            ProxmoxClient(access, "pve").get("version")
+    finally:
+        expired.stop()
+
+
+def test_either(server: Server, signed: Server, authority: Authority) -> None:
+    """With pin and authority both the pinned certificate and the authority's are accepted, and no third one."""
+    both = {"ca": str(authority.root), "name": NAME}
+    for one in (server, signed):
+        made = ProxmoxClient(one.access(**both), "pve")
+        assert made.get("version")["version"]
+        assert made.get("version")["version"]
+    before = len(server.pve.requests)
+    wrong = "00" + server.fingerprint[2:]
+    with pytest.raises(ApiError, match="the certificate is not the pinned one"):
+        ProxmoxClient(server.access(fingerprint=wrong, **both), "pve").get("version")
+    assert len(server.pve.requests) == before
+
+
+def test_certificate_changes_meanwhile(server: Server, signed: Server, authority: Authority) -> None:
+    """A session that trusts both goes on when the node presents the other one of them."""
+    adapter = trusting(server.access(ca=str(authority.root), name=NAME))
+    for one in (signed, server, signed):
+        request = Request("GET", f"{one.pve.url}/api2/json/version").prepare()
+        assert adapter.send(request, timeout=5, verify=False).status_code == 401
+    adapter.close()
 
 
 def test_environment_does_not_loosen_the_pin(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
