@@ -36,7 +36,6 @@ from tasks.rotation import (
 from tasks.storage import prepare_storage
 from tasks.traefik import configure_traefik
 from tasks.trust import push_trust
-from tasks.trust_authority import observe_authority
 
 
 def deployment(estate: Estate) -> tuple[Stage, ...]:
@@ -115,14 +114,6 @@ def _reissue() -> tuple[Stage, ...]:
 
 def _who_depends(estate: Estate) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*hypervisors(estate), *holders_of_leaves(estate), *group("traefik")(estate))))
-
-
-def trust_distribution(_estate: Estate) -> tuple[Stage, ...]:
-    """The anchors that the authority publishes, on every host."""
-    return (
-        Stage("authority", (Step(observe_authority, hypervisors, for_others=True),)),
-        Stage("trust", (Step(push_trust, everyone),)),
-    )
 
 
 def destruction(estate: Estate) -> tuple[Stage, ...]:

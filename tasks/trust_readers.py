@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
 
 from phoenix.converge import Change, Observation, Probe
 from phoenix.converge.change import Verb
 from phoenix.converge.files import SYSTEMD
 from tasks.converging import BUNDLE_FILE
 
+RESTART_DOCKER = files("phoenix.converge").joinpath("docker_restart.sh").read_text("utf-8") + "restart_docker"
 ACTIVE = "/run/systemd/units/invocation"
 """systemd keeps a link for each unit that is active; asking for it costs no process."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A unit, what it reads (`store` or `bundle`), how it is told, and shell that says whether this concerns it."""
+    """A unit that reads the system's `store` or our `bundle`, how it is told, and where it may name what it reads."""
 
     unit: str
     reads: str
     verb: Verb
-    concerned: str
+    script: str
+    named_in: str = ""
+
+    @property
+    def concerned(self) -> str:
+        """Shell that tells whether the unit runs, and reads what it may read."""
+        active = f"[ -L {ACTIVE}:{self.unit} ]"
+        return f"{active} && grep -rqsF {BUNDLE_FILE} {self.named_in}" if self.named_in else active
 
     def change(self) -> Change:
         """Tell it, if it still runs."""
-        how = "restart_unit" if self.verb == "restart" else f"timeout 120 systemctl {self.verb}"
-        script = f"if {self.concerned}; then {how} {self.unit}; fi"
+        script = f"if {self.concerned}; then\n{self.script}\nfi"
         return Change(f"unit {self.unit}", self.verb, "it reads anchors only then", script=script)
 
 
-def _active(unit: str) -> str:
-    return f"[ -L {ACTIVE}:{unit} ]"
+class _Registration(Reader):
+    """Portainer's record of its agents, which holds the bundle: a unit that runs when it is started."""
+
+    @property
+    def concerned(self) -> str:
+        return f"[ -e {SYSTEMD}/{self.unit} ]"
 
 
-REGISTRATION = "phoenix-register-agents.service"
 READERS = (
-    Reader("docker.service", "store", "restart", _active("docker.service")),
-    Reader(
-        "nginx.service",
-        "bundle",
-        "reload",
-        f"{_active('nginx.service')} && grep -rqsF {BUNDLE_FILE} /etc/nginx",
-    ),
-    Reader("traefik.service", "bundle", "restart", _active("traefik.service")),
-    Reader(REGISTRATION, "bundle", "start", f"[ -e {SYSTEMD}/{REGISTRATION} ]"),
+    Reader("docker.service", "store", "restart", RESTART_DOCKER),
+    Reader("nginx.service", "bundle", "reload", "timeout 60 systemctl reload nginx.service", "/etc/nginx"),
+    Reader("traefik.service", "bundle", "restart", "restart_unit traefik.service"),
+    _Registration("phoenix-register-agents.service", "bundle", "start", "start_unit phoenix-register-agents.service"),
 )
 
 

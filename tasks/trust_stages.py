@@ -1,0 +1,16 @@
+"""The stages of a distribution of trust, apart from all others: it is short, and loads nothing that it does not need."""
+
+from __future__ import annotations
+
+from phoenix.estate import Estate
+from phoenix.run import Stage, Step, everyone, hypervisors
+from tasks.trust import push_trust
+from tasks.trust_authority import observe_authority
+
+
+def trust_distribution(_estate: Estate) -> tuple[Stage, ...]:
+    """The anchors that the authority publishes, on every host."""
+    return (
+        Stage("authority", (Step(observe_authority, hypervisors, for_others=True),)),
+        Stage("trust", (Step(push_trust, everyone),)),
+    )
