@@ -1,0 +1,231 @@
+"""Good and bad chains: our verdict, OpenSSL's and Go's, on one table that says where a tool cannot see a fault."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from phoenix.artifacts import cached
+from phoenix.pki.chain import refused_client, refused_server
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+DAY = timedelta(days=1)
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+@lru_cache
+def key(name: str) -> ec.EllipticCurvePrivateKey:
+    """A key, always the same for a name."""
+    assert name
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def make(
+    subject: str,
+    issuer: str,
+    *,
+    names: Iterable[str] = (),
+    usages: Iterable[x509.ObjectIdentifier] = (SERVER, CLIENT),
+    depth: int | None = -1,
+    within: bool = False,
+    begin: timedelta = -DAY,
+    end: timedelta = DAY,
+    signer: str = "",
+) -> x509.Certificate:
+    """A certificate: an authority's with so many below it (None: any number), or a leaf's with depth -1."""
+    common = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in (subject, issuer)]
+    builder = x509.CertificateBuilder(common[1], common[0], key(subject).public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(NOW + begin).not_valid_after(NOW + end)
+    is_ca = depth != -1
+    usage = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
+    )
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(is_ca, depth if is_ca else None), True),
+        (
+            x509.KeyUsage(
+                digital_signature=not is_ca, key_cert_sign=is_ca, crl_sign=is_ca, decipher_only=False, **usage
+            ),
+            True,
+        ),
+        (x509.SubjectKeyIdentifier.from_public_key(key(subject).public_key()), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(key(issuer).public_key()), False),
+    ]
+    if names:
+        extensions.append((x509.SubjectAlternativeName([general(name) for name in names]), False))
+    if not is_ca:
+        extensions.append((x509.ExtendedKeyUsage(usages), False))
+    if within:
+        extensions.append((constraints(), True))
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(key(signer or issuer), SHA256())
+
+
+def general(name: str) -> x509.GeneralName:
+    """A name of the subject alternative names."""
+    return x509.IPAddress(ip_address(name)) if name[-1].isdigit() else x509.DNSName(name)
+
+
+def constraints() -> x509.NameConstraints:
+    """The zone and the network that the tests' authority may sign for."""
+    return x509.NameConstraints([x509.DNSName("lab.test"), x509.IPAddress(ip_network("10.0.0.0/24"))], None)
+
+
+ROOT = make("root", "root", depth=1, within=True)
+OTHER = make("other", "other", depth=1)
+OLD = make("old", "old", depth=1, begin=-9 * DAY, end=-DAY)
+MIDDLE = make("middle", "root", depth=0, within=True)
+SECOND = make("second", "middle", depth=None)
+GOOD = make("leaf", "middle", names=("web.lab.test", "10.0.0.7"))
+
+
+def leaf(issuer: str = "middle", *, names: Iterable[str] = ("web.lab.test",), **more: object) -> x509.Certificate:
+    """A leaf that is good but for what is said."""
+    return make("leaf", issuer, names=names, **more)  # type: ignore[arg-type]  # passed on as they are
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is shown to whom. `blind` says which tool gives the other verdict, and why."""
+
+    good: bool
+    chain: tuple[x509.Certificate, ...] = (GOOD, MIDDLE)
+    ask: str = "web.lab.test"
+    anchors: tuple[x509.Certificate, ...] = (ROOT,)
+    blind: dict[str, str] = field(default_factory=dict)
+
+    def verdict(self, tool: str) -> bool:
+        """What the tool is to say."""
+        return self.good != (tool in self.blind)
+
+
+NO_USAGE = {"go": "step asks for any usage"}
+NO_CLIENT = {"go": "step cannot ask as a server that a client comes to"}
+TABLE = {
+    "good by name": Row(good=True),
+    "good by address": Row(good=True, ask="10.0.0.7"),
+    "good by wildcard": Row(good=True, chain=(leaf(names=["*.lab.test"]), MIDDLE)),
+    "good as a client": Row(good=True, ask="client"),
+    "two anchors, the second is right": Row(good=True, anchors=(OTHER, ROOT)),
+    "two anchors, the first has expired": Row(good=True, anchors=(OLD, ROOT)),
+    "the root is sent along": Row(good=True, chain=(GOOD, MIDDLE, ROOT)),
+    "another name": Row(good=False, ask="api.lab.test"),
+    "another address": Row(good=False, ask="10.0.0.8"),
+    "a wildcard is one label deep": Row(good=False, chain=(leaf(names=["*.lab.test"]), MIDDLE), ask="a.b.lab.test"),
+    "a wildcard is no bare zone": Row(good=False, chain=(leaf(names=["*.lab.test"]), MIDDLE), ask="lab.test"),
+    "a name outside the zone": Row(good=False, chain=(leaf(names=["web.evil.test"]), MIDDLE), ask="web.evil.test"),
+    "one name of two outside": Row(good=False, chain=(leaf(names=["web.lab.test", "web.evil.test"]), MIDDLE)),
+    "an address outside": Row(good=False, chain=(leaf(names=["192.0.2.1"]), MIDDLE), ask="192.0.2.1"),
+    "expired": Row(good=False, chain=(leaf(begin=-9 * DAY, end=-DAY), MIDDLE)),
+    "not yet valid": Row(good=False, chain=(leaf(begin=DAY, end=9 * DAY), MIDDLE)),
+    "intermediate expired": Row(good=False, chain=(GOOD, make("middle", "root", depth=0, begin=-9 * DAY, end=-DAY))),
+    "root expired": Row(good=False, chain=(make("leaf", "old", names=["web.lab.test"]),), anchors=(OLD,)),
+    "a client's as a server": Row(good=False, chain=(leaf(usages=[CLIENT]), MIDDLE), blind=NO_USAGE),
+    "a server's as a client": Row(good=False, chain=(leaf(usages=[SERVER]), MIDDLE), ask="client", blind=NO_CLIENT),
+    "intermediate missing": Row(good=False, chain=(GOOD,)),
+    "root unknown": Row(good=False, anchors=(OTHER,)),
+    "another authority of the same name": Row(good=False, chain=(leaf(signer="other"), MIDDLE)),
+    "intermediate signed by another": Row(good=False, chain=(GOOD, make("middle", "root", depth=0, signer="other"))),
+    "an intermediate as a leaf": Row(
+        good=False,
+        chain=(make("middle", "root", depth=0, names=["web.lab.test"]),),
+        blind={"go": "a certificate that may sign may also serve"},
+    ),
+    "a leaf as an intermediate": Row(good=False, chain=(leaf("below"), make("below", "middle"), MIDDLE)),
+    "path too long": Row(good=False, chain=(leaf("second"), SECOND, MIDDLE)),
+    "no alternative name": Row(
+        good=False,
+        chain=(make("web.lab.test", "middle"), MIDDLE),
+        blind={"openssl": "it takes the common name where there is no other"},
+    ),
+}
+
+
+def pem(certificates: Iterable[x509.Certificate]) -> str:
+    """Certificates as PEM."""
+    return "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates)
+
+
+def _files(row: Row, folder: Path) -> tuple[str, str]:
+    for name, certificates in (("chain", row.chain), ("anchors", row.anchors)):
+        (folder / name).write_text(pem(certificates))
+    return str(folder / "chain"), str(folder / "anchors")
+
+
+def _accepts(*command: str) -> tuple[bool, str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("title", TABLE)
+def test_ours(title: str) -> None:
+    """Our verdict is that of the table, with a reason where it is a refusal."""
+    row = TABLE[title]
+    anchors = [pem([anchor]) for anchor in row.anchors]
+    if row.ask == "client":
+        refused = refused_client(pem(row.chain), anchors, NOW)
+    else:
+        refused = refused_server(pem(row.chain), anchors, row.ask, NOW)
+    assert (refused is None, bool(refused)) == (row.good, not row.good), refused
+
+
+@pytest.mark.parametrize("title", TABLE)
+def test_openssl(title: str, tmp_path: Path) -> None:
+    """OpenSSL gives the table's verdict, but for the rows that it is said to be blind to."""
+    row = TABLE[title]
+    chain, anchors = _files(row, tmp_path)
+    name = "-verify_ip" if row.ask[-1].isdigit() else "-verify_hostname"
+    asked = ("-purpose", "sslclient") if row.ask == "client" else ("-purpose", "sslserver", name, row.ask)
+    command = (
+        "openssl",
+        "verify",
+        "-no-CApath",
+        "-x509_strict",
+        "-CAfile",
+        anchors,
+        "-untrusted",
+        chain,
+        *asked,
+        chain,
+    )
+    accepted, said = _accepts(*command)
+    assert accepted == row.verdict("openssl"), said
+
+
+@pytest.fixture
+def step() -> str:
+    """The pinned step, which verifies by Go's crypto/x509."""
+    program = cached().get("step")
+    if program is None:
+        pytest.skip("step was not obtained: make artifacts")
+    return str(program.path)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("title", TABLE)
+def test_go(title: str, step: str, tmp_path: Path) -> None:
+    """Go, by `step certificate verify`, gives the table's verdict, but for the rows that it is said to be blind to."""
+    row = TABLE[title]
+    chain, anchors = _files(row, tmp_path)
+    host = () if row.ask == "client" else ("--host", row.ask)
+    accepted, said = _accepts(step, "certificate", "verify", chain, "--roots", anchors, *host)
+    assert accepted == row.verdict("go"), said
+
+
+def test_nothing_to_verify() -> None:
+    """What is no certificate is refused, with a reason, and raises nothing."""
+    assert refused_server("nothing", [pem([ROOT])], "web.lab.test", NOW)
+    assert refused_client(pem([GOOD, MIDDLE]), [], NOW)
