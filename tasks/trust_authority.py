@@ -10,7 +10,8 @@ from phoenix.converge import Change, Observation, Probe
 from phoenix.pki.authority import SeenAuthority, read_bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.ca import PUBLISHED_BUNDLE, state_directory
+from tasks.authority_state import PUBLISHED_BUNDLE
+from tasks.ca import state_directory
 from tasks.converging import result, session
 
 

@@ -1,4 +1,4 @@
-"""The stages of a distribution of trust, apart from all others: it is short, and loads nothing that it does not need."""
+"""The stages of a distribution of trust, apart from all others: it is short, and loads only what it needs."""
 
 from __future__ import annotations
 
