@@ -42,6 +42,7 @@ class LeafFiles:
             Probe("content", self.leaf.certificate),
             Probe("stat", self.leaf.certificate),
             Probe("stat", self.leaf.key),
+            Probe("listing", pending(self.leaf)),
             Probe(
                 "command", f"public key of {self.leaf.key}", f"openssl pkey -in {shlex.quote(self.leaf.key)} -pubout"
             ),
@@ -61,7 +62,12 @@ class LeafFiles:
         leaf = self.leaf
         decision = decide(leaf, self.seen(seen), self.run.authority, utc_now())
         if isinstance(decision, Keep):
-            return ()
+            if not seen.listings.get(pending(leaf)):
+                return ()
+            finish = f"{renewal_script(leaf)} finish"
+            return (
+                Change(self.title, "update", "an earlier run was interrupted before it told the reader", script=finish),
+            )
         if isinstance(decision, Reissue):
             return (Change(self.title, "issue", decision.reason),)
         if isinstance(decision, Renew):
@@ -100,12 +106,17 @@ def renewal_script(leaf: Leaf) -> str:
     return f"{SCRIPTS}/renew-{stem(leaf)}"
 
 
+def pending(leaf: Leaf) -> str:
+    """Where a new pair lies until it is in its place and its reader was told."""
+    return f"{leaf.directory}/.phoenix-next-{stem(leaf)}"
+
+
 def _renewal(task: Task, run: Run, leaf: Leaf) -> str:
     return render(
         task,
         "certificates/renew.sh.j2",
         leaf=leaf,
-        stem=stem(leaf),
+        pending=pending(leaf),
         ca_url=ca_url(run.estate),
         bundle=BUNDLE_FILE,
         renew_before=go_duration(leaf.validity.before),
@@ -137,10 +148,9 @@ def _with_tokens(run: Run, changes: list[Change], leaves: Iterable[Leaf]) -> lis
 
 def _issue_script(run: Run, leaf: Leaf, token: str) -> str:
     """Shell that makes key and certificate beside their place, and has them moved there together."""
-    following = shlex.quote(f"{leaf.directory}/.phoenix-next-{stem(leaf)}")
     return f"""
 umask 077
-next={following}
+next={shlex.quote(pending(leaf))}
 rm -rf "$next" && mkdir -p "$next" || exit 1
 STEP_TOKEN={shlex.quote(token)}
 export STEP_TOKEN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-PATTERN = re.compile(r"([1-9][0-9]{0,4})([smhdy])")
+PATTERN = re.compile(r"([1-9][0-9]{0,8})([smhdy])")
 UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
