@@ -49,6 +49,8 @@ _TREE: dict[str, dict[str, tuple[str, ...]]] = {
     "/cluster/firewall": _RULES | _NAMES | _GROUPS,
     "/nodes": {"": ("GET",)},
     _NODE: {
+        "/certificates/custom": ("POST", "DELETE"),
+        "/certificates/info": ("GET",),
         "/dns": _READ_WRITE,
         "/lxc": ("GET", "POST"),
         "/qemu": ("GET", "POST"),

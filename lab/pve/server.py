@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import socket
-import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from lab.pve.node import Node
 from lab.pve.spec import SpecError
 from lab.pve.storages import storages
 from lab.pve.watch import Watch
+from lab.pve.webcert import WebCertificate
 
 log = logging.getLogger("lab.pve")
 
@@ -36,7 +35,7 @@ _PREFIX = "/api2/json"
 _THREADS = 16
 
 
-class LabPve(Agent, Node, Changes, Watch):
+class LabPve(Agent, Node, Changes, WebCertificate, Watch):
     """The lab's hypervisor as its API shows it."""
 
     def __init__(self, directory: Path, host: str = "0.0.0.0", port: int = 8006) -> None:  # noqa: S104 - its own namespace
@@ -50,7 +49,6 @@ class LabPve(Agent, Node, Changes, Watch):
         self.apitokens = {TOKEN: secrets["token_secret"]}
         self.max_requests = 100
         self.directory, self.model_file = directory, directory / "model.json"
-        self.fingerprint = _fingerprint(directory / "api.crt")
         self.real = Guests(directory / "workloads.json")
         self.filter = Enforcer(self.filter_input)
         self.local_network = ""
@@ -158,11 +156,6 @@ async def _asks_for_trial(request: web.Request) -> bool:
         return False
     value = str({**request.query, **await _fields(request)}.get("enable", ""))
     return value.isdigit() and int(value) > 1
-
-
-def _fingerprint(certificate: Path) -> str:
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest().upper()
-    return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
 
 
 def _notify(message: str) -> None:
