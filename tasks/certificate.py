@@ -166,9 +166,8 @@ unset STEP_TOKEN
 def _mint(run: Run, leaves: list[Leaf]) -> list[str]:
     """One-time tokens, each for exactly its leaf's names and usage; they are never logged or shown."""
     authority = run.estate.guest_with("step_ca").name
-    begin = "export PATH=/usr/local/bin:/usr/bin:/bin"
     done = run.session(authority).run(
-        "\n".join((begin, *(f"{_mint_command(run, leaf)} || exit 1" for leaf in leaves))), 120
+        "\n".join((_provisioner_key(run), *(_mint_command(run, leaf) for leaf in leaves))), 120
     )
     tokens = done.out.split()
     if done.status or len(tokens) != len(leaves):
@@ -177,12 +176,25 @@ def _mint(run: Run, leaves: list[Leaf]) -> list[str]:
     return tokens
 
 
+def _provisioner_key(run: Run) -> str:
+    """Shell that decrypts the key that signs tokens, once for all of them, into a variable and nowhere else."""
+    kid = shlex.quote((run.authority and run.authority.provisioner) or "")
+    return f"""
+PATH=/usr/local/bin:/usr/bin:/bin
+jwk=$({AS_STEP} step ca provisioner jwe-key {kid} {_reached(run)} |
+  {AS_STEP} step crypto jwe decrypt --password-file {provisioner_password(run)}) && [ -n "$jwk" ] || exit 1
+"""
+
+
 def _mint_command(run: Run, leaf: Leaf) -> str:
     names = " ".join(f"--san {shlex.quote(name)}" for name in (*leaf.dns, *leaf.ips))
-    kid = f"--kid {shlex.quote(run.authority.provisioner)} " if run.authority and run.authority.provisioner else ""
+    provisioner = shlex.quote(run.estate.settings.ca.provisioner)
     return (
-        f"{AS_STEP} step ca token {shlex.quote(leaf.dns[0])} {names} --set usage={leaf.usage} {kid}"
-        f"--provisioner {shlex.quote(run.estate.settings.ca.provisioner)} "
-        f"--provisioner-password-file {provisioner_password(run)} "
-        f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
+        f'printf %s "$jwk" | step ca token {shlex.quote(leaf.dns[0])} {names} --set usage={leaf.usage} '
+        f"--provisioner {provisioner} --key /dev/stdin {_reached(run)} || exit 1"
     )
+
+
+def _reached(run: Run) -> str:
+    """Options that tell `step` on the authority's guest where the authority is, and what to trust."""
+    return f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
