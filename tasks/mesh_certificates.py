@@ -60,18 +60,21 @@ good() {{
 
 # await NAME...: until each has a good certificate; an account that the authority does not know is made anew.
 await() {{
-  began=$(date +%s) tries=0
-  while [ $tries -lt 200 ]; do
+  began=$(date +%s) forgotten=
+  while [ $(($(date +%s) - began)) -lt 60 ]; do
     lacking=
     for name; do good "$name" || lacking="$lacking $name"; done
     [ -n "$lacking" ] || return 0
-    tries=$((tries + 1)); sleep 0.2
-    if [ $tries = 20 ] && journalctl -q -u {UNIT} --since "@$began" -g accountDoesNotExist -n 1 | grep -q .; then
-      forget "" account || return 1
+    sleep 0.3
+    if [ -z "$forgotten" ] && [ $(($(date +%s) - began)) -ge 5 ]; then
+      forgotten=asked
+      if journalctl -q -u {UNIT} --since "@$began" -g accountDoesNotExist -n 1 | grep -q .; then
+        forget "" account || return 1
+      fi
     fi
   done
   journalctl -u {UNIT} -n 40 --no-pager -o cat | grep -i acme | tail -n 2
-  fail "no certificate by ACME within 40 s for$lacking"
+  fail "no certificate by ACME within 60 s for$lacking"
 }}
 
 # renew_all NAME...: Traefik is told to renew whatever ends within 120 days, as it does at its start, and serves the

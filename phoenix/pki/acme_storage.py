@@ -16,8 +16,6 @@ from phoenix.pki.fields import alternative_names
 
 ENTRY = re.compile(r'"main": *"(?P<name>[^"]+)"|"certificate": *"(?P<chain>[^"]+)"')
 FOREIGN = "it leads to no root of the authority"
-FARTHEST = timedelta(days=120)
-"""What ends later than this, Traefik never renews (its documentation, "certificatesDuration")."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,7 @@ def judge(
         if fault := _fault(stored, wanted.get(stored.name), authority):
             dropped[stored.name] = fault
         elif stale := _stale(_chain(stored), authority, before, now):
-            farther = _chain(stored)[0].not_valid_after_utc - now > FARTHEST
-            (dropped if farther else renewed)[stored.name] = stale
+            renewed[stored.name] = stale
     held = {stored.name for stored in storage}
     missing = tuple(name for name in wanted if name not in held)
     forsaken = bool(storage) and all(dropped.get(stored.name) == FOREIGN for stored in storage)
