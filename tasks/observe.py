@@ -39,13 +39,13 @@ def desired(task: Task, run: Run) -> Iterator[Resource]:
         yield from storage_resources(task, run)
         yield from dns_resources(task, run)
     yield from trust_resources(task, run)
+    yield from certificate_resources(task, run)
     if not isinstance(host, Guest):
         return
     yield from software_resources(task, run)
     yield from volume_resources(task, run)
     if host.has("step_ca"):
         yield from ca_resources(task, run)
-    yield from certificate_resources(task, run)
     if host.has("traefik"):
         yield from traefik_resources(task, run)
     if host.has("docker"):

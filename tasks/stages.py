@@ -23,6 +23,7 @@ from tasks.nginx import configure_nginx
 from tasks.observe import observe_host
 from tasks.portainer import register_agents
 from tasks.proof import prove_routes
+from tasks.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
 from tasks.rotation import (
     announce_next,
     prepare_next,
@@ -57,7 +58,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         Stage("software", (Step(install_software, guests), Step(init_ca, group("step_ca")))),
         Stage("trust", (Step(push_trust, everyone),)),
         Stage("storage", (Step(mount_storage, guests),)),
-        Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
+        Stage("certificates", (Step(issue_certificates, everyone),)),
         Stage(
             "services",
             (
@@ -100,6 +101,17 @@ def way_back(_estate: Estate) -> tuple[Stage, ...]:
         Stage("distrust", (Step(push_trust, group("trusted_ca")),)),
         Stage("settling", (Step(remove_next, group("step_ca")),)),
         Stage("proof", (Step(prove_routes, hypervisors),)),
+    )
+
+
+def provisioner_change(_estate: Estate) -> tuple[Stage, ...]:
+    """A new key for one-time tokens; every leaf by token is issued anew by it."""
+    return (
+        preflight(),
+        Stage("next", (Step(prepare_provisioner, group("step_ca")),)),
+        Stage("switch", (Step(switch_provisioner, group("step_ca")),)),
+        Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
+        Stage("settling", (Step(settle_provisioner, group("step_ca")),)),
     )
 
 

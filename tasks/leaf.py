@@ -1,0 +1,111 @@
+"""One leaf on its host, as a resource; and leaves that the inventory no longer knows."""
+
+from __future__ import annotations
+
+import shlex
+
+from phoenix.converge import Change, Observation, Probe
+from phoenix.derive.certificates import Leaf
+from phoenix.derive.renewal import stem
+from phoenix.pki.decision import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide, utc_now
+from phoenix.run import Run
+
+SCRIPTS = "/usr/local/lib/phoenix"
+
+
+def renewal_script(leaf: Leaf) -> str:
+    """The program on the leaf's host that renews it, and puts a new pair in its place."""
+    return f"{SCRIPTS}/renew-{stem(leaf)}"
+
+
+def pending(leaf: Leaf) -> str:
+    """Where a new pair lies until it is in its place and its reader was told."""
+    return f"{leaf.directory}/.phoenix-next-{stem(leaf)}"
+
+
+class LeafFiles:
+    """One leaf as a resource: it is looked at here, and issued by the task below, which can reach the authority."""
+
+    def __init__(self, leaf: Leaf, run: Run) -> None:
+        self.leaf = leaf
+        self.run = run
+
+    @property
+    def title(self) -> str:
+        """What a person reads in a plan."""
+        return f"certificate {self.leaf.certificate}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the certificate, the public half of the key, and owner and mode of both."""
+        return (
+            Probe("content", self.leaf.certificate),
+            Probe("stat", self.leaf.certificate),
+            Probe("stat", self.leaf.key),
+            Probe("listing", pending(self.leaf)),
+            Probe(
+                "command", f"public key of {self.leaf.key}", f"openssl pkey -in {shlex.quote(self.leaf.key)} -pubout"
+            ),
+        )
+
+    def seen(self, seen: Observation) -> SeenLeaf:
+        """What an observation says of the leaf."""
+        files = [
+            SeenFile(stat.owner, stat.mode) if (stat := seen.stats.get(path)) else None
+            for path in (self.leaf.certificate, self.leaf.key)
+        ]
+        public = seen.outputs.get(f"public key of {self.leaf.key}")
+        return SeenLeaf(seen.text(self.leaf.certificate), public, *files)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Say whether the leaf must be issued anew or renewed, or only its owner and mode be put right."""
+        leaf = self.leaf
+        decision = decide(leaf, self.seen(seen), self.run.authority, utc_now())
+        if isinstance(decision, Keep):
+            if not seen.listings.get(pending(leaf)):
+                return ()
+            finish = f"{renewal_script(leaf)} finish"
+            return (
+                Change(self.title, "update", "an earlier run was interrupted before it told the reader", script=finish),
+            )
+        if isinstance(decision, Reissue):
+            return (Change(self.title, "issue", decision.reason),)
+        if isinstance(decision, Renew):
+            return (Change(self.title, "renew", decision.reason, script=f"{renewal_script(leaf)} renew"),)
+        certificate, key = shlex.quote(leaf.certificate), shlex.quote(leaf.key)
+        script = f"chown {leaf.owner} {certificate} {key} && chmod 644 {certificate} && chmod {leaf.key_mode} {key}"
+        return (Change(self.title, "update", decision.reason, script=script),)
+
+
+class Withdrawn:
+    """Leaves that were ours and that nothing in the inventory asks for: with their keys, scripts and timers they go."""
+
+    def __init__(self, leaves: tuple[Leaf, ...]) -> None:
+        self.scripts = {renewal_script(leaf) for leaf in leaves}
+        self.files = {path for leaf in leaves for path in (leaf.certificate, leaf.key)}
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask which leaves are renewed on the host."""
+        return (Probe("listing", f"{SCRIPTS}/renew-*"),)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Remove what is not known any more; the script itself says which files it looked after."""
+        found = seen.listings.get(f"{SCRIPTS}/renew-*", ())
+        return tuple(
+            Change(
+                f"certificate of {path}", "remove", "nothing in the inventory asks for it", script=self._removal(path)
+            )
+            for path in found
+            if path not in self.scripts
+        )
+
+    def _removal(self, path: str) -> str:
+        unit = f"phoenix-renew-{path.removeprefix(f'{SCRIPTS}/renew-')}"
+        script, units = shlex.quote(path), f"/etc/systemd/system/{shlex.quote(unit)}"
+        kept = " ".join(sorted(self.files))
+        return f"""
+systemctl disable --quiet --now {shlex.quote(unit)}.timer
+for file in $(sed -n 's/^crt=//p; s/^key=//p; s/^next=//p' {script}); do
+  case {shlex.quote(f" {kept} ")} in *" $file "*) ;; *) rm -rf "$file" ;; esac
+done
+rm -f {units}.timer {units}.service && systemctl daemon-reload && rm -f {script}
+"""
