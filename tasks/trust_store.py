@@ -31,6 +31,11 @@ class SystemStore:
         """What the anchors are called in the store: the first one always the same, others by their fingerprint."""
         return tuple(f"{FIRST}_{print_[:8]}" if number else FIRST for number, print_ in enumerate(self._prints))
 
+    @property
+    def _subject(self) -> str:
+        """The question's name: in one run it may be asked of one bundle and then of the next."""
+        return f"system store of {' '.join(self.names)}"
+
     @cached_property
     def _prints(self) -> tuple[str, ...]:
         return self.bundle.fingerprints
@@ -45,7 +50,7 @@ class SystemStore:
         look = f"perl -e {shlex.quote(PROGRAM)} look {' '.join(self.names)}"
         return (
             Probe("content", MARK),
-            Probe("command", "system store", look),
+            Probe("command", self._subject, look),
             *(probe for file in self.files for probe in file.probes()),
         )
 
@@ -67,7 +72,7 @@ class SystemStore:
         return (*written, *removal, Change(f"trust store {STORE}", "update", reason, script=settle))
 
     def _wrong(self, seen: Observation) -> list[str]:
-        return seen.outputs.get("system store", "").splitlines()
+        return seen.outputs.get(self._subject, "").splitlines()
 
     def _gone(self, seen: Observation) -> list[str]:
         stale = [line.removeprefix("stale ") for line in self._wrong(seen) if line.startswith("stale ")]
