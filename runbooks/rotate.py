@@ -1,4 +1,4 @@
-"""Rotate the authority's keys: `python runbooks/rotate.py [--lab] --root | --intermediate [--back] --yes`."""
+"""Rotate the authority's keys: `python runbooks/rotate.py [--lab] --root | --intermediate | --provisioner`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ except ModuleNotFoundError:
 from phoenix.pki.sealed import SealError
 from phoenix.run.command import Options, execute
 from phoenix.run.passphrase import read_sealed
-from tasks.stages import rotation, way_back
+from tasks.stages import provisioner_change, rotation, way_back
 
+NAMES = ("root", "intermediate", "provisioner")
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -24,6 +25,7 @@ def rotate(
     *,
     root: Annotated[bool, typer.Option("--root", help="A new root, and an intermediate of it.")] = False,
     intermediate: Annotated[bool, typer.Option("--intermediate", help="A new intermediate of the same root.")] = False,
+    provisioner: Annotated[bool, typer.Option("--provisioner", help="A new key for one-time tokens.")] = False,
     back: Annotated[bool, typer.Option("--back", help="Take back a rotation that has begun.")] = False,
     root_key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The root's key, if it was taken offline.")
@@ -37,13 +39,14 @@ def rotate(
 
     Stopped or killed at any point, the same command goes on from there.
     """
-    if root == intermediate:
-        raise typer.BadParameter("say either --root or --intermediate")
-    if not (yes or typer.confirm(_question(root=root, back=back))):
+    chosen = [name for name, said in zip(NAMES, (root, intermediate, provisioner), strict=True) if said]
+    if len(chosen) != 1 or (provisioner and (back or root_key)):
+        raise typer.BadParameter("say one of --root, --intermediate and --provisioner; the last knows no other option")
+    if not (yes or typer.confirm(_question(chosen[0], back=back))):
         raise typer.Exit(2)
     options = Options(inventory, lab=lab, json=json)
-    if back:
-        sys.exit(execute(options, way_back))
+    if back or provisioner:
+        sys.exit(execute(options, way_back if back else provisioner_change))
     try:
         key = read_sealed(root_key).decode() if root_key else None
     except SealError as error:
@@ -52,11 +55,10 @@ def rotate(
     sys.exit(execute(options, rotation("root" if root else "intermediate", key)))
 
 
-def _question(*, root: bool, back: bool) -> str:
-    what = "root" if root else "intermediate"
+def _question(what: str, *, back: bool) -> str:
     if back:
         return f"Take back the rotation of the {what}, and issue again what it has issued?"
-    return f"Replace the authority's {what}, and issue every certificate anew?"
+    return f"Replace the authority's {what}, and issue every certificate anew that it signed?"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phoenix.derive.certificates import certificates
+from phoenix.derive.certificates import leaves_of
 from phoenix.estate import Estate, Template
 from phoenix.pki.rotation import Kind
 from phoenix.run import Stage, Step, everyone, group, guests, hypervisors
@@ -37,6 +37,7 @@ from tasks.rotation import (
 from tasks.storage import prepare_storage
 from tasks.traefik import configure_traefik
 from tasks.trust import push_trust
+from tasks.web_certificate import serve_web_certificate
 
 
 def deployment(estate: Estate) -> tuple[Stage, ...]:
@@ -58,7 +59,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         Stage("software", (Step(install_software, guests), Step(init_ca, group("step_ca")))),
         Stage("trust", (Step(push_trust, everyone),)),
         Stage("storage", (Step(mount_storage, guests),)),
-        Stage("certificates", (Step(issue_certificates, everyone),)),
+        Stage("certificates", (Step(issue_certificates, guests),)),
         Stage(
             "services",
             (
@@ -70,6 +71,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         Stage("portainer", (Step(register_agents, group("portainer")),)),
         Stage("firewall", (Step(apply_guest_firewall, guests), Step(apply_cluster_firewall, hypervisors))),
         Stage("proof", (Step(prove_routes, hypervisors),)),
+        Stage("web certificates", (Step(serve_web_certificate, hypervisors),)),
     )
 
 
@@ -111,6 +113,7 @@ def provisioner_change(_estate: Estate) -> tuple[Stage, ...]:
         Stage("next", (Step(prepare_provisioner, group("step_ca")),)),
         Stage("switch", (Step(switch_provisioner, group("step_ca")),)),
         Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
+        Stage("web certificates", (Step(serve_web_certificate, hypervisors),)),
         Stage("settling", (Step(settle_provisioner, group("step_ca")),)),
     )
 
@@ -119,6 +122,7 @@ def _reissue() -> tuple[Stage, ...]:
     """Everything signed by what signs now, and proved to depend on nothing else."""
     return (
         Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
+        Stage("web certificates", (Step(serve_web_certificate, hypervisors),)),
         Stage("mesh", (Step(renew_mesh_certificates, group("traefik")),)),
         Stage("independence", (Step(check_independence, _who_depends),)),
     )
@@ -153,7 +157,7 @@ def preflight() -> Stage:
 
 def holders_of_leaves(estate: Estate) -> tuple[str, ...]:
     """Guests that have a leaf by token."""
-    return tuple(dict.fromkeys(leaf.host for leaf in certificates(estate)))
+    return tuple(guest.name for guest in estate.guests if leaves_of(estate, guest.name))
 
 
 def _template_levels(estate: Estate) -> list[Selector]:
