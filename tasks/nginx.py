@@ -13,6 +13,11 @@ from phoenix.run import Run
 from tasks.converging import BUNDLE_FILE, converge, render
 
 CONFIG = "/etc/nginx/conf.d/phoenix.conf"
+TLS = {
+    "ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
+    "curves": "X25519:prime256v1:secp384r1",
+}
+"""Mozilla's intermediate profile, for keys on elliptic curves."""
 
 
 def configure_nginx(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
@@ -63,6 +68,7 @@ def _edge(task: Task, run: Run) -> str:
         leaf=leaf,
         bundle=BUNDLE_FILE,
         zone=estate.zone,
+        **TLS,
         status_ports=[service.port for service in guest.services.values() if service.expose],
         status_clients=[estate.guest_with("traefik").address, estate.hypervisor_of(guest).address],
     )
@@ -84,4 +90,5 @@ def _door(task: Task, run: Run, guest: Guest, name: str) -> str:
         bundle=BUNDLE_FILE,
         clients=shown,
         backend_port=backend,
+        **TLS,
     )
