@@ -11,7 +11,7 @@ find_stores() {
     fi
   done
   for f in /root/.pki/nssdb /home/*/.pki/nssdb /etc/pki/nssdb; do
-    if [ -f "$f/cert9.db" ]; then printf 'nss|%s|%s\n' "$f" "$(nss_names "$f" || echo '?')"; fi
+    if [ -f "$f/cert9.db" ]; then printf 'nss|%s|%s\n' "$f" "$(nss_holds "$f" || echo '?')"; fi
   done
   for f in /usr/lib/python3*/*-packages /usr/local/lib/python3*/*-packages /root/*/lib/python3*/site-packages \
     /opt/*/lib/python3*/site-packages /srv/*/lib/python3*/site-packages /home/*/*/lib/python3*/site-packages \
@@ -50,18 +50,27 @@ serve_java() {
   mkdir -p "${record%/*}" && { echo "#$names" && sha256sum "$cacerts"; } >"$record"
 }
 
-nss_names() {
+# NSS knows certificates of the same subject, such as two roots of a rotation, by the same nickname only.
+nss_names() { timeout 10 certutil -L -d "sql:$1" | sed -n 's/^\(phoenix_ca_[0-9a-f]*\) .*/\1/p' | sort -u; }
+
+nss_holds() {
   command -v certutil >/dev/null || return 1
-  timeout 10 certutil -L -d "sql:$1" | sed -n 's/^\(phoenix_ca_[0-9a-f]*\) .*/\1/p' | sort -u | tr '\n' ' '
+  for name in $(nss_names "$1"); do
+    timeout 10 certutil -L -d "sql:$1" -n "$name" -a |
+      awk -v tell='openssl x509 -noout -fingerprint -sha256' '{ print | tell } /END CERT/ { close(tell) }'
+  done | tr -d : | tr A-F a-f | sed -n 's/.*=\(........\).*/phoenix_ca_\1/p' | tr '\n' ' '
 }
 
 # serve_nss DATABASE ANCHOR...
 serve_nss() {
   database=sql:$1
   command -v certutil >/dev/null || install_packages libnss3-tools || return 1
-  for held in $(nss_names "$1"); do timeout 10 certutil -D -d "$database" -n "$held" || return 1; done
+  for name in $(nss_names "$1"); do
+    while timeout 10 certutil -D -d "$database" -n "$name" 2>/dev/null; do :; done
+  done
   shift
   for anchor; do
-    timeout 10 certutil -A -d "$database" -n "${anchor%%=*}" -t C,, -i "${anchor#*=}" || return 1
+    name=phoenix_ca_$(openssl x509 -noout -subject_hash -in "${anchor#*=}") || return 1
+    timeout 10 certutil -A -d "$database" -n "$name" -t C,, -i "${anchor#*=}" || return 1
   done
 }

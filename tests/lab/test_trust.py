@@ -1,10 +1,16 @@
-"""Trust: in the system's own store of every host that should, of none that should not, and for Docker."""
+"""Trust: in every store of every host that should, in none of a host that should not, and without a lost request."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.lab import bench
+from tests.lab.edited import inventory
 
 pytestmark = pytest.mark.usefixtures("estate")
 HEALTH = f"curl -sS --max-time 10 https://ca.{bench.ZONE}:9000/health"
@@ -38,3 +44,108 @@ def test_docker_trusts_the_authority(host: str) -> None:
     _, output = bench.inside(host, f"docker pull ca.{bench.ZONE}:9000/nothing:1 2>&1")
     assert "x509" not in output
     assert "404" in output or "not found" in output.lower(), output
+
+
+PUBLISHED = f"{bench.CA_DIRECTORY}/phoenix_ca_bundle.crt"
+SECOND = f"""
+set -e
+name=$(openssl x509 -noout -subject -nameopt compat -in {PUBLISHED} | sed 's/^subject= *//')
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "$name" \
+  -keyout /root/second.key -out /root/second.crt 2>/dev/null
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=witness -CA /root/second.crt \
+  -CAkey /root/second.key -keyout /dev/null -out /root/witness.crt 2>/dev/null
+"""
+ENVIRONMENT = """
+set -e
+mkdir -p /opt/app/lib/python3.11/site-packages/certifi
+: >/opt/app/lib/python3.11/site-packages/certifi/cacert.pem
+printf '#!/bin/sh\\n' >/usr/local/bin/node
+chmod 755 /usr/local/bin/node
+"""
+MENDED = "rm -rf /opt/app /usr/local/bin/node"
+SHOWN = "systemd-run --quiet --wait --pipe env; cat /etc/profile.d/*"
+COMPARE = """
+set -e
+state() { ls -l --time-style=+ /etc/ssl/certs | sed 1d; sha256sum /etc/ssl/certs/ca-certificates.crt; }
+state >/tmp/ours
+update-ca-certificates --fresh >/dev/null 2>&1
+state | diff /tmp/ours -
+"""
+WATCH = """
+while [ ! -e /tmp/enough ]; do
+  curl -sf -o /dev/null --max-time 10 http://10.0.0.102:6333/readyz || echo lost
+  echo asked
+  sleep 0.02
+done
+"""
+ACCEPTS = "openssl verify -CApath /etc/ssl/certs -no-CAfile /dev/stdin <<'PEM'\n%s\nPEM\n"
+
+
+def distribute(*arguments: str) -> str:
+    """Run the runbook; gives its last line."""
+    status, output = bench.run(sys.executable, "runbooks/trust.py", "--lab", *arguments, limit=120)
+    assert status == 0, output
+    return output.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def witness(first_deployment: bench.Deployed) -> Iterator[str]:  # noqa: ARG001  # says what comes before
+    """A certificate of a second root of the same name, which the authority publishes beside the first, for a while."""
+    bench.said("pve", f"{SECOND} cp -a {PUBLISHED} /root/kept.crt; cat /root/second.crt >>{PUBLISHED}")
+    yield bench.said("pve", "cat /root/witness.crt")
+    bench.said(
+        "pve", f"if [ -e /root/kept.crt ]; then mv /root/kept.crt {PUBLISHED}; fi; rm /root/second.* /root/witness.crt"
+    )
+    bench.said("ollama", MENDED)
+    distribute()
+
+
+@pytest.mark.timeout(180)
+def test_second_anchor_comes_and_goes(witness: str) -> None:
+    """With two anchors published, every host accepts both; with one again, only that; no request is lost on the way."""
+    bench.said("ollama", ENVIRONMENT)
+    engine = "docker ps --quiet --no-trunc | sort; pidof dockerd"
+    before = bench.said("drphoenix", engine).splitlines()
+    with ThreadPoolExecutor(1) as pool:
+        watched = pool.submit(bench.said, "traefik", f"rm -f /tmp/enough; {WATCH}", limit=170)
+        first = distribute()
+        accepted = bench.everywhere(bench.TRUSTED, ACCEPTS % witness)
+        health = bench.everywhere(bench.TRUSTED, HEALTH)
+        stores = bench.everywhere(("drphoenix", "pve"), COMPARE)
+        others = bench.said("ollama", SHOWN)
+        after = bench.said("drphoenix", engine).splitlines()
+        again = distribute()
+        bench.said("pve", f"mv /root/kept.crt {PUBLISHED}")
+        bench.said("ollama", MENDED)
+        distribute()
+        bench.said("traefik", "touch /tmp/enough")
+    answers = watched.result().split()
+    assert not first.startswith("0 changes")
+    assert {host: status for host, (status, _) in accepted.items()} == dict.fromkeys(bench.TRUSTED, 0), accepted
+    assert {host: status for host, (status, _) in health.items()} == dict.fromkeys(bench.TRUSTED, 0), health
+    assert stores == {"drphoenix": (0, ""), "pve": (0, "")}
+    assert others.count("REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt") == 2
+    assert others.count("NODE_EXTRA_CA_CERTS=/etc/phoenix/phoenix_ca_bundle.crt") == 2
+    assert (before[:-1], before[-1] != after[-1]) == (after[:-1], True)
+    assert again.startswith("0 changes")
+    refused = bench.everywhere(bench.TRUSTED, ACCEPTS % witness)
+    assert 0 not in {status for status, _ in refused.values()}, refused
+    assert "phoenix" not in bench.said("ollama", f"{SHOWN}; find /etc -name '*phoenix-trust*'").replace(
+        "phoenix_ca", ""
+    )
+    assert (answers.count("lost"), answers.count("asked") > 50) == (0, True)
+
+
+@pytest.mark.timeout(120)
+def test_host_that_leaves_the_group_trusts_no_more(tmp_path: Path) -> None:
+    """A host taken out of `trusted_ca` refuses what the authority issued, and accepts it when it is back."""
+    trusting = "groups: [model_server, lxc, trusted_ca, nvidia]\n  data:\n    vmid: 917"
+    left = inventory(tmp_path, (trusting, trusting.replace("trusted_ca, ", "")))
+    distribute("--inventory", str(left), "--target", "llamacpp")
+    status, output = bench.inside("llamacpp", HEALTH)
+    kept = bench.said("llamacpp", "find /etc /usr/local/share -name 'phoenix_ca*'; update-ca-certificates 2>/dev/null")
+    distribute("--target", "llamacpp")
+    assert (status, "certificate" in output) == (60, True), output
+    assert kept.splitlines()[0].startswith("Updating")
+    assert "0 added, 0 removed" in kept
+    assert "ok" in bench.said("llamacpp", HEALTH)
