@@ -15,6 +15,7 @@ from phoenix.estate import Estate, Hypervisor
 from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
+from tasks.api_trust import lane_problems
 from tasks.ca import published_files, seen_authority
 from tasks.converging import result, session
 
@@ -40,7 +41,8 @@ class _Questions:
         self.published = published
 
     def probes(self) -> tuple[Probe, ...]:
-        commands = (*COMMANDS, *(("zfs",) if self.hypervisor.datasets else ()))
+        optional = {"zfs": self.hypervisor.datasets, "pvenode": self.hypervisor.web_certificate}
+        commands = (*COMMANDS, *(command for command, needed in optional.items() if needed))
         missing = f"for c in {' '.join(commands)}; do command -v $c >/dev/null || echo $c; done"
         port_53 = "ss -Hlnup 'sport = :53' | grep -v dnsmasq | head -n 3"
         space = "df --output=avail -k / | tail -n 1"
@@ -61,6 +63,7 @@ def check_access(task: Task, run: Run) -> Result:
     hypervisor = estate.host(task.host.name)
     assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
     problems = [*_api_problems(estate, hypervisor, run), *_node_problems(task, hypervisor, run)]
+    problems += lane_problems(run, hypervisor) if hypervisor.name in run.targets else ()
     if problems:
         raise TaskFailedError("; ".join(problems))
     return result(task, [])

@@ -21,6 +21,7 @@ from tasks.portainer import portainer_resources
 from tasks.storage import storage_resources
 from tasks.traefik import traefik_resources
 from tasks.trust import trust_resources
+from tasks.web_certificate import web_certificate_resources
 
 
 def observe_host(task: Task, run: Run) -> Result:
@@ -40,6 +41,8 @@ def desired(task: Task, run: Run) -> Iterator[Resource]:
         yield from dns_resources(task, run)
     yield from trust_resources(task, run)
     yield from certificate_resources(task, run)
+    if isinstance(host, Hypervisor):
+        yield from web_certificate_resources(task, run)
     if not isinstance(host, Guest):
         return
     yield from software_resources(task, run)
