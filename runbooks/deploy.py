@@ -15,6 +15,7 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.estate import Estate
+from phoenix.run import Stage
 from phoenix.run.command import Options, execute
 from phoenix.run.record import RunRecord
 from tasks.ca import exported_root
@@ -36,11 +37,25 @@ def deploy(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the differences themselves.")] = False,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record of the run.")] = None,
+    reset_ca: Annotated[bool, typer.Option("--reset-ca", help="Give up the authority, and make another one.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether the reset is meant.")] = False,
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Hosts at the same time.")] = None,
 ) -> None:
     """Bring hypervisor, guests, authority, trust, certificates, services and firewall to what the inventory says."""
     options = Options(inventory, tuple(target or ()), lab, dry_run, diff, json, workers)
-    sys.exit(execute(options, deployment, partial(_closing, lab=lab)))
+    if reset_ca and target:
+        raise typer.BadParameter("a reset concerns every host: leave out --target")
+    chain = partial(_resetting, asked=not (yes or dry_run)) if reset_ca else deployment
+    sys.exit(execute(options, chain, partial(_closing, lab=lab)))
+
+
+def _resetting(estate: Estate, *, asked: bool) -> tuple[Stage, ...]:
+    """The deployment with a reset, which the operator must want by name."""
+    warning = f"This makes a new root for {estate.zone}; whoever trusts the present one must be given the new one."
+    if asked and typer.prompt(f"{warning} Type the zone to go on") != estate.zone:
+        typer.echo("That is not the zone. Nothing was touched.", err=True)
+        raise typer.Exit(2)
+    return deployment(estate, reset=True)
 
 
 def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:

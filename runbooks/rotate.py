@@ -13,7 +13,7 @@ except ModuleNotFoundError:
 
 from phoenix.pki.sealed import SealError
 from phoenix.run.command import Options, execute
-from phoenix.run.passphrase import read_sealed
+from phoenix.run.passphrase import read_key
 from tasks.stages import provisioner_change, rotation, way_back
 
 NAMES = ("root", "intermediate", "provisioner")
@@ -48,7 +48,7 @@ def rotate(
     if back or provisioner:
         sys.exit(execute(options, way_back if back else provisioner_change))
     try:
-        key = read_sealed(root_key).decode() if root_key else None
+        key = read_key(root_key) if root_key else None
     except SealError as error:
         typer.echo(f"Nothing was touched: {error}", err=True)
         raise typer.Exit(2) from None

@@ -7,10 +7,12 @@ from phoenix.estate import Estate, Template
 from phoenix.pki.rotation import Kind
 from phoenix.run import Stage, Step, everyone, group, guests, hypervisors
 from phoenix.run.command import Chain
-from phoenix.run.stage import Selector
+from phoenix.run.stage import Selector, TaskFunction
 from tasks.access import check_access
 from tasks.audit import Audit
+from tasks.authority_backup import restore_state
 from tasks.authority_checks import check_independence, check_trust
+from tasks.authority_reset import reset_authority
 from tasks.base import install_software
 from tasks.ca import init_ca
 from tasks.certificate import issue_certificates
@@ -40,8 +42,12 @@ from tasks.trust import push_trust
 from tasks.web_certificate import serve_web_certificate
 
 
-def deployment(estate: Estate) -> tuple[Stage, ...]:
-    """Everything from an empty hypervisor to names that answer; any stage can be the first with something to do."""
+def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
+    """Everything from an empty hypervisor to names that answer; any stage can be the first with something to do.
+
+    With `reset` the authority's state is given up first, and everything that depends on it is made anew.
+    """
+    given_up = (Step(reset_authority, group("step_ca")),) if reset else ()
     return (
         preflight(),
         Stage("observation", (Step(observe_host, everyone),)),
@@ -56,7 +62,7 @@ def deployment(estate: Estate) -> tuple[Stage, ...]:
         ),
         *(Stage("templates", (Step(create_guest, level),)) for level in _template_levels(estate)),
         Stage("guests", (Step(create_guest, guests),)),
-        Stage("software", (Step(install_software, guests), Step(init_ca, group("step_ca")))),
+        Stage("software", (Step(install_software, guests), *given_up, Step(init_ca, group("step_ca")))),
         Stage("trust", (Step(push_trust, everyone),)),
         Stage("storage", (Step(mount_storage, guests),)),
         Stage("certificates", (Step(issue_certificates, guests),)),
@@ -130,6 +136,22 @@ def _reissue() -> tuple[Stage, ...]:
 
 def _who_depends(estate: Estate) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*hypervisors(estate), *holders_of_leaves(estate), *group("traefik")(estate))))
+
+
+def restoration(content: bytes) -> Chain:
+    """The authority's guest, with its state from a backup; nothing else has changed, and nothing is touched."""
+    return lambda _estate: (
+        preflight(),
+        Stage("hypervisor", (Step(prepare_storage, hypervisors, for_others=True),)),
+        Stage("guests", (Step(create_guest, group("step_ca")),)),
+        Stage("software", (Step(install_software, group("step_ca")),)),
+        Stage("restoration", (Step(restore_state(content), group("step_ca")), Step(init_ca, group("step_ca")))),
+    )
+
+
+def on_authority(task: TaskFunction) -> Chain:
+    """One thing to do on the authority's guest."""
+    return lambda _estate: (preflight(), Stage("authority", (Step(task, group("step_ca")),)))
 
 
 def destruction(estate: Estate) -> tuple[Stage, ...]:

@@ -36,7 +36,7 @@ class SeenState:
     @property
     def absent(self) -> bool:
         """Tell whether there is no state at all."""
-        return not any(path in self.present for path in (*NEEDED, RESTORING))
+        return not self.restoring and not any(path in self.present for path in NEEDED)
 
     @property
     def root_is_online(self) -> bool:
@@ -47,6 +47,11 @@ class SeenState:
     def root_public(self) -> str:
         """The public key of the root on its usual place."""
         return public_pem(x509.load_pem_x509_certificate(self.certificates[OLD_ROOT].encode()))
+
+    @property
+    def restoring(self) -> bool:
+        """Tell whether a restoration was interrupted before it had anything that could be used."""
+        return RESTORING in self.present
 
     @property
     def begun(self) -> bool:

@@ -7,7 +7,7 @@ import sys
 from getpass import getpass
 from pathlib import Path
 
-from phoenix.pki.sealed import SealError, seal, unseal
+from phoenix.pki.sealed import SealError, public_half, seal, unseal
 
 VARIABLE = "PHOENIX_PASSPHRASE_FILE"
 
@@ -57,3 +57,10 @@ def read_sealed(path: Path) -> bytes:
     except OSError as error:
         raise SealError(f"{path} cannot be read: {error.strerror}") from None
     return unseal(sealed, read_passphrase())
+
+
+def read_key(path: Path) -> str:
+    """Open a sealed file that holds a private key."""
+    key = read_sealed(path).decode(errors="replace")
+    public_half(key)
+    return key

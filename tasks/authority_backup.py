@@ -1,0 +1,60 @@
+"""Backup and restoration of the authority's state: it travels over the pinned connection, and is sealed outside."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from pathlib import Path
+
+from nornir.core.task import Result, Task
+
+from phoenix.converge import Change
+from phoenix.pki.caconfig import STATE
+from phoenix.pki.sealed import SealError
+from phoenix.run import Run
+from phoenix.run.passphrase import write_sealed
+from phoenix.run.runner import TaskFailedError
+from phoenix.run.stage import TaskFunction
+from tasks.authority_state import USER, StateQuestions, look, seen_state
+from tasks.converging import render, result, session
+
+BACKUP_SECONDS = 100.0
+
+
+def export_state(file: Path, passphrase: str) -> TaskFunction:
+    """Give the task that writes the authority's whole state into a sealed file."""
+
+    def export_state(task: Task, run: Run) -> Result:
+        """Copy the state while the authority stands still for a moment, and seal it on the controller."""
+        look(run)
+        done = session(task).run(render(task, "step_ca/backup.sh.j2", state=STATE), BACKUP_SECONDS)
+        if done.status:
+            raise TaskFailedError(f"the state could not be copied: {done.err.strip()[-300:]}")
+        try:
+            write_sealed(file, b64decode(done.out), passphrase)
+        except (SealError, OSError) as error:
+            raise TaskFailedError(f"the backup could not be written: {error}") from None
+        return result(task, [Change(f"backup {file}", "create", "the authority's whole state, sealed")])
+
+    return export_state
+
+
+def restore_state(content: bytes) -> TaskFunction:
+    """Give the task that puts a backup into an authority's guest that holds none."""
+
+    def restore_state(task: Task, run: Run) -> Result:
+        """Unpack the backup beside the state, verify it, and leave it to the next stage to move it into place."""
+        host = run.session(task.host.name)
+        state = seen_state(host.observe([StateQuestions()]))
+        if not state.absent and not state.restoring and not state.begun:
+            raise TaskFailedError(
+                f"there is a state in {STATE} on {task.host.name}, and a backup is never restored over one: "
+                "move it away, or give it up by `runbooks/deploy.py --reset-ca`"
+            )
+        if state.begun:
+            return result(task, [])
+        script = render(task, "step_ca/restore.sh.j2", state=STATE, user=USER, content=b64encode(content).decode())
+        changes = [Change(f"authority in {STATE}", "create", "from the backup", script=f"({script})")]
+        host.apply(changes)
+        return result(task, changes)
+
+    return restore_state
