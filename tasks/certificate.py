@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change, Directory, File, Resource, Unit
+from phoenix.converge import Change, Directory, File, Resource, Timers, Unit
 from phoenix.derive.certificates import Leaf, leaves_of
 from phoenix.derive.renewal import jitter, looks_every, stem
 from phoenix.estate.duration import go_duration
@@ -41,7 +41,7 @@ def certificate_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         *(Directory(path, mode="0750") for path in directories),
         *(File(renewal_script(leaf), _renewal(task, run, leaf), mode="0755") for leaf in leaves),
         *(LeafFiles(leaf, run) for leaf in leaves),
-        *(unit for leaf in leaves for unit in _units(task, leaf)),
+        Timers(tuple(unit for leaf in leaves for unit in _units(task, leaf))),
         Withdrawn(leaves),
     )
 

@@ -8,6 +8,7 @@ from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.resource import Resource
 from phoenix.converge.session import HostSession
 from phoenix.converge.software import Packages, Program, User
+from phoenix.converge.timers import Timers
 from phoenix.converge.units import Daemon, Unit
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Probe",
     "Program",
     "Resource",
+    "Timers",
     "Unit",
     "Upload",
     "User",
