@@ -22,10 +22,11 @@ def lane_problems(run: Run, hypervisor: Hypervisor) -> Iterator[str]:
     """Why the lane would be lost with the hypervisor's web certificate, each with what to do to the access file."""
     if not hypervisor.web_certificate:
         return
-    if run.authority is None:
-        yield f"{hypervisor.name}: there is no authority yet to issue `web_certificate`: deploy once without it"
-        return
     access, leaf = run.links.api(hypervisor.name).access, web_leaf(run.estate, hypervisor)
+    if run.authority is None:  # a lost one may be about to be restored: asked again when it is known
+        if access.ca is None:
+            yield f"{hypervisor.name}: there is no authority yet to issue `web_certificate`: deploy once without it"
+        return
     bundle = published_files(run.estate)[0]
     yield from (f"{hypervisor.name}: {problem}" for problem in _problems(access, leaf, run.authority.bundle, bundle))
 

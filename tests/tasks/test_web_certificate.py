@@ -91,10 +91,11 @@ def test_rotated_root(authority: Authority, tmp_path: Path) -> None:
     assert list(lane_problems(running(both, ca=file), NODE)) == []
 
 
-def test_no_authority_yet() -> None:
-    """Before there is an authority there is nothing that could be trusted."""
+def test_no_authority_yet(authority: Authority) -> None:
+    """Before there is an authority there is nothing to trust; one that was trusted may be about to be restored."""
     (problem,) = lane_problems(running(None, **PIN), NODE)
     assert "deploy once without it" in problem
+    assert list(lane_problems(running(None, ca=authority.root), NODE)) == []
 
 
 def test_switched_off(authority: Authority) -> None:
