@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from phoenix.derive.certificates import Leaf, certificates
+from phoenix.derive.certificates import WEB_UNIT, Leaf, certificates, leaves_of
 from phoenix.derive.flows import CA_PORT
 from phoenix.derive.routes import Route, routes
 from phoenix.estate import Estate, Hypervisor
@@ -17,7 +17,7 @@ SYSTEM = ("/etc/ssh/ssh_host_*_key", "/etc/ssl/private/ssl-cert-snakeoil.key")
 PROXMOX = ("/etc/pve/*", "/root/.ssh/id_*")
 """Files that Proxmox VE makes."""
 STORE_DIRECTORY = "/usr/local/share/ca-certificates"
-HTTPS = 443
+HTTPS, WEB_PORT = 443, 8006
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,24 @@ class Expected:
 
     @cached_property
     def copies(self) -> dict[str, str]:
-        """Directories in which Portainer keeps copies of client certificates, by host."""
-        return {
-            guest.name: f"{volume.split(':')[0]}/tls/"
-            for guest in self.estate.members("portainer")
-            if not isinstance(guest, Hypervisor)
+        """Patterns of the files in which Portainer, or a hypervisor's web server, keeps copies of leaves; by host."""
+        portainers = {
+            guest.name: f"{volume.split(':')[0]}/tls/*"
+            for guest in self.estate.guests
             for container in guest.containers.values()
             for volume in container.volumes
-            if volume.split(":")[1] == "/data"
+            if guest.has("portainer") and volume.split(":")[1] == "/data"
         }
+        return portainers | {leaf.host: "/etc/pve/*/pveproxy-ssl.*" for leaf in self._web}
+
+    def is_copy(self, host: str, path: str) -> bool:
+        """Tell whether the file is a copy that the reader of a leaf keeps."""
+        return fnmatchcase(path, self.copies.get(host, ""))
+
+    @property
+    def _web(self) -> tuple[Leaf, ...]:
+        """Leaves of hypervisors' web servers."""
+        return tuple(leaf for leaf in certificates(self.estate) if leaf.reload and leaf.reload[1] == WEB_UNIT)
 
     def is_systems(self, host: str, path: str) -> bool:
         """Tell whether the distribution or Proxmox VE made the file."""
@@ -110,9 +119,13 @@ class Expected:
         served = routes(self.estate)
         for route in served:
             yield Endpoint(route.name, mesh.name, f"{mesh.address}:{HTTPS}", route.name)
-        for leaf in certificates(self.estate):
-            guest = next(guest for guest in self.estate.guests if guest.name == leaf.host)
-            if leaf.name in guest.services and leaf.usage == "server":
-                yield Endpoint(leaf.name, guest.name, f"{guest.address}:{guest.services[leaf.name].port}", leaf.dns[0])
-            elif leaf.dns[0].startswith("*.") and served:
-                yield Endpoint(leaf.name, guest.name, f"{guest.address}:{HTTPS}", served[0].name)
+        for leaf in self._web:
+            yield Endpoint(leaf.name, leaf.host, f"{leaf.ips[0]}:{WEB_PORT}", leaf.dns[0])
+        for guest in self.estate.guests:
+            for leaf in leaves_of(self.estate, guest.name):
+                if leaf.name in guest.services and leaf.usage == "server":
+                    yield Endpoint(
+                        leaf.name, guest.name, f"{guest.address}:{guest.services[leaf.name].port}", leaf.dns[0]
+                    )
+                elif leaf.dns[0].startswith("*.") and served:
+                    yield Endpoint(leaf.name, guest.name, f"{guest.address}:{HTTPS}", served[0].name)

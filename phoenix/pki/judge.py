@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from phoenix.derive.certificates import REGISTRATION_UNIT, Leaf
+from phoenix.derive.certificates import REGISTRATION_UNIT, WEB_UNIT, Leaf
+from phoenix.estate import Hypervisor
 from phoenix.pki.authority import SeenAuthority, fingerprint
 from phoenix.pki.decision import UNREADABLE, left
 from phoenix.pki.expected import STORE_DIRECTORY, Expected
@@ -20,6 +21,9 @@ from phoenix.pki.inspect import FoundCertificate, FoundKey, Place, Scan, public_
 from phoenix.pki.row import Flag, Row, red, yellow
 
 FORMS = ("leaf", "mesh", "anchor", "intermediate", "authority", "copy", "system", "external", "stranger")
+
+KEEPERS = {REGISTRATION_UNIT: "portainer", WEB_UNIT: "pveproxy"}
+"""Who keeps a copy of its own, by the unit that gives it one."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Judge:
             return "anchor", self._bundle_faults(place)
         if self.seen and self.seen.issuer and found.chain[0].strip() == self.seen.issuer.strip():
             return "intermediate", ()
-        if place.path.startswith(expected.copies.get(place.host, "\0")):
+        if expected.is_copy(place.host, place.path):
             return "copy", self._copy_faults(found)
         return self._foreign(place), ()
 
@@ -119,7 +123,7 @@ class Judge:
             return "account of the mesh"
         if self.expected.is_authoritys(place.host, place.path):
             return "authority"
-        if place.path.startswith(self.expected.copies.get(place.host, "\0")):
+        if self.expected.is_copy(place.host, place.path):
             return "copy"
         return self._foreign(place)
 
@@ -163,11 +167,11 @@ class Judge:
     def _readers(self, place: Place, leaf: Leaf | None) -> tuple[str, ...]:
         if leaf and leaf.reload:
             unit = leaf.reload[1]
-            return ("portainer" if unit == REGISTRATION_UNIT else unit.removesuffix(".service"),)
+            return (KEEPERS.get(unit, unit.removesuffix(".service")),)
         if place.path == self.expected.places.mesh:
             return ("traefik",)
-        if place.path.startswith(self.expected.copies.get(place.host, "\0")):
-            return ("portainer",)
+        if self.expected.is_copy(place.host, place.path):
+            return ("pveproxy" if isinstance(self.expected.estate.host(place.host), Hypervisor) else "portainer",)
         system = ("system store",) if place.path.startswith(f"{STORE_DIRECTORY}/") else ()
         return (*system, *self.scan.readers.get(place.path, ()))
 
