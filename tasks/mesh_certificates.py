@@ -27,6 +27,11 @@ UNIT = "traefik.service"
 SUBJECT = "mesh certificates"
 TITLE = "certificates of the mesh"
 
+TORN = "torn"
+LOOK = f"""grep -E '"(main|certificate)": ' {STORAGE}
+[ ! -s {STORAGE} ] || [ "$(tail -n 1 {STORAGE})" = '}}' ] || echo {TORN}"""
+"""Traefik writes its storage in place: a full disk, or a loss of power, leaves a part of it."""
+
 FUNCTIONS = f"""
 # forget NAMES [account]: takes certificates, and the account with the authority, out of the storage.
 forget() {{
@@ -68,7 +73,8 @@ await() {{
     sleep 0.3
     if [ -z "$forgotten" ] && [ $(($(date +%s) - began)) -ge 5 ]; then
       forgotten=asked
-      if journalctl -q -u {UNIT} --since "@$began" -g accountDoesNotExist -n 1 | grep -q .; then
+      invocation=$(systemctl show --property=InvocationID --value {UNIT})
+      if journalctl -q _SYSTEMD_INVOCATION_ID="$invocation" -g accountDoesNotExist -n 1 | grep -q .; then
         forget "" account || return 1
       fi
     fi
@@ -98,16 +104,27 @@ class MeshCertificates:
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for names and certificates of the storage; keys are not read out."""
-        return (Probe("command", SUBJECT, f"""grep -E '"(main|certificate)": ' {STORAGE}"""), Probe("unit", UNIT))
+        return (Probe("command", SUBJECT, LOOK), Probe("unit", UNIT))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Take out what cannot stay, renew what is stale, ask for what is missing; wait until all is there."""
         mesh = self.run.estate.settings.ca.mesh
-        storage = read_storage(seen.outputs.get(SUBJECT, ""))
+        said = seen.outputs.get(SUBJECT, "")
+        if TORN in said.splitlines():
+            return self._anew()
+        storage = read_storage(said)
         verdict = judge(storage, self.wanted, self.run.authority, mesh.before, utc_now())
         dropped = {**dict.fromkeys(self.replaced, "it is replaced"), **verdict.dropped}
         missing = [*verdict.missing, *(name for name in dropped if name in self.wanted)]
         return tuple(self._changes(seen, verdict, dropped, missing))
+
+    def _anew(self) -> tuple[Change, ...]:
+        empty = f"systemctl stop {UNIT} && : >{STORAGE} && start_unit {UNIT}"
+        wait = self._with_functions(f"await {_words([*self.wanted])}")
+        return (
+            Change(TITLE, "remove", f"{STORAGE} is not whole", script=empty),
+            Change(TITLE, "issue", ", ".join(self.wanted), script=wait),
+        )
 
     def _changes(
         self, seen: Observation, verdict: Verdict, dropped: Mapping[str, str], missing: list[str]
