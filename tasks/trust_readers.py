@@ -11,6 +11,8 @@ from phoenix.converge.files import SYSTEMD
 from tasks.converging import BUNDLE_FILE
 
 RESTART_DOCKER = files("phoenix.converge").joinpath("docker_restart.sh").read_text("utf-8") + "restart_docker"
+# Where Portainer's own certificate is not trusted any more it fails, and is taken up again when there is another one.
+REGISTER = "timeout 120 systemctl start phoenix-register-agents.service || true"
 ACTIVE = "/run/systemd/units/invocation"
 """systemd keeps a link for each unit that is active; asking for it costs no process."""
 
@@ -49,7 +51,7 @@ READERS = (
     Reader("docker.service", "store", "restart", RESTART_DOCKER),
     Reader("nginx.service", "bundle", "reload", "timeout 60 systemctl reload nginx.service", "/etc/nginx"),
     Reader("traefik.service", "bundle", "restart", "restart_unit traefik.service"),
-    _Registration("phoenix-register-agents.service", "bundle", "start", "start_unit phoenix-register-agents.service"),
+    _Registration("phoenix-register-agents.service", "bundle", "start", REGISTER),
 )
 
 
