@@ -60,8 +60,13 @@ def push_trust(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
 
 
 def trust_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """What trust means on the task's host."""
+    return trust_of(run, task.host.name)
+
+
+def trust_of(run: Run, name: str) -> tuple[Resource, ...]:
     """What trust means on a host; nothing can be said of a host that is to trust before there is a root."""
-    host = run.estate.host(task.host.name)
+    host = run.estate.host(name)
     if not host.has("trusted_ca"):
         return (Trust(Bundle(())),)
     if run.authority is None:

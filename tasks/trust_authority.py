@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change, Observation, Probe
+from phoenix.connections.fanout import run_in_containers
+from phoenix.connections.shell import NodeShell
+from phoenix.converge import Change, HostSession, Observation, Probe
+from phoenix.converge.session import OBSERVE_SECONDS, question
+from phoenix.estate import Guest, Hypervisor
 from phoenix.pki.authority import SeenAuthority, read_bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.authority_state import PUBLISHED_BUNDLE
 from tasks.ca import state_directory
 from tasks.converging import result, session
+from tasks.trust import trust_of
 
 
 class _Published:
@@ -29,14 +32,33 @@ class _Published:
 
 
 def observe_authority(task: Task, run: Run) -> Result:
-    """Ask the hypervisor's API and its shell at the same time; change nothing."""
+    """Learn the anchors, ask all containers about theirs at once, and find out which of the others run."""
+    hypervisor = run.estate.host(task.host.name)
+    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
     published = f"{state_directory(run.estate, run.estate.guest_with('step_ca'))}/{PUBLISHED_BUNDLE}"
-    with ThreadPoolExecutor(1) as other:
-        resources = other.submit(run.links.api(task.host.name).get, "cluster/resources", type="vm")
-        seen = session(task).observe([_Published(published)])
-        run.exists.update({int(found["vmid"]): found for found in resources.result()})
+    seen = session(task).observe([_Published(published), *trust_of(run, hypervisor.name)])
     try:
         run.authority = SeenAuthority(read_bundle(seen.text(published) or ""))
     except ValueError as error:
         raise TaskFailedError(f"the bundle {published} cannot be used, {error}: deploy the authority first") from None
+    guests = [guest for guest in run.estate.guests if guest.hypervisor == hypervisor.name and guest.name in run.targets]
+    _ask_containers(session(task), run, [guest for guest in guests if guest.kind == "lxc"])
+    if not all(run.is_running(guest.vmid) for guest in guests):
+        found = run.links.api(hypervisor.name).get("cluster/resources", type="vm")
+        run.exists.update({int(machine["vmid"]): machine for machine in found})
     return result(task, [])
+
+
+def _ask_containers(node: HostSession, run: Run, containers: list[Guest]) -> None:
+    """Whoever answers runs; for the rest the API will say."""
+    assert isinstance(node.shell, NodeShell)  # noqa: S101  # a hypervisor's
+    asked = {
+        guest: tuple({probe for resource in trust_of(run, guest.name) for probe in resource.probes()})
+        for guest in containers
+    }
+    scripts = {guest.vmid: question(probes) for guest, probes in asked.items()}
+    said = run_in_containers(node.shell, scripts, OBSERVE_SECONDS)
+    for guest, probes in asked.items():
+        if guest.vmid in said:
+            run.exists[guest.vmid] = {"status": "running"}
+            run.session(guest.name).learn(probes, said[guest.vmid])

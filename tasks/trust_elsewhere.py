@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
-from phoenix.converge import Change, Exclusive, File, Observation, Probe
+from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.files import SYSTEMD
 from phoenix.pki.authority import Bundle
 from tasks.converging import BUNDLE_FILE
@@ -63,7 +63,9 @@ class OtherStores:
         kinds = {store.kind for store in found}
         values = (PYTHON if "python" in kinds else {}) | (NODE if "node" in kinds else {})
         if not self.bundle.anchors or not values:
-            changes = [change for path in ENVIRONMENT_FILES for change in Exclusive(path, ()).changes(seen)]
+            reason = "nothing on the host listens to it"
+            there = [path for path in ENVIRONMENT_FILES if path in seen.listings]
+            changes = [Change(f"file {path}", "remove", reason, script=f"rm -f {path}") for path in there]
         else:
             changes = [change for file in environment_files(values) for change in file.changes(seen)]
         yield from changes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,20 @@ def distribute(*arguments: str) -> str:
     return output.strip().splitlines()[-1]
 
 
+@contextmanager
+def watched() -> Iterator[list[str]]:
+    """Ask a container again and again; gives what came of it, at the end."""
+    answers: list[str] = []
+    bench.said("traefik", "rm -f /tmp/enough")
+    with ThreadPoolExecutor(1) as pool:
+        watch = pool.submit(bench.said, "traefik", WATCH, limit=170)
+        try:
+            yield answers
+        finally:
+            bench.said("traefik", "touch /tmp/enough")
+            answers += watch.result().split()
+
+
 @pytest.fixture(scope="module")
 def witness(first_deployment: bench.Deployed) -> Iterator[str]:  # noqa: ARG001  # says what comes before
     """A certificate of a second root of the same name, which the authority publishes beside the first, for a while."""
@@ -106,8 +121,7 @@ def test_second_anchor_comes_and_goes(witness: str) -> None:
     bench.said("ollama", ENVIRONMENT)
     engine = "docker ps --quiet --no-trunc | sort; pidof dockerd"
     before = bench.said("drphoenix", engine).splitlines()
-    with ThreadPoolExecutor(1) as pool:
-        watched = pool.submit(bench.said, "traefik", f"rm -f /tmp/enough; {WATCH}", limit=170)
+    with watched() as answers:
         first = distribute()
         accepted = bench.everywhere(bench.TRUSTED, ACCEPTS % witness)
         health = bench.everywhere(bench.TRUSTED, HEALTH)
@@ -118,8 +132,6 @@ def test_second_anchor_comes_and_goes(witness: str) -> None:
         bench.said("pve", f"mv /root/kept.crt {PUBLISHED}")
         bench.said("ollama", MENDED)
         distribute()
-        bench.said("traefik", "touch /tmp/enough")
-    answers = watched.result().split()
     assert not first.startswith("0 changes")
     assert {host: status for host, (status, _) in accepted.items()} == dict.fromkeys(bench.TRUSTED, 0), accepted
     assert {host: status for host, (status, _) in health.items()} == dict.fromkeys(bench.TRUSTED, 0), health
