@@ -130,8 +130,8 @@ def _reissue() -> tuple[Stage, ...]:
     """Everything signed by what signs now, and proved to depend on nothing else."""
     return (
         Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
-        Stage("web certificates", (Step(serve_web_certificate, hypervisors),)),
         Stage("mesh", (Step(renew_mesh_certificates, group("traefik")),)),
+        Stage("web certificates", (Step(serve_web_certificate, hypervisors),)),
         Stage("independence", (Step(check_independence, _who_depends),)),
     )
 
