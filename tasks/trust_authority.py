@@ -52,13 +52,12 @@ def observe_authority(task: Task, run: Run) -> Result:
 def _ask_containers(node: HostSession, run: Run, containers: list[Guest]) -> None:
     """Whoever answers runs; for the rest the API will say."""
     assert isinstance(node.shell, NodeShell)  # noqa: S101  # a hypervisor's
+    names = {guest.vmid: guest.name for guest in containers}
     asked = {
-        guest: tuple({probe for resource in trust_of(run, guest.name) for probe in resource.probes()})
-        for guest in containers
+        vmid: frozenset(probe for resource in trust_of(run, name) for probe in resource.probes())
+        for vmid, name in names.items()
     }
-    scripts = {guest.vmid: question(probes) for guest, probes in asked.items()}
-    said = run_in_containers(node.shell, scripts, OBSERVE_SECONDS)
-    for guest, probes in asked.items():
-        if guest.vmid in said:
-            run.exists[guest.vmid] = {"status": "running"}
-            run.session(guest.name).learn(probes, said[guest.vmid])
+    scripts = {vmid: question(probes) for vmid, probes in asked.items()}
+    for vmid, output in run_in_containers(node.shell, scripts, OBSERVE_SECONDS).items():
+        run.exists[vmid] = {"status": "running"}
+        run.session(names[vmid]).learn(asked[vmid], output)
