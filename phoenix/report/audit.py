@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from phoenix.pki.row import Row
+from phoenix.pki.decision import left
+from phoenix.pki.row import RANKS, Row
 
 COLOURS = ("red", "yellow", "")
 MARKS = ("✗", "!", " ")
-WIDTH, PATH_WIDTH, WHAT_WIDTH, READER_WIDTH, KEY_WIDTH, MODE_WIDTH = 120, 39, 33, 14, 8, 14
-COMMON_ROLES = {"anchor", "intermediate", "authority", "copy", "system", "external", "stranger", "-"}
+WIDTH, PATH_WIDTH, WHAT_WIDTH, READER_WIDTH, KEY_WIDTH, MODE_WIDTH = 120, 39, 33, 13, 8, 14
+FOREIGN_ROLES = {"system", "external", "stranger"}
+COMMON_ROLES = FOREIGN_ROLES | {"anchor", "intermediate", "authority", "copy", "-"}
 COLUMNS = (
     "status", "host", "path", "kind", "role", "subject", "names", "issuer", "readers", "ends", "days_left",
     "key", "owner", "mode", "public", "fingerprint", "flags",
@@ -93,20 +96,24 @@ def _print(rows: Sequence[Row], console: Console) -> None:
         if row.rank < len(COLOURS) - 1:
             console.print(_complaint(row), soft_wrap=True, highlight=False)
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("", "where", "what", "read by", "days", "key", "mode, owner"):
-        table.add_column(heading, justify="right" if heading == "days" else "left", no_wrap=True)
-    ours = {row.subject for row in rows if row.role in {"authority", "anchor", "intermediate"}}
+    for heading in ("", "where", "what", "read by", "left", "key", "mode, owner"):
+        table.add_column(heading, justify="right" if heading == "left" else "left", no_wrap=True)
     for host in dict.fromkeys(row.host for row in rows):
         found = _lines([row for row in rows if row.host == host and row.kind != "host"])
         if found:
             table.add_row("", f"[bold]{host}[/]")
         for row, key in found:
-            table.add_row(*map(_styled(min(row.rank, key.rank if key else row.rank)), _cells(row, key, ours)))
+            table.add_row(*map(_styled(min(row.rank, key.rank if key else row.rank)), _cells(row, key)))
     console.print()
     console.print(table, highlight=False)
+    for row in rows:
+        for flag in row.flags:
+            if flag.kind == "root key":
+                console.print(f"\n{row.host} {escape(row.path)}: {flag.text}", highlight=False, soft_wrap=True)
     counts = Counter(row.rank for row in rows)
     hosts = len({row.host for row in rows})
-    text = f"{len(rows)} rows on {hosts} hosts: [red]{counts[0]} red[/], [yellow]{counts[1]} yellow[/]"
+    noun = "host" if hosts == 1 else "hosts"
+    text = f"{len(rows)} rows on {hosts} {noun}: [red]{counts[0]} red[/], [yellow]{counts[1]} yellow[/]"
     console.print(f"\n{text}", highlight=False)
 
 
@@ -114,7 +121,9 @@ def _complaint(row: Row) -> str:
     colour = COLOURS[row.rank]
     where = f" {escape(row.path)}" if row.path != "-" else ""
     lines = [f"[{colour}]{MARKS[row.rank]}[/] [bold]{row.host}[/]{where}"]
-    lines += [f"    [{colour}]{flag.kind}[/]: {escape(flag.text)}" for flag in row.flags]
+    for flag in row.flags:
+        shown = COLOURS[RANKS[flag.level]] or "dim"
+        lines.append(f"    [{shown}]{flag.kind}[/]: {escape(flag.text)}")
     return "\n".join(lines)
 
 
@@ -132,10 +141,10 @@ def _styled(rank: int) -> Callable[[str], str]:
     return lambda text: f"[{colour}]{escape(text)}[/]" if colour else escape(text)
 
 
-def _cells(row: Row, key: Row | None, ours: Collection[str]) -> tuple[str, ...]:
+def _cells(row: Row, key: Row | None) -> tuple[str, ...]:
     """The cells of a line, each short enough for all of them to fit."""
     path, _, part = row.path.partition("#")
-    what = _certificate(row, ours) if row.kind == "certificate" else f"{row.kind} {part}".strip()
+    what = _certificate(row) if row.kind == "certificate" else f"{row.kind} {part}".strip()
     reader = row.readers[0].rsplit("/", 1)[-1].removeprefix("phoenix-") if row.readers else "-"
     kind = row.key.removeprefix("SSH ")
     return (
@@ -143,19 +152,18 @@ def _cells(row: Row, key: Row | None, ours: Collection[str]) -> tuple[str, ...]:
         _middle(path, PATH_WIDTH),
         _start(what, WHAT_WIDTH),
         _start(reader, READER_WIDTH),
-        "-" if row.days_left is None else f"{row.days_left:.0f}",
+        "-" if row.days_left is None else left(timedelta(days=row.days_left)) if row.days_left > 0 else "none",
         kind if len(kind) <= KEY_WIDTH else kind.split()[0],
         _start(_modes(row, key), MODE_WIDTH),
     )
 
 
-def _certificate(row: Row, ours: Collection[str]) -> str:
-    """The subject with how many names there are besides it, and who signed it, if it was not the authority."""
+def _certificate(row: Row) -> str:
+    """The subject with how many names there are besides it, and who signed it, if it is none of ours."""
     name = row.subject if row.subject != "-" or not row.names else row.names[0]
     more = f" +{len(row.names) - 1}" if len(row.names) > 1 else ""
-    issuer = "" if row.issuer in ours or row.issuer == "-" else f" by {row.issuer}"
-    if row.issuer == row.subject and row.issuer not in ours:
-        issuer = " by itself"
+    by = "itself" if row.issuer == row.subject else row.issuer
+    issuer = f" by {by}" if row.role in FOREIGN_ROLES else ""
     return f"{_start(name, WHAT_WIDTH - len(more))}{more}{issuer}"
 
 

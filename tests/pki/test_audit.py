@@ -250,4 +250,4 @@ def test_table(tmp_path: Path) -> None:
     lines = (tmp_path / "table").read_text("utf-8").splitlines()
     assert max(map(len, lines)) <= 120
     assert lines[0] == "✗ app /srv/dead.crt"
-    assert lines[-1] == "6 rows on 1 hosts: 2 red, 0 yellow"
+    assert lines[-1] == "6 rows on 1 host: 2 red, 0 yellow"
