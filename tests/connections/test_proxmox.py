@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from requests import Request
+from requests.adapters import HTTPAdapter
+from requests.exceptions import SSLError
 
 pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
@@ -129,6 +131,20 @@ def test_certificate_changes_meanwhile(server: Server, signed: Server, authority
         request = Request("GET", f"{one.pve.url}/api2/json/version").prepare()
         assert adapter.send(request, timeout=5, verify=False).status_code == 401
     adapter.close()
+
+
+def test_request_is_not_sent_twice(authority: Authority, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a refused certificate is a reason to try the other way: a broken connection may have carried a request."""
+    tried: list[object] = []
+
+    def broken(self: HTTPAdapter, *_args: object, **_options: object) -> None:
+        tried.append(self)
+        raise SSLError("EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(HTTPAdapter, "send", broken)
+    with pytest.raises(ApiError, match="closed at once"):
+        ProxmoxClient(server.access(ca=str(authority.root)), "pve").post("nodes/phoenix/lxc", vmid=1)
+    assert len(tried) == 1
 
 
 def test_environment_does_not_loosen_the_pin(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
