@@ -6,14 +6,15 @@ import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nornir.core.task import Result, Task
-from nornir_jinja2.plugins.tasks import template_file
 
 from phoenix.artifacts import Artifact
 from phoenix.converge import Change, HostSession, Observation, Probe, Program, Resource, Upload
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 ANCHOR_FILE = "/usr/local/share/ca-certificates/phoenix_ca.crt"
@@ -25,6 +26,8 @@ BUNDLE_FILE = "/etc/phoenix/phoenix_ca_bundle.crt"
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The one Jinja2 environment: an undefined name is an error, never an empty string."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 0.05 s for who renders
+
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -45,6 +48,8 @@ def unit_word(text: str) -> str:
 
 def render(task: Task, template: str, **values: Any) -> str:
     """Render a template for a host."""
+    from nornir_jinja2.plugins.tasks import template_file  # noqa: PLC0415 - the same
+
     rendered = template_file(task, template=template, jinja_env=environment(), **values)
     return str(rendered.result)
 

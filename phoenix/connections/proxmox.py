@@ -13,12 +13,7 @@ from queue import Empty, LifoQueue
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from proxmoxer import ProxmoxAPI
-from proxmoxer.core import ResourceException
-from requests import RequestException
-
 from phoenix.connections.access import ApiAccess
-from phoenix.connections.trusting import trusting
 
 REQUEST_SECONDS = 40
 BUSY = ("can't lock file", "is locked (", "got timeout")
@@ -103,6 +98,9 @@ class ProxmoxClient:
             self.wait(upid, limit)
 
     def _call(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
+        from proxmoxer.core import ResourceException  # noqa: PLC0415 - 0.15 s that a run without the API does not need
+        from requests import RequestException  # noqa: PLC0415 - the same
+
         given = {key.replace("__", "-"): value for key, value in parameters.items()}
         try:
             with self._session() as api:
@@ -128,6 +126,10 @@ class ProxmoxClient:
             self._idle.put(api)
 
     def _connect(self) -> Any:
+        from proxmoxer import ProxmoxAPI  # noqa: PLC0415 - as above
+
+        from phoenix.connections.trusting import trusting  # noqa: PLC0415 - as above
+
         url = urlsplit(self.access.url)
         user, _, token = self.access.token_id.partition("!")
         api = ProxmoxAPI(
@@ -149,7 +151,7 @@ def _http(api: Any) -> Any:
     return cast("Any", api)._store["session"]  # noqa: SLF001  # proxmoxer has no other way in
 
 
-def _reason(error: RequestException) -> str:
+def _reason(error: Exception) -> str:
     text = str(error)
     if "Fingerprint" in text or "fingerprint" in text:
         return "the certificate is not the pinned one; compare the fingerprint in the access file with the node's"

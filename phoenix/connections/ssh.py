@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 import time
 from base64 import b64decode
@@ -16,9 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import paramiko
+# A command runner that paramiko loads for an option of configuration files, which are not read here: 0.1 s.
+sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
 
-from phoenix.connections.access import SshAccess
+import paramiko  # noqa: E402
+
+from phoenix.connections.access import SshAccess  # noqa: E402
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 15
