@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from phoenix.converge import Change, Observation, Probe
+from phoenix.converge.files import SYSTEMD
 from phoenix.derive.certificates import Leaf
 from phoenix.derive.renewal import stem
 from phoenix.pki.decision import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide, utc_now
@@ -89,23 +90,30 @@ class Withdrawn:
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Remove what is not known any more; the script itself says which files it looked after."""
-        found = seen.listings.get(f"{SCRIPTS}/renew-*", ())
+        found = [path for path in seen.listings.get(f"{SCRIPTS}/renew-*", ()) if path not in self.scripts]
         return tuple(
             Change(
-                f"certificate of {path}", "remove", "nothing in the inventory asks for it", script=self._removal(path)
+                f"certificate of {path}",
+                "remove",
+                "nothing in the inventory asks for it",
+                script="" if index else self._removal(found),
             )
-            for path in found
-            if path not in self.scripts
+            for index, path in enumerate(found)
         )
 
-    def _removal(self, path: str) -> str:
-        unit = f"phoenix-renew-{path.removeprefix(f'{SCRIPTS}/renew-')}"
-        script, units = shlex.quote(path), f"/etc/systemd/system/{shlex.quote(unit)}"
-        kept = " ".join(sorted(self.files))
+    def _removal(self, scripts: list[str]) -> str:
+        """Shell that removes them all; systemd is told once."""
+        stems = [path.removeprefix(f"{SCRIPTS}/renew-") for path in scripts]
+        units = " ".join(
+            shlex.quote(f"{SYSTEMD}/phoenix-renew-{stem}.{kind}") for stem in stems for kind in ("timer", "service")
+        )
+        timers = " ".join(shlex.quote(f"phoenix-renew-{stem}.timer") for stem in stems)
+        kept = shlex.quote(f" {' '.join(sorted(self.files))} ")
+        ours = " ".join(map(shlex.quote, scripts))
         return f"""
-systemctl disable --quiet --now {shlex.quote(unit)}.timer
-for file in $(sed -n 's/^crt=//p; s/^key=//p; s/^next=//p' {script}); do
-  case {shlex.quote(f" {kept} ")} in *" $file "*) ;; *) rm -rf "$file" ;; esac
+timeout 120 systemctl disable --quiet --now {timers}
+for file in $(sed -n 's/^crt=//p; s/^key=//p; s/^next=//p' {ours}); do
+  case {kept} in *" $file "*) ;; *) rm -rf "$file" ;; esac
 done
-rm -f {units}.timer {units}.service && systemctl daemon-reload && rm -f {script}
+rm -f {units} && systemctl daemon-reload && rm -f {ours}
 """
