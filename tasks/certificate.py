@@ -27,7 +27,7 @@ def issue_certificates(task: Task, run: Run, *, dry_run: bool | None = None) -> 
     seen = host.observe(resources)
     changes = [change for resource in resources for change in resource.changes(seen)]
     if changes and not task.is_dry_run(dry_run):
-        host.apply(_with_tokens(run, changes, leaves_of(run.estate, task.host.name)))
+        host.apply(with_tokens(run, changes, leaves_of(run.estate, task.host.name)))
     return result(task, [change for change in changes if not change.guard])
 
 
@@ -66,7 +66,7 @@ def _units(task: Task, leaf: Leaf) -> tuple[Unit, Unit]:
     return Unit(f"{name}.service", service, enabled=None, active=None), Unit(f"{name}.timer", timer)
 
 
-def _with_tokens(run: Run, changes: list[Change], leaves: Iterable[Leaf]) -> list[Change]:
+def with_tokens(run: Run, changes: list[Change], leaves: Iterable[Leaf]) -> list[Change]:
     """Give every change that issues a leaf its script, with a token of its own."""
     titles = {LeafFiles(leaf, run).title: leaf for leaf in leaves}
     wanted = [titles[change.resource] for change in changes if change.verb == "issue"]

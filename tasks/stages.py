@@ -26,6 +26,7 @@ from tasks.observe import observe_host
 from tasks.portainer import register_agents
 from tasks.proof import prove_routes
 from tasks.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
+from tasks.revocation import Chosen, revoke
 from tasks.rotation import (
     announce_next,
     prepare_next,
@@ -149,6 +150,11 @@ def restoration(content: bytes) -> Chain:
         Stage("software", (Step(install_software, group("step_ca")),)),
         Stage("restoration", (Step(restore_state(content), group("step_ca")), Step(init_ca, group("step_ca")))),
     )
+
+
+def revocation(chosen: Chosen) -> tuple[Stage, ...]:
+    """One certificate, refused by the authority and replaced on its host."""
+    return preflight(), Stage("revocation", (Step(revoke(chosen), _fixed((chosen.host,))),))
 
 
 def on_authority(task: TaskFunction) -> Chain:
