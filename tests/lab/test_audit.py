@@ -124,6 +124,8 @@ def test_every_planted_fault_is_found() -> None:
     assert by_path["/srv/planted/strange.crt"]["readers"] == ["/etc/planted.conf"]
     assert [flag["kind"] for flag in by_path["/srv/planted/locked.key"]["flags"]] == ["encrypted", "stranger"]
     assert by_path[f"{AGENT}.crt"]["readers"] == ["nginx"]
+    weaknesses = {flag["text"] for flag in by_path["/srv/planted/weak.crt"]["flags"] if flag["kind"] == "weak"}
+    assert weaknesses == {"its key is RSA 1024", "signed by SHA1"}
 
 
 def test_a_host_that_cannot_be_asked() -> None:
@@ -133,6 +135,7 @@ def test_a_host_that_cannot_be_asked() -> None:
         status, found = rows("--target", "llamacpp", "--target", "ollama")
     finally:
         bench.said("pve", "pct start 917")
+        bench.said("llamacpp", "systemctl is-system-running --wait || true")
     assert (status, flags(found)) == (1, {("llamacpp", "-", "unasked")})
     assert "ollama" in {row["host"] for row in found}
 

@@ -15,7 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from phoenix.derive.certificates import leaves_of
-from phoenix.estate import Service, Validity
+from phoenix.derive.routes import routes
+from phoenix.estate import Service, Validity, load_estate
 from phoenix.pki.audit import Seen, audit
 from phoenix.pki.authority import Bundle, SeenAuthority
 from phoenix.pki.expected import Expected, Places
@@ -27,7 +28,10 @@ from tests.pki.chains import CLIENT, DAY, NOW, SERVER, make, pem
 
 PLACES = Places("/ca", "/usr/local/share/ca-certificates/anchor.crt", "/etc/bundle.crt", "/etc/acme.json")
 SERVICE = Service(port=9001, scheme="https", tls="server", certificate=Validity.model_validate({"lifetime": "2d"}))
-ESTATE = estates.estate(estates.guest("app", 20, "lxc", "trusted_ca", "step_cli", services={"door": SERVICE}))
+SHOWN = Service(port=8000, expose=True, aliases=("dash.old.test",))
+ESTATE = estates.estate(
+    estates.guest("app", 20, "lxc", "trusted_ca", "step_cli", services={"door": SERVICE, "dash": SHOWN})
+)
 LEAF = next(leaf for leaf in leaves_of(ESTATE, "app") if leaf.name == "door")
 TIMER = "phoenix-renew-door.timer"
 YEAR = 365 * DAY
@@ -215,6 +219,41 @@ def test_the_authoritys_own() -> None:
     online = FoundKey(Place("ca", "/ca/secrets/root_ca_key", "800:800", "0600"), "encrypted")
     rows = audited(Scan("ca", complete=True, certificates=found, keys=[*keys, online]))
     assert "its key is online" in [flag.text for row in rows for flag in row.flags]
+
+
+def test_copies_that_a_reader_keeps() -> None:
+    """Portainer's copy of a client's leaf is no stranger and no duplicate; an old copy says that it was not told."""
+    estate = load_estate(Path(__file__).parents[2] / "inventory")
+    leaf = next(leaf for leaf in leaves_of(estate, "portainer") if leaf.usage == "client")
+
+    def found(path: str, chain: tuple[str, ...]) -> FoundCertificate:
+        return FoundCertificate(Place("portainer", path, "root:root", "0600"), chain)
+
+    key = FoundKey(Place("portainer", leaf.key, "root:root", "0600"), "plain", PUBLIC, "EC P-256")
+    copied = replace(key, place=replace(key.place, path="/persistent-storage/portainer/data/tls/1/key.pem"))
+    copy = "/persistent-storage/portainer/data/tls/1/cert.pem"
+    for chain, said in ((GOOD.chain, []), (certificate().chain, ["served"])):
+        seen = Scan("portainer", certificates=[found(leaf.certificate, GOOD.chain), found(copy, chain)])
+        seen.keys += [key, copied]
+        rows = {row.path: row for row in audit(estate, PLACES, Seen({"portainer": seen}, {}, AUTHORITY), NOW)}
+        assert [flag.kind for flag in rows[copy].flags] == said
+        assert (rows[copied.place.path].role, rows[copied.place.path].flags) == ("copy", ())
+        assert rows[copy].readers == rows[leaf.certificate].readers == ("portainer",)
+
+
+def test_certificates_of_the_mesh() -> None:
+    """A name of the mesh's storage that has a route is known, another is a stranger, and one not there is missing."""
+    host, where = ESTATE.guest_with("traefik").name, "/etc/acme.json"
+    (name,) = (route.name for route in routes(ESTATE))
+    made = {part: make(part, "middle", names=[part, "dash.old.test"], end=20 * DAY) for part in (name, "gone.lab.test")}
+    certificates = [
+        FoundCertificate(Place(host, where, "801:801", "0600", part), (pem([leaf]), pem([MIDDLE])))
+        for part, leaf in made.items()
+    ]
+    rows = audited(Scan(host, complete=True, certificates=certificates), Scan("app"))
+    said = {path: (level, kind) for level, kind, path in flags(rows) if path.startswith(where)}
+    assert said == {f"{where}#gone.lab.test": ("red", "stranger")}
+    assert ("red", "missing", f"{where}#{name}") in flags(audited(Scan(host, complete=True)))
 
 
 def test_every_server_leaf_has_an_endpoint() -> None:

@@ -154,3 +154,11 @@ def test_nothing_to_verify() -> None:
     """What is no certificate is refused, with a reason, and raises nothing."""
     assert refused_server("nothing", [pem([ROOT])], "web.lab.test", NOW)
     assert refused_client(pem([GOOD, MIDDLE]), [], NOW)
+
+
+def test_another_time() -> None:
+    """The time that is asked for is the one that counts, not that of this machine."""
+    chain, anchors = pem([GOOD, MIDDLE]), [pem([ROOT])]
+    times = (NOW - 2 * DAY, NOW, NOW + 2 * DAY)
+    assert [refused_server(chain, anchors, "web.lab.test", now) is None for now in times] == [False, True, False]
+    assert [refused_client(chain, anchors, now) is None for now in times] == [False, True, False]
