@@ -95,7 +95,7 @@ def rotation(rotated: Kind, root_key: str | None) -> Chain:
         Stage("withdrawal", (Step(withdraw_previous, group("step_ca")),)),
         Stage("distrust", (Step(push_trust, group("trusted_ca")),)),
         Stage("settling", (Step(settle_authority, group("step_ca")),)),
-        Stage("portainer", (Step(register_agents, group("portainer")),)),
+        Stage("services", (Step(configure_traefik, group("traefik")), Step(register_agents, group("portainer")))),
         Stage("proof", (Step(prove_routes, hypervisors),)),
     )
 
@@ -110,7 +110,7 @@ def way_back(_estate: Estate) -> tuple[Stage, ...]:
         Stage("withdrawal", (Step(withdraw_next, group("step_ca")),)),
         Stage("distrust", (Step(push_trust, group("trusted_ca")),)),
         Stage("settling", (Step(remove_next, group("step_ca")),)),
-        Stage("portainer", (Step(register_agents, group("portainer")),)),
+        Stage("services", (Step(configure_traefik, group("traefik")), Step(register_agents, group("portainer")))),
         Stage("proof", (Step(prove_routes, hypervisors),)),
     )
 
