@@ -134,7 +134,7 @@ class State:
 
 def constraints(estate: Estate) -> tuple[tuple[str, ...], tuple[IPv4Network, ...]]:
     """The domains and networks that root and intermediate may sign for."""
-    domains = (estate.zone, *estate.settings.alias_zones, "localhost")
+    domains = (estate.zone, *estate.settings.alias_zones)
     return domains, (estate.settings.network.subnet, IPv4Network("127.0.0.0/8"))
 
 

@@ -47,7 +47,7 @@ def ca_names(estate: Estate) -> tuple[str, ...]:
     authority = estate.guest_with("step_ca")
     labels = ("ca", *(alias for alias in authority.aliases if alias != "ca"), authority.name)
     names = dict.fromkeys(estate.fqdn(label) for label in labels)
-    return (*names, "localhost", "127.0.0.1", str(authority.address))
+    return (*names, "127.0.0.1", str(authority.address))
 
 
 def ca_settings(estate: Estate) -> CaSettings:

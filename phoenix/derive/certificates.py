@@ -120,7 +120,7 @@ def _of_services(estate: Estate, guest: Guest) -> Iterator[Leaf]:
             yield Leaf(
                 name=name,
                 host=guest.name,
-                dns=(*service_names(estate, name), "localhost"),
+                dns=service_names(estate, name),
                 ips=(str(guest.address), "127.0.0.1"),
                 certificate=certificate,
                 key=key,

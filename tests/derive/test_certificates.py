@@ -23,7 +23,7 @@ LEAVES = {
         "portainer",
         "/persistent-storage/portainer/certs/cert.pem",
         "/persistent-storage/portainer/certs/key.pem",
-    ): f"portainer.{ZONE} portainer.phoenix.local localhost 10.0.0.111 127.0.0.1",
+    ): f"portainer.{ZONE} portainer.phoenix.local 10.0.0.111 127.0.0.1",
     (
         "portainer",
         "/persistent-storage/portainer/certs/portainer-server-client.crt",
@@ -33,7 +33,7 @@ LEAVES = {
         "drphoenix",
         "/persistent-storage/certs/portainer-agent.crt",
         "/persistent-storage/certs/portainer-agent.key",
-    ): f"portainer-agent.{ZONE} agent.agent.phoenix.local localhost 10.0.0.102 127.0.0.1",
+    ): f"portainer-agent.{ZONE} agent.agent.phoenix.local 10.0.0.102 127.0.0.1",
 }
 
 

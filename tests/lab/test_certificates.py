@@ -145,9 +145,9 @@ def test_portainer_knows_its_agent() -> None:
     script = """
 cd "$(mktemp -d)" && umask 077
 printf '{"username":"admin","password":"%s"}' "$(cat /persistent-storage/portainer/admin_password)" >login
-curl -fsS -H 'Content-Type: application/json' --data @login https://localhost:9443/api/auth >token
+curl -fsS -H 'Content-Type: application/json' --data @login https://127.0.0.1:9443/api/auth >token
 printf 'Authorization: Bearer %s' "$(sed 's/.*"jwt" *: *"\\([^"]*\\)".*/\\1/' token)" >header
-curl -fsS -H @header https://localhost:9443/api/endpoints; rm -rf "$PWD"
+curl -fsS -H @header https://127.0.0.1:9443/api/endpoints; rm -rf "$PWD"
 """
     endpoints = json.loads(bench.said("portainer", script))
     assert [(e["Name"], e["URL"]) for e in endpoints] == [("drphoenix", f"tcp://portainer-agent.{bench.ZONE}:9001")]
