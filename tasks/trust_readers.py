@@ -13,6 +13,7 @@ from tasks.converging import BUNDLE_FILE
 RESTART_DOCKER = files("phoenix.converge").joinpath("docker_restart.sh").read_text("utf-8") + "restart_docker"
 # Where Portainer's own certificate is not trusted any more it fails, and is taken up again when there is another one.
 REGISTER = "timeout 120 systemctl start phoenix-register-agents.service || true"
+REGISTRATION = "phoenix-register-agents.service"
 ACTIVE = "/run/systemd/units/invocation"
 """systemd keeps a link for each unit that is active; asking for it costs no process."""
 

@@ -10,13 +10,15 @@ find_stores() {
       printf 'java|%s|%s\n' "$f" "$(sha256sum --status -c "$record" && sed -n 's/^# //p' "$record" || echo '?')"
     fi
   done
-  for f in /root/.pki/nssdb /home/*/.pki/nssdb /etc/pki/nssdb; do
-    if [ -f "$f/cert9.db" ]; then printf 'nss|%s|%s\n' "$f" "$(nss_holds "$f" || echo '?')"; fi
+  for f in /root/.pki/nssdb/cert9.db /home/*/.pki/nssdb/cert9.db /etc/pki/nssdb/cert9.db; do
+    if [ -f "$f" ]; then printf 'nss|%s|%s\n' "${f%/*}" "$(nss_holds "${f%/*}" || echo '?')"; fi
   done
-  for f in /usr/lib/python3*/*-packages /usr/local/lib/python3*/*-packages /root/*/lib/python3*/site-packages \
-    /opt/*/lib/python3*/site-packages /srv/*/lib/python3*/site-packages /home/*/*/lib/python3*/site-packages \
-    /opt/*/*/lib/python3*/site-packages /srv/*/*/lib/python3*/site-packages /home/*/*/*/lib/python3*/site-packages; do
-    if [ -f "$f/certifi/cacert.pem" ] && [ ! -L "$f/certifi/cacert.pem" ]; then echo "python|$f|"; break; fi
+  for f in /usr/lib/python3*/*-packages/certifi/cacert.pem /usr/local/lib/python3*/*-packages/certifi/cacert.pem \
+    /root/*/lib/python3*/*-packages/certifi/cacert.pem /opt/*/lib/python3*/*-packages/certifi/cacert.pem \
+    /srv/*/lib/python3*/*-packages/certifi/cacert.pem /home/*/*/lib/python3*/*-packages/certifi/cacert.pem \
+    /opt/*/*/lib/python3*/*-packages/certifi/cacert.pem /srv/*/*/lib/python3*/*-packages/certifi/cacert.pem \
+    /home/*/*/*/lib/python3*/*-packages/certifi/cacert.pem; do
+    if [ -f "$f" ] && [ ! -L "$f" ]; then echo "python|$f|"; break; fi
   done
   for f in /usr/bin/node /usr/bin/nodejs /usr/local/bin/node /opt/*/bin/node /root/.nvm/versions/node/*/bin/node \
     /home/*/.nvm/versions/node/*/bin/node; do

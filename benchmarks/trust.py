@@ -1,0 +1,94 @@
+"""Measure a push of trust to forty containers, beside pyinfra, Ansible and OpenSSH; `make bench` runs it at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.forty import FORTY, PYTHON, Forty, use_own_lab
+from benchmarks.machine import describe
+from benchmarks.measure import BenchmarkError, timed
+from benchmarks.rivals import prepare
+
+OURS = "Phoenix"
+PROMISED = {("no change", "pyinfra"): 0.35, ("no change", "ansible-core"): 0.05, ("first push", "pyinfra"): 0.06}
+Times = dict[tuple[str, str], list[float]]
+
+
+def main(
+    *,
+    runs: Annotated[int, typer.Option(min=1, help="Pushes without a change of each tool.")] = 5,
+    firsts: Annotated[int, typer.Option(min=1, help="First pushes of each tool.")] = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the samples here, too.")] = None,
+) -> None:
+    """Report the best time of each tool, and ours as a part of it."""
+    use_own_lab()
+    console, machine, times = Console(), describe(), Times()
+    console.print(*(f"{key}: {value}" for key, value in machine.items()), sep="\n", highlight=False)
+    with tempfile.TemporaryDirectory(prefix="phoenix-bench-", dir="/var/tmp") as scratch:
+        forty = Forty(Path(scratch))
+        try:
+            console.print(f"making {FORTY} containers", style="dim")
+            forty.start()
+            _measure(forty, times, firsts, runs, console)
+        except BenchmarkError as error:
+            console.print(str(error), style="red", markup=False, highlight=False)
+        finally:
+            forty.stop()
+    console.print(_table(times))
+    if json_file:
+        samples = {f"{tool}, {scenario}": found for (scenario, tool), found in times.items()}
+        json_file.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
+    raise typer.Exit(not _kept(times))
+
+
+def _measure(forty: Forty, times: Times, firsts: int, runs: int, console: Console) -> None:
+    """Every tool's first pushes, then rounds without a change in which the tools take turns."""
+    ours = (PYTHON, "runbooks/trust.py", "--lab", "--inventory", str(forty.inventory), "--workers", str(FORTY))
+    commands = {**prepare(forty), OURS: ours}
+    log = forty.folder / "log"
+    for tool, command in commands.items():
+        for _ in range(firsts):
+            console.print(f"first push: {tool}", style="dim")
+            forty.forget()
+            times.setdefault(("first push", tool), []).append(timed(command, {}, log).seconds)
+            forty.verify()
+    for _ in range(runs):
+        for tool, command in commands.items():
+            times.setdefault(("no change", tool), []).append(timed(command, {}, log).seconds)
+    forty.verify()
+
+
+def _table(times: Times) -> Table:
+    table = Table("scenario", "tool", "best s", "runs", "ours as a part of it", "promised", box=None)
+    for (scenario, tool), samples in times.items():
+        promised = PROMISED.get((scenario, tool))
+        part = _part(times, scenario, tool)
+        shown = "" if part is None or tool == OURS else f"{part:.3f}"
+        table.add_row(
+            scenario, tool, f"{min(samples):.2f}", str(len(samples)), shown, f"{promised:.2f}" if promised else ""
+        )
+    return table
+
+
+def _part(times: Times, scenario: str, tool: str) -> float | None:
+    ours, theirs = times.get((scenario, OURS)), times.get((scenario, tool))
+    return min(ours) / min(theirs) if ours and theirs else None
+
+
+def _kept(times: Times) -> bool:
+    parts = {key: _part(times, *key) for key in PROMISED}
+    return all(part is not None and part <= PROMISED[key] for key, part in parts.items())
+
+
+if __name__ == "__main__":
+    typer.run(main)
