@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from nornir.core.task import Result, Task
 
@@ -45,7 +45,10 @@ def observe_authority(task: Task, run: Run) -> Result:
     except ValueError as error:
         raise TaskFailedError(f"the bundle {published} cannot be used, {error}: deploy the authority first") from None
     guests = [guest for guest in run.estate.guests if guest.hypervisor == hypervisor.name and guest.name in run.targets]
-    _ask_containers(session(task), run, [guest for guest in guests if guest.kind == "lxc"])
+    with ThreadPoolExecutor(1) as beside:
+        own = beside.submit(session(task).observe, trust_of(run, hypervisor.name))
+        _ask_containers(session(task), run, [guest for guest in guests if guest.kind == "lxc"])
+        own.result()
     if not all(run.is_running(guest.vmid) for guest in guests):
         found = run.links.api(hypervisor.name).get("cluster/resources", type="vm")
         run.exists.update({int(machine["vmid"]): machine for machine in found})
@@ -69,8 +72,10 @@ def _ask_containers(node: HostSession, run: Run, containers: list[Guest]) -> Non
 
 
 def _from_outside(shell: NodeShell, asked: dict[int, frozenset[Probe]]) -> dict[int, str]:
-    """What the node can say of its containers; most are asked the same, and only those are asked this way."""
-    common = Counter(asked.values()).most_common(1)
-    if not common:
-        return {}
-    return ask_node(shell, common[0][0], [vmid for vmid, probes in asked.items() if probes == common[0][0]])
+    """What the node can say of its containers; those that are asked the same are asked together."""
+    groups: dict[frozenset[Probe], list[int]] = {}
+    for vmid, probes in asked.items():
+        groups.setdefault(probes, []).append(vmid)
+    with ThreadPoolExecutor(len(groups) or 1) as pool:
+        found = pool.map(lambda group: ask_node(shell, *group), groups.items())
+        return {vmid: answer for answers in found for vmid, answer in answers.items()}

@@ -4,12 +4,14 @@
 use strict;
 use File::Glob qw(bsd_glob);
 our (@files, @listings, @others, @readers, $named, $registration, $asked, $look);
-my @alphabet = ("A" .. "Z", "a" .. "z", 0 .. 9, "+", "/");
 
+# uuencode has the same bits in other letters; perl-base has no MIME::Base64.
 sub base64 {
-    my $bits = unpack "B*", $_[0];
-    my $text = join "", map { $alphabet[oct "0b" . substr "${_}00000", 0, 6] } $bits =~ /.{1,6}/g;
-    $text . "=" x (-length($text) % 4);
+    my ($missing, $text) = (-length($_[0]) % 3, pack "u", $_[0]);
+    $text =~ s/^.//mg;
+    $text =~ tr/` -_\n/AA-Za-z0-9+\//d;
+    substr($text, -$missing) = "=" x $missing if $missing;
+    $text;
 }
 
 sub init_pids {
