@@ -18,8 +18,8 @@ from phoenix.pki.caconfig import STATE, provisioner_key, spell, with_provisioner
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.authority_state import CONFIG, SIGNING_ROOT, USER, look
-from tasks.ca import AS_STEP, ca_url, learn, provisioner_password
-from tasks.converging import render, result, session
+from tasks.ca import AS_STEP, ca_url, learn, provisioner_password, service_resources
+from tasks.converging import converge, render, result, session
 
 NEXT = f"{STATE}/provisioner.next"
 PUBLIC, PRIVATE = f"{NEXT}/key.pub", f"{NEXT}/key.priv"
@@ -57,13 +57,14 @@ def prepare_provisioner(task: Task, run: Run) -> Result:
 
 def switch_provisioner(task: Task, run: Run) -> Result:
     """Let the next key sign tokens, and prove that the old one no longer does."""
-    host, found = session(task), look(run)
+    mended = converge(task, *service_resources(task, run))
     learn(task, run)
+    host, found = session(task), look(run)
     name = run.estate.settings.ca.provisioner
     seen = host.observe([NextProvisioner()])
     following = NextProvisioner().key_id(seen)
     if following in (None, provisioner_key(found.config, name)):
-        return result(task, [])
+        return mended
     config = with_provisioner(found.config, name, seen.text(PUBLIC) or "", seen.text(PRIVATE) or "")
     password = f"install -m 600 -o {USER} -g {USER} {NEXT}/password {PASSWORD}_{following}"
     put = write_script(CONFIG, spell(config), f"{USER}:{USER}", "0600")

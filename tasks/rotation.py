@@ -61,11 +61,8 @@ def announce_next(task: Task, run: Run) -> Result:
 def switch_authority(task: Task, run: Run) -> Result:
     """Let the next set sign, once every host has shown that it trusts it; the files come back if that fails."""
     _no_failures(run)
-    found = look(run)
-    rotated, now = kind(found.state, found.signs), phase(found.state, found.signs)
-    if (rotated, now) in (("root", Phase.ANNOUNCED), ("intermediate", Phase.PREPARED)):
-        return _step(task, run, ahead, (rotated, now))
-    return result(task, [])
+    rotated = kind_now(run)
+    return _step(task, run, ahead, (rotated, Phase.PREPARED if rotated == "intermediate" else Phase.ANNOUNCED))
 
 
 def withdraw_previous(task: Task, run: Run) -> Result:
@@ -91,11 +88,11 @@ def settle_authority(task: Task, run: Run) -> Result:
 def revert_authority(task: Task, run: Run) -> Result:
     """Let the old set sign again."""
     found = look(run)
-    rotated, now = kind(found.state, found.signs), phase(found.state, found.signs)
+    now = phase(found.state, found.signs)
     if now in (Phase.WITHDRAWN, Phase.TIDYING):
         way = "run the same command without --back to its end"
         raise TaskFailedError(f"there is no way back any more, for {now.value}: {way}")
-    return _step(task, run, back, (rotated, Phase.SWITCHED))
+    return _step(task, run, back, (kind_now(run), Phase.SWITCHED))
 
 
 def withdraw_next(task: Task, run: Run) -> Result:
@@ -110,14 +107,18 @@ def remove_next(task: Task, run: Run) -> Result:
     return result(task, _drop_next(task, run, Phase.PREPARED))
 
 
-def _step(task: Task, run: Run, rule: Rule, due: tuple[Kind | None, Phase]) -> Result:
-    """Take one step, if the rotation stands where it is due."""
+def kind_now(run: Run) -> Kind | None:
+    """What is being rotated."""
     found = look(run)
-    signs = rule(*due)
-    if (kind(found.state, found.signs), phase(found.state, found.signs)) != due or signs is None:
-        learn(task, run)
-        return result(task, [])
-    return result(task, _set(task, run, signs))
+    return kind(found.state, found.signs)
+
+
+def _step(task: Task, run: Run, rule: Rule, due: tuple[Kind | None, Phase]) -> Result:
+    """Take one step, if the rotation stands where it is due; else see that the last one came to its end."""
+    found = look(run)
+    stands = (kind(found.state, found.signs), phase(found.state, found.signs))
+    following = rule(*due) if stands == due else None
+    return result(task, _set(task, run, following or found.signs))
 
 
 def _set(task: Task, run: Run, signs: Signing) -> list[Change]:
