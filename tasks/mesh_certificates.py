@@ -55,10 +55,11 @@ forget() {{
   start_unit {UNIT}
 }}
 
-# good NAME: its certificate in the storage is of the present issuer, if that is known, and not nearly over.
+# good NAME: its certificate is of the present issuer, if that is known, not nearly over, and none that was to go.
 good() {{
-  sed -n "/\\"main\\": *\\"$1\\"/,/\\"certificate\\":/s/^ *\\"certificate\\": *\\"\\(.*\\)\\".*/\\1/p" {STORAGE} |
-    base64 -d >"$work/leaf" && [ -s "$work/leaf" ] || return 1
+  sed -n "/\\"main\\": *\\"$1\\"/,/\\"certificate\\":/s/^ *\\"certificate\\": *\\"\\(.*\\)\\".*/\\1/p" \\
+    {STORAGE} >"$work/stored" && [ -s "$work/stored" ] && ! grep -sqFf "$work/stored" "$work/old" || return 1
+  base64 -d <"$work/stored" >"$work/leaf" || return 1
   openssl x509 -in "$work/leaf" -noout -checkend "$spare" || return 1
   [ ! -s "$work/issuer" ] || openssl verify -partial_chain -trusted "$work/issuer" "$work/leaf"
 }} >/dev/null 2>&1
@@ -86,6 +87,7 @@ await() {{
 # renew_all NAME...: Traefik is told to renew whatever ends within 120 days, as it does at its start, and serves the
 # old ones meanwhile.
 renew_all() {{
+  grep '"certificate":' {STORAGE} >"$work/old"
   cp -a {CONFIG} "$work/usual" && sed -i 's/certificatesDuration: .*/certificatesDuration: 8760/' {CONFIG} || return 1
   restart_unit {UNIT} && await "$@"
   renewed=$?
@@ -112,8 +114,7 @@ class MeshCertificates:
         said = seen.outputs.get(SUBJECT, "")
         if TORN in said.splitlines():
             return self._anew()
-        storage = read_storage(said)
-        verdict = judge(storage, self.wanted, self.run.authority, mesh.before, utc_now())
+        verdict = judge(read_storage(said), self.wanted, self.run.authority, mesh, utc_now())
         dropped = {**dict.fromkeys(self.replaced, "it is replaced"), **verdict.dropped}
         missing = [*verdict.missing, *(name for name in dropped if name in self.wanted)]
         return tuple(self._changes(seen, verdict, dropped, missing))

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from phoenix.estate import MeshValidity
 from phoenix.pki.authority import SeenAuthority
-from phoenix.pki.decision import UNREADABLE, chain_end, leads_to, left
+from phoenix.pki.decision import UNREADABLE, chain_end, leads_to, left, lifetime_fault
 from phoenix.pki.fields import alternative_names
 
 ENTRY = re.compile(r'"main": *"(?P<name>[^"]+)"|"certificate": *"(?P<chain>[^"]+)"')
@@ -55,7 +56,7 @@ def judge(
     storage: tuple[Stored, ...],
     wanted: Mapping[str, tuple[str, ...]],
     authority: SeenAuthority | None,
-    before: timedelta,
+    validity: MeshValidity,
     now: datetime,
 ) -> Verdict:
     """Compare the storage with the wanted names (each with all names of its certificate), authority and time."""
@@ -64,7 +65,7 @@ def judge(
     for stored in storage:
         if fault := _fault(stored, wanted.get(stored.name), authority):
             dropped[stored.name] = fault
-        elif stale := _stale(_chain(stored), authority, before, now):
+        elif stale := _stale(_chain(stored), authority, validity, now):
             renewed[stored.name] = stale
     held = {stored.name for stored in storage}
     missing = tuple(name for name in wanted if name not in held)
@@ -90,12 +91,16 @@ def _fault(stored: Stored, hosts: tuple[str, ...] | None, authority: SeenAuthori
     return "" if names == set(hosts) else f"it is for {', '.join(sorted(names))}"
 
 
-def _stale(chain: list[x509.Certificate], authority: SeenAuthority | None, before: timedelta, now: datetime) -> str:
+def _stale(
+    chain: list[x509.Certificate], authority: SeenAuthority | None, validity: MeshValidity, now: datetime
+) -> str:
     """Why it must be renewed."""
     remaining = chain_end(chain) - now
     if remaining <= timedelta():
         return "expired"
-    if remaining < before / 2:
+    if remaining < validity.before / 2:
         return f"{left(remaining)} left, and it was not renewed in time"
+    if fault := lifetime_fault(chain[0], validity.lifetime):
+        return fault
     retired = authority and authority.issuer and not leads_to(chain[:1], authority.issuer)
     return "it is signed by an intermediate that signs no more" if retired else ""

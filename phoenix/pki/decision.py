@@ -188,9 +188,16 @@ def _time_faults(leaf: Leaf, chain: list[x509.Certificate], now: datetime) -> It
         yield f"expired {end:%Y-%m-%d %H:%M} UTC"
     if now < begin - FAST_CLOCK:
         yield f"not valid before {begin:%Y-%m-%d %H:%M} UTC: is a clock wrong?"
-    lifetime = chain[0].not_valid_after_utc - begin
-    if not timedelta() <= lifetime - leaf.validity.lifetime <= BACKDATED:
-        yield f"it was made to live {left(lifetime)}, the inventory says {spell_duration(leaf.validity.lifetime)}"
+    if fault := lifetime_fault(chain[0], leaf.validity.lifetime):
+        yield fault
+
+
+def lifetime_fault(certificate: x509.Certificate, wanted: timedelta) -> str:
+    """Say that a certificate was made to live longer or shorter than is wanted; nothing if it was not."""
+    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    if timedelta() <= lifetime - wanted <= BACKDATED:
+        return ""
+    return f"it was made to live {left(lifetime)}, the inventory says {spell_duration(wanted)}"
 
 
 def chain_end(chain: list[x509.Certificate]) -> datetime:

@@ -42,7 +42,7 @@ def mesh(monkeypatch: pytest.MonkeyPatch) -> Callable[..., MeshCertificates]:
 def entry(name: str, issuer: str = "signs") -> dict[str, Any]:
     """A certificate as Traefik keeps it."""
     above = {"signs": SIGNS, "old": OLD}.get(issuer, "")
-    chain = certificate(name, issuer, names=(name,), end=25 * DAY) + above
+    chain = certificate(name, issuer, names=(name,), begin=-5 * DAY, end=25 * DAY) + above
     return {
         "domain": {"main": name},
         "certificate": b64encode(chain.encode()).decode(),
