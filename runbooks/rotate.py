@@ -1,4 +1,4 @@
-"""Rotate the authority's keys: `python runbooks/rotate.py [--lab] --root | --intermediate | --provisioner`."""
+"""Rotate keys of the authority: `python runbooks/rotate.py [--lab] --root | --intermediate | --provisioner`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ except ModuleNotFoundError:
 from phoenix.pki.sealed import SealError
 from phoenix.run.command import Options, execute
 from phoenix.run.passphrase import read_key
-from tasks.stages import provisioner_change, rotation, way_back
+from tasks.stages import announcement, provisioner_change, rotation, way_back
 
 NAMES = ("root", "intermediate", "provisioner")
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -27,6 +27,9 @@ def rotate(
     intermediate: Annotated[bool, typer.Option("--intermediate", help="A new intermediate of the same root.")] = False,
     provisioner: Annotated[bool, typer.Option("--provisioner", help="A new key for one-time tokens.")] = False,
     back: Annotated[bool, typer.Option("--back", help="Take back a rotation that has begun.")] = False,
+    announce: Annotated[
+        bool, typer.Option("--announce", help="Stop when all hosts trust what comes: others can be given it, too.")
+    ] = False,
     root_key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The root's key, if it was taken offline.")
     ] = None,
@@ -40,8 +43,10 @@ def rotate(
     Stopped or killed at any point, the same command goes on from there.
     """
     chosen = [name for name, said in zip(NAMES, (root, intermediate, provisioner), strict=True) if said]
-    if len(chosen) != 1 or (provisioner and (back or root_key)):
-        raise typer.BadParameter("say one of --root, --intermediate and --provisioner; the last knows no other option")
+    if len(chosen) != 1 or (provisioner and (back or announce or root_key)) or (back and announce):
+        raise typer.BadParameter(
+            "say one of --root, --intermediate and --provisioner, and at most one of --announce and --back"
+        )
     if not (yes or typer.confirm(_question(chosen[0], back=back))):
         raise typer.Exit(2)
     options = Options(inventory, lab=lab, json=json)
@@ -52,7 +57,8 @@ def rotate(
     except SealError as error:
         typer.echo(f"Nothing was touched: {error}", err=True)
         raise typer.Exit(2) from None
-    sys.exit(execute(options, rotation("root" if root else "intermediate", key)))
+    chain = announcement if announce else rotation
+    sys.exit(execute(options, chain("root" if root else "intermediate", key)))
 
 
 def _question(what: str, *, back: bool) -> str:

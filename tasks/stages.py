@@ -84,12 +84,8 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
 
 def rotation(rotated: Kind, root_key: str | None) -> Chain:
     """A new root or intermediate: made, trusted everywhere, then in use, and only then is the old one let go."""
-    return lambda _estate: (
-        preflight(),
-        Stage("next", (Step(prepare_next(rotated, root_key), group("step_ca")),)),
-        Stage("announcement", (Step(announce_next, group("step_ca")),)),
-        Stage("trust", (Step(push_trust, group("trusted_ca")),)),
-        Stage("trusted", (Step(check_trust, group("trusted_ca")),)),
+    return lambda estate: (
+        *announcement(rotated, root_key)(estate),
         Stage("switch", (Step(switch_authority, group("step_ca")),)),
         *_reissue(),
         Stage("withdrawal", (Step(withdraw_previous, group("step_ca")),)),
@@ -97,6 +93,17 @@ def rotation(rotated: Kind, root_key: str | None) -> Chain:
         Stage("settling", (Step(settle_authority, group("step_ca")),)),
         Stage("services", (Step(configure_traefik, group("traefik")), Step(register_agents, group("portainer")))),
         Stage("proof", (Step(prove_routes, hypervisors),)),
+    )
+
+
+def announcement(rotated: Kind, root_key: str | None) -> Chain:
+    """The first half of a rotation: what is to sign next is made, and every host shows that it trusts it."""
+    return lambda _estate: (
+        preflight(),
+        Stage("next", (Step(prepare_next(rotated, root_key), group("step_ca")),)),
+        Stage("announcement", (Step(announce_next, group("step_ca")),)),
+        Stage("trust", (Step(push_trust, group("trusted_ca")),)),
+        Stage("trusted", (Step(check_trust, group("trusted_ca")),)),
     )
 
 

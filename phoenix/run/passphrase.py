@@ -39,15 +39,17 @@ def write_sealed(path: Path, content: bytes, passphrase: str) -> None:
     """Write a sealed file that its owner alone may read, read it back, and open it: it appears whole or not at all."""
     new = path.with_name(f".{path.name}.phoenix-new")
     new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(seal(content, passphrase))
-        file.flush()
-        os.fsync(file.fileno())
-    if unseal(new.read_bytes(), passphrase) != content:
-        raise SealError(f"what was written to {path} cannot be read back")
-    os.link(new, path)
-    new.unlink()
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(seal(content, passphrase))
+            file.flush()
+            os.fsync(file.fileno())
+        if unseal(new.read_bytes(), passphrase) != content:
+            raise SealError(f"what was written to {path} cannot be read back")
+        os.link(new, path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def read_sealed(path: Path) -> bytes:
