@@ -64,7 +64,7 @@ def test_renewals_under_load(minutes: None) -> None:  # noqa: ARG001  # short li
         first = renewed(serials(), 100)
         bench.said("step-ca", "systemctl stop step-ca")
         try:
-            wait = f"for try in $(seq 80); do systemctl is-failed {UNIT} && exit; sleep 1; done"
+            wait = f"for try in $(seq 80); do systemctl is-failed --quiet {UNIT} && echo failed && exit; sleep 1; done"
             failed = bench.said("nginx-gateway", wait, limit=100)
             why = bench.said("nginx-gateway", f"journalctl -u {UNIT} -n 20 --no-pager -o cat")
         finally:
