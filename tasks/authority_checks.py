@@ -11,7 +11,8 @@ from phoenix.estate import Hypervisor
 from phoenix.pki.caconfig import NEXT_PAIR
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.authority_state import SIGNING_ROOT, look, published
+from tasks.authority_files import published
+from tasks.authority_state import SIGNING_ROOT, look
 from tasks.converging import BUNDLE_FILE, result, session
 from tasks.mesh_certificates import MeshCertificates
 from tasks.proof import silent_routes

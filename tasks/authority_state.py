@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from phoenix.converge import Change, File, Observation, Probe
-from phoenix.converge.files import write_script
+from phoenix.converge import Change, Observation, Probe
 from phoenix.estate import Estate
-from phoenix.pki.caconfig import STATE, CaSettings, Signing, differences, read_config, signing, spell, wanted
+from phoenix.pki.caconfig import STATE, CaSettings, Signing, read_config, signing
 from phoenix.pki.castate import (
     BEGUN,
     CERTIFICATES,
@@ -136,61 +135,6 @@ def constraints(estate: Estate) -> tuple[tuple[str, ...], tuple[IPv4Network, ...
     """The domains and networks that root and intermediate may sign for."""
     domains = (estate.zone, *estate.settings.alias_zones)
     return domains, (estate.settings.network.subnet, IPv4Network("127.0.0.0/8"))
-
-
-@dataclass(frozen=True)
-class CaConfig:
-    """ca.json, compared by meaning; `signs` is given by the steps of a rotation, else it stays."""
-
-    settings: CaSettings
-    signs: Signing | None = None
-
-    def probes(self) -> tuple[Probe, ...]:
-        """Ask for the state."""
-        return (*state_probes(), Probe("stat", CONFIG))
-
-    def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write it if it says something else; it holds sealed keys, so that only the places that differ are told."""
-        found = judged(seen)
-        if found is None:
-            return ()
-        want = wanted(found.config, self.settings, self.signs)
-        places = ", ".join(differences(found.config, want))
-        stat = seen.stats.get(CONFIG)
-        if not places and stat and (stat.owner, stat.mode) == (f"{USER}:{USER}", "0600"):
-            return ()
-        script = write_script(CONFIG, spell(want), f"{USER}:{USER}", "0600")
-        return (Change(f"file {CONFIG}", "update", places or "owner or mode", script=script),)
-
-
-@dataclass(frozen=True)
-class Published:
-    """A public copy beside the state: the bundle of anchors, the root that signs now, or the intermediate."""
-
-    name: str
-    signs: Signing | None = None
-
-    def probes(self) -> tuple[Probe, ...]:
-        """Ask for the state and the copy."""
-        return (*state_probes(), *File(f"{STATE}/{self.name}", "").probes())
-
-    def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write it if it is another one."""
-        found = judged(seen)
-        if found is None:
-            return ()
-        content = published(found.state, self.signs or found.signs)[self.name]
-        return File(f"{STATE}/{self.name}", content, f"{USER}:{USER}", "0644").changes(seen)
-
-
-def published(state: SeenState, signs: Signing) -> dict[str, str]:
-    """What the authority publishes while these files sign: the old root stays first until it is withdrawn."""
-    pems = {path: f"{text.strip()}\n" for path, text in state.certificates.items()}
-    return {
-        PUBLISHED_BUNDLE: "".join(pems[path] for path in signs.roots),
-        SIGNING_ROOT: pems[signing_root(state, signs) or signs.roots[0]],
-        PUBLISHED_ISSUER: pems[signs.certificate],
-    }
 
 
 def _public_half(path: str) -> str:

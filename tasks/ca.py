@@ -15,18 +15,16 @@ from phoenix.estate.duration import go_duration
 from phoenix.pki.authority import SeenAuthority, read_bundle
 from phoenix.pki.caconfig import STATE, CaSettings, Signing, provisioner_key, read_config
 from phoenix.run import Run
+from tasks.authority_files import CaConfig, Published, published
 from tasks.authority_state import (
     PUBLISHED_BUNDLE,
     PUBLISHED_ISSUER,
     SIGNING_ROOT,
     USER,
-    CaConfig,
     Judged,
-    Published,
     State,
     constraints,
     judged,
-    published,
 )
 from tasks.converging import converge, render, result, session
 
