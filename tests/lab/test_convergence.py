@@ -53,10 +53,10 @@ def test_target_touches_nothing_else() -> None:
 
 DRIFT = (
     ("nginx-gateway", "echo '# edited' >>/etc/nginx/conf.d/phoenix.conf", "/etc/nginx/conf.d/phoenix.conf"),
-    ("nginx-gateway", "chmod 644 /etc/nginx/ssl/internal_traefik_proxy.key", "internal_traefik_proxy.key"),
+    ("nginx-gateway", "chmod 644 /etc/nginx/ssl/internal_traefik_proxy.key", "internal_traefik_proxy.crt"),
     ("traefik", "touch /etc/traefik/dynamic/stranger.yml", "/etc/traefik/dynamic/stranger.yml"),
     ("drphoenix", "systemctl stop phoenix-container-qdrant", "phoenix-container-qdrant.service"),
-    ("step-ca", "chmod 600 /etc/step-ca/ssl/phoenix_ca.crt", "exported root"),
+    ("step-ca", "chmod 600 /etc/step-ca/ssl/phoenix_ca.crt", "/etc/step-ca/ssl/phoenix_ca.crt"),
     (
         "pve",
         "echo host-record=extra.internal.thinkheads.ai,10.0.0.99 >>/etc/dnsmasq.d/00-phoenix-aggregated-hosts.conf",
