@@ -65,7 +65,8 @@ def _ask_containers(node: HostSession, run: Run, containers: list[Guest]) -> Non
     }
     answers = _from_outside(node.shell, asked)
     inside = {vmid: question(probes) for vmid, probes in asked.items() if vmid not in answers}
-    answers |= run_in_containers(node.shell, inside, OBSERVE_SECONDS)
+    done = run_in_containers(node.shell, inside, OBSERVE_SECONDS)
+    answers |= {vmid: completed.out for vmid, completed in done.items() if completed.status == 0}
     for vmid, output in answers.items():
         run.exists[vmid] = {"status": "running"}
         run.session(names[vmid]).learn(asked[vmid], output)

@@ -6,11 +6,13 @@ from phoenix.estate import Estate
 from phoenix.run import Stage, Step, everyone, hypervisors
 from tasks.trust import push_trust
 from tasks.trust_authority import observe_authority
+from tasks.trust_together import push_together
 
 
 def trust_distribution(_estate: Estate) -> tuple[Stage, ...]:
     """The anchors that the authority publishes, on every host."""
     return (
         Stage("authority", (Step(observe_authority, hypervisors, for_others=True),)),
+        Stage("together", (Step(push_together, hypervisors, for_others=True),)),
         Stage("trust", (Step(push_trust, everyone),)),
     )

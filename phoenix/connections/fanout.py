@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from phoenix.connections.shell import NodeShell, whole
+from phoenix.connections.ssh import Completed
 
 WORKERS = 8
 ONE = (
-    'vmid=${1%=*}; if timeout -k 2 "$limit" lxc-attach -n "$vmid" --clear-env -- /bin/sh -s <"$work/${1#*=}" '
-    '>"$work/out.$vmid" 2>/dev/null; then echo "$vmid|$(base64 -w0 <"$work/out.$vmid")"; fi'
+    'vmid=${1%=*}; timeout -k 2 "$limit" lxc-attach -n "$vmid" --clear-env -- /bin/sh -s <"$work/${1#*=}" '
+    '>"$work/out.$vmid" 2>"$work/err.$vmid"; '
+    'echo "$vmid|$?|$(base64 -w0 <"$work/out.$vmid")|$(base64 -w0 <"$work/err.$vmid")"'
 )
 
 
-def run_in_containers(node: NodeShell, scripts: Mapping[int, str], limit: float) -> dict[int, str]:
-    """Run each container's script; gives what those printed in which it ended well, by id. The others are left out."""
+def run_in_containers(node: NodeShell, scripts: Mapping[int, str], limit: float) -> dict[int, Completed]:
+    """Run each container's script, by id; a container whose end nobody could tell of is left out."""
     if not scripts:
         return {}
     distinct = {script: f"script.{number}" for number, script in enumerate(dict.fromkeys(scripts.values()))}
@@ -34,7 +36,11 @@ def run_in_containers(node: NodeShell, scripts: Mapping[int, str], limit: float)
     )
     said = {}
     for line in done.out.splitlines():
-        vmid, _, encoded = line.partition("|")
         with suppress(ValueError):
-            said[int(vmid)] = b64decode(encoded, validate=True).decode("utf-8", "replace")
+            vmid, status, out, err = line.split("|")
+            said[int(vmid)] = Completed(int(status), _decoded(out), _decoded(err))
     return said
+
+
+def _decoded(text: str) -> str:
+    return b64decode(text, validate=True).decode("utf-8", "replace")

@@ -21,7 +21,7 @@ def apply_script(changes: Sequence[Change]) -> str:
         f'printf "@step|{index}\\n"; {{ {change.script or "true"}\n}} >"$work/log" 2>&1 || broke'
         for index, change in enumerate(changes)
     ]
-    return "\n".join((PROLOGUE, *steps, 'printf "@done\\n"'))
+    return "\n".join((PROLOGUE, *steps, 'settle >"$work/log" 2>&1 || broke', 'printf "@done\\n"'))
 
 
 def check_applied(changes: Sequence[Change], output: str, status: int, error: str) -> None:

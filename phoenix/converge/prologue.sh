@@ -2,11 +2,12 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root
 export DEBIAN_FRONTEND=noninteractive
 # One script at a time: that of a controller that was killed goes on to its end before the next one begins.
-mkdir -p /run/lock && exec 9>/run/lock/phoenix && flock -w 240 9 || {
+{ [ -d /run/lock ] || mkdir -p /run/lock; } && exec 9>/run/lock/phoenix && flock -w 240 9 || {
   echo 'another run of Phoenix is still at work on this host' >&2
   exit 96
 }
-rm -rf /run/phoenix.????????
+set -- /run/phoenix.????????
+[ ! -e "$1" ] || rm -rf "$@"
 work=$(mktemp -d /run/phoenix.XXXXXXXX) || exit 97
 trap 'rm -rf "$work"' EXIT
 trap 'restore >/dev/null 2>&1; exit 98' HUP INT TERM
@@ -47,10 +48,18 @@ restore() {
 # put PATH USER:GROUP MODE BASE64: an atomic write; owner and mode come before the content. The new file's name follows
 # from the old one's, so that what a script that was killed left behind is replaced by the next one.
 put() {
-  folder=$(dirname "$1") new=$(dirname "$1")/.$(basename "$1").phoenix-new
-  save "$1" && mkdir -p "$folder" && rm -f "$new" && (umask 077 && set -C && : >"$new") || return 1
-  if chown "$2" "$new" && chmod "$3" "$new" && { [ "$4" = = ] || printf %s "$4" | base64 -d >"$new"; } && sync "$new"
-  then mv -fT "$new" "$1"; else rm -f "$new"; return 1; fi
+  folder=${1%/*} new=${1%/*}/.${1##*/}.phoenix-new
+  save "$1" && { [ -d "$folder" ] || mkdir -p "$folder"; } || return 1
+  (umask 077 && exec install -T -o "${2%:*}" -g "${2#*:}" -m "$3" /dev/null "$new") || return 1
+  if { [ "$4" = = ] || printf %s "$4" | base64 -d >"$new"; } && mv -fT "$new" "$1"
+  then echo "$1" >>"$work/written"; else rm -f "$new"; return 1; fi
+}
+
+# settle: what was put outlives a loss of power. At the end, and once for all: a loss before it leaves the old file or,
+# at worst, an empty one, which the next run replaces, because it compares contents; and every program starts anew.
+settle() {
+  [ -e "$work/written" ] || return 0
+  while read -r path; do [ ! -f "$path" ] || printf '%s\0' "$path"; done <"$work/written" | xargs -0r sync
 }
 
 # sound CHECK: the files just written are refused, and put back, if their own program refuses them.

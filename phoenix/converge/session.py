@@ -25,6 +25,7 @@ class HostSession:
         self.round_trips = 0
         self._seen = Observation()
         self._expected: set[Probe] = set()
+        self._ahead: dict[str, Completed] = {}
 
     def expect(self, resources: Iterable[Resource]) -> None:
         """Say what will be asked later, so that it is asked together."""
@@ -46,11 +47,20 @@ class HostSession:
             self._seen.at = now
         return self._seen
 
+    def knows(self, resources: Iterable[Resource]) -> bool:
+        """Tell whether all that the resources ask is known."""
+        return {probe for resource in resources for probe in resource.probes()} <= self._seen.asked
+
     def learn(self, probes: Iterable[Probe], output: str) -> None:
         """Take the answer to a `question` that was asked another way, together with other hosts."""
         self.round_trips += 1
         self._seen = read_observation(probes, output)
         self._seen.at = time.time()
+
+    def ran(self, script: str, done: Completed) -> None:
+        """Take what came of a script of changes that was run ahead, together with other hosts; `apply` tells of it."""
+        self.round_trips += 1
+        self._ahead[script] = done
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Make the changes; ApplyError names the one that failed."""
@@ -61,7 +71,8 @@ class HostSession:
                 self._upload(change)
         scripted = [change for change in changes if change.script]
         if scripted:
-            done = self.run(apply_script(scripted), APPLY_SECONDS)
+            script = apply_script(scripted)
+            done = self._ahead.pop(script, None) or self.run(script, APPLY_SECONDS)
             check_applied(scripted, done.out, done.status, done.err)
         self.forget()
 
