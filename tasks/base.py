@@ -12,7 +12,8 @@ from tasks.converging import converge, program
 
 BASE = ("ca-certificates", "curl", "openssl")
 PROGRAMS = (("step_cli", "step"), ("step_ca", "step"), ("step_ca", "step-ca"), ("traefik", "traefik"))
-FEATURES = {"docker": ("docker.io",), "nginx": ("nginx",), "portainer_agent": ("nginx",), "traefik": ("nftables",)}
+NGINX = ("nginx", "nftables")
+FEATURES = {"docker": ("docker.io",), "nginx": NGINX, "portainer_agent": NGINX, "traefik": ("nftables",)}
 
 
 def install_software(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Daemon, Directory, Exclusive, File, Resource, Unit
+from phoenix.converge import Command, Daemon, Directory, Exclusive, File, Resource, Unit
+from phoenix.converge.files import SYSTEMD
 from phoenix.derive.certificates import certificates, leaves_of, server_leaf
 from phoenix.derive.flows import MESH_EDGE_PORT, clients
 from phoenix.derive.routes import routes
@@ -13,6 +14,8 @@ from phoenix.run import Run
 from tasks.converging import BUNDLE_FILE, converge, render
 
 CONFIG = "/etc/nginx/conf.d/phoenix.conf"
+RELOAD = "/usr/local/lib/phoenix/reload-nginx"
+DROP_IN = f"{SYSTEMD}/nginx.service.d"
 TLS = {
     "ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
     "curves": "X25519:prime256v1:secp384r1",
@@ -30,18 +33,29 @@ def nginx_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     guest = run.estate.host(task.host.name)
     assert isinstance(guest, Guest)  # noqa: S101  # the stage runs on guests
     if guest.has("nginx"):
-        return _daemon(_edge(task, run), "curl -fsS -o /dev/null -w %{http_code} http://127.0.0.1:80/ | grep -q 301")
+        return _daemon(
+            task,
+            (80, 443),
+            _edge(task, run),
+            "curl -fsS -o /dev/null -w %{http_code} http://127.0.0.1:80/ | grep -q 301",
+        )
     agents = [name for name, service in guest.services.items() if service.tls == "mutual"]
     if not agents:
         return ()
     text = "\n".join(_door(task, run, guest, name) for name in agents)
-    port = guest.services[agents[0]].port
-    return _daemon(text, f"ss -Hltn 'sport = :{port}' | grep -q .")
+    ports = tuple(guest.services[name].port for name in agents)
+    return _daemon(task, ports, text, f"ss -Hltn 'sport = :{ports[0]}' | grep -q .")
 
 
-def _daemon(config: str, probe: str) -> tuple[Resource, ...]:
+def _daemon(task: Task, ports: tuple[int, ...], config: str, probe: str) -> tuple[Resource, ...]:
+    """Nginx with its configuration, and with a way of reloading that loses no connection."""
+    reload = f"systemctl show --property=ExecReload nginx.service | grep -o 'path={RELOAD} ' | head -n 1"
     return (
         Directory("/etc/nginx/conf.d"),
+        File(RELOAD, render(task, "nginx/reload.sh.j2", ports=ports), mode="0755"),
+        Directory(DROP_IN),
+        File(f"{DROP_IN}/phoenix.conf", f"[Service]\nExecReload=\nExecReload={RELOAD}\n"),
+        Command("reloading of nginx.service", reload, f"path={RELOAD}", "systemctl daemon-reload"),
         Daemon(
             Unit("nginx.service"),
             files=(
