@@ -33,11 +33,12 @@ for n in $(seq {count}); do
     --provisioner admin@thinkheads.ai --ca-url $url --root $state/phoenix_ca.crt >$n.token
 done >/dev/null 2>&1
 """
-SIGN = """
+SIGN = r"""
 cd /run/ceiling || exit 1
-one='step ca sign --token "$(cat $0.token)" --ca-url https://ca.internal.thinkheads.ai:9000'
+url=https://ca.internal.thinkheads.ai:9000 root=/etc/step-ca/ssl/phoenix_ca.crt
+one="step ca sign --token \$(cat \$0.token) --ca-url $url --root $root \$0.csr \$0.crt"
 begin=$(date +%s.%N)
-seq {count} | xargs -P{parallel} -I{{}} sh -c "$one --root /etc/step-ca/ssl/phoenix_ca.crt \$0.csr \$0.crt" {{}} >/dev/null 2>&1
+seq {count} | xargs -P{parallel} -I{{}} sh -c "$one" {{}} >/dev/null 2>&1
 end=$(date +%s.%N)
 echo "$(ls *.crt | wc -l) $begin $end"; rm -rf /run/ceiling
 """

@@ -13,17 +13,19 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = "internal.thinkheads.ai"
-SERVICES = (
-    "granite-3b",
-    "granite-embedding",
-    "llamacpp",
-    "nginx",
-    "ollama",
-    "portainer",
-    "qdrant",
-    "thinkheads-ai",
-    "traefik",
-)
+PAGES = {
+    "granite-3b": "/health",
+    "granite-embedding": "/health",
+    "llamacpp": "/health",
+    "nginx": "/health",
+    "ollama": "/api/tags",
+    "portainer": "/api/system/status",
+    "qdrant": "/readyz",
+    "thinkheads-ai": "/health",
+    "traefik": "/dashboard/",
+}
+"""A page of each exposed service that is answered with 200."""
+SERVICES = tuple(PAGES)
 GUESTS = {
     "step-ca": "10.0.0.10",
     "nginx-gateway": "10.0.0.153",
@@ -112,6 +114,11 @@ def deploy(
     found = json.loads(file.read_text()) if file.exists() else {}
     file.unlink(missing_ok=True)
     return Deployed(status, output, found)
+
+
+def authority(*arguments: str) -> tuple[int, str]:
+    """Run runbooks/authority.py on the lab."""
+    return run(sys.executable, "runbooks/authority.py", *arguments, "--lab", limit=120)
 
 
 def fetch(name: str, path: str = "/", *, options: str = "-f") -> tuple[int, str]:

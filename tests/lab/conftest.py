@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,24 @@ def first_deployment(lab_up: None) -> bench.Deployed:  # noqa: ARG001  # pytest'
 @pytest.fixture
 def estate(first_deployment: bench.Deployed) -> None:
     """The deployed estate; what a test breaks in it, the test itself has mended at its end."""
+
+
+@pytest.fixture
+def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a sealed file may go, with the passphrase in a file that the environment names."""
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("a passphrase of the tests\n", "utf-8")
+    monkeypatch.setenv("PHOENIX_PASSPHRASE_FILE", str(passphrase))
+    return tmp_path / "sealed.age"
+
+
+@pytest.fixture
+def kept() -> Iterator[None]:
+    """The authority's state is put aside, and back in its place if a test did not bring it back."""
+    bench.said("pve", f"rm -rf /root/kept && cp -a {bench.CA_DIRECTORY} /root/kept")
+    yield
+    if bench.inside("pve", f"cmp /root/kept/certs/root_ca.crt {bench.CA_DIRECTORY}/certs/root_ca.crt")[0]:
+        back = f"find {bench.CA_DIRECTORY} -mindepth 1 -delete; cp -a /root/kept/. {bench.CA_DIRECTORY}/"
+        bench.said("pve", back)
+        bench.said("step-ca", "systemctl restart step-ca")
+    bench.said("pve", "rm -rf /root/kept")

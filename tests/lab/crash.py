@@ -16,6 +16,8 @@ CHANGING = (
     *("chmod", "chown", "cp", "dd", "install", "ln", "mkdir", "mktemp", "mv", "rm", "rmdir", "sed", "step", "sync"),
     *("systemctl", "tar", "tee", "touch"),
 )
+MOVING = ("cp", "install", "ln", "mv", "rm", "step", "systemctl", "tar", "touch")
+"""Those that make, move and remove files and start programs: what is between them only prepares a file nobody reads."""
 FOLDER = "/usr/local/sbin"
 WRAPPER = r"""#!/bin/sh
 # made by the tests
@@ -38,32 +40,29 @@ MOST = 150
 
 
 @contextmanager
-def wrapped(host: str) -> Iterator[None]:
+def wrapped(host: str, programs: tuple[str, ...]) -> Iterator[None]:
     """Put the wrappers in place, and take them away again."""
-    places = " ".join(f"{FOLDER}/{name}" for name in CHANGING)
-    put = (
-        f"mkdir -p /run/crash && printf %s {shlex.quote(WRAPPER)} >{FOLDER}/chmod && /usr/bin/chmod 755 {FOLDER}/chmod"
-    )
-    copies = " && ".join(f"/usr/bin/cp -p {FOLDER}/chmod {FOLDER}/{name}" for name in CHANGING if name != "chmod")
-    bench.said(host, f"{put} && {copies}")
+    places = " ".join(f"{FOLDER}/{name}" for name in programs)
+    put = f"mkdir -p /run/crash && printf %s {shlex.quote(WRAPPER)} >/run/crash/wrapper && chmod 755 /run/crash/wrapper"
+    bench.said(host, f"{put} && for place in {places}; do /usr/bin/cp -p /run/crash/wrapper $place; done")
     try:
         yield
     finally:
         bench.said(host, f"/usr/bin/rm -rf /run/crash {places}")
 
 
-def kill_after_each(host: str, go: Callable[[], object], limit: int = MOST) -> list[str]:
+def kill_after_each(host: str, go: Callable[[], object], programs: tuple[str, ...] = CHANGING) -> list[str]:
     """Go on and on, killed after the first side effect, then the second..., until it comes to its end.
 
     Gives what was done last before each kill. Every round begins with what the one before it left behind.
     """
     killed: list[str] = []
-    with wrapped(host):
-        for number in range(1, limit + 1):
+    with wrapped(host, programs):
+        for number in range(1, MOST + 1):
             bench.said(host, f"/usr/bin/rm -f /run/crash/done; echo {number} >/run/crash/at")
             go()
             done = bench.said(host, "cat /run/crash/done 2>/dev/null; true").splitlines()
             if len(done) < number:
                 return killed
             killed.append(done[number - 1])
-    raise AssertionError(f"{host}: not at an end after {limit} kills, the last after {killed[-1]!r}")
+    raise AssertionError(f"{host}: not at an end after {MOST} kills, the last after {killed[-1]!r}")

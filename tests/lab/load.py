@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from tests.lab import bench
 
-LONGEST = 150
+EVERY_SERVICE = tuple(f"https://{name}.{bench.ZONE}{page}" for name, page in bench.PAGES.items())
 WORKER = """
 end=$(($(date +%s) + {longest})); done=0
 while [ -e {mark} ] && [ $(date +%s) -lt $end ]; do
   said=$(curl -sS --max-time 40 --cacert {anchors} -o /dev/null -w 'status %{{http_code}}' {request} 2>&1)
   status=$?; done=$((done + 1))
+  sleep {pause}
   [ "$status $said" = '0 status 200' ] || echo "failed|$(date +%T) {request}: $status $said" | tr '\\n' ' '
 done
 echo "done|$done"
@@ -32,10 +33,13 @@ class Load:
 
 
 @contextmanager
-def load(host: str, *requests: str, anchors: str = bench.CLIENT_ROOT) -> Iterator[Load]:
-    """Repeat each request (curl's arguments) without pause, one at a time, while the block runs."""
+def load(
+    host: str, *requests: str, anchors: str = bench.CLIENT_ROOT, pause: float = 0, longest: int = 150
+) -> Iterator[Load]:
+    """Repeat each request (curl's arguments), one at a time, while the block runs; times are in seconds."""
     mark, seen = f"/run/load-{uuid.uuid4().hex}", Load()
-    workers = (WORKER.format(longest=LONGEST, mark=mark, anchors=anchors, request=request) for request in requests)
+    values = {"longest": longest, "mark": mark, "anchors": anchors, "pause": pause}
+    workers = (WORKER.format(request=request, **values) for request in requests)
     script = f"touch {mark}\n" + "\n".join(f"({worker}) &" for worker in workers) + "\nwait"
     command = (sys.executable, "runbooks/lab.py", "exec", host, "--", "sh", "-c", script)
     with subprocess.Popen(command, cwd=bench.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,33 +13,6 @@ from tests.lab.edited import inventory
 pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(300)]
 STATE = "/etc/step-ca/ssl"
 URL = f"--ca-url https://ca.{bench.ZONE}:9000"
-PASSPHRASE = "a passphrase of the tests"
-
-
-@pytest.fixture
-def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a sealed file may go, with the passphrase in a file that the environment names."""
-    passphrase = tmp_path / "passphrase"
-    passphrase.write_text(f"{PASSPHRASE}\n", "utf-8")
-    monkeypatch.setenv("PHOENIX_PASSPHRASE_FILE", str(passphrase))
-    return tmp_path / "sealed.age"
-
-
-@pytest.fixture
-def kept() -> Iterator[None]:
-    """The authority's state is put aside, and back in its place if a test did not bring it back."""
-    bench.said("pve", f"rm -rf /root/kept && cp -a {bench.CA_DIRECTORY} /root/kept")
-    yield
-    if bench.inside("pve", f"cmp /root/kept/certs/root_ca.crt {bench.CA_DIRECTORY}/certs/root_ca.crt")[0]:
-        back = f"find {bench.CA_DIRECTORY} -mindepth 1 -delete; cp -a /root/kept/. {bench.CA_DIRECTORY}/"
-        bench.said("pve", back)
-        bench.said("step-ca", "systemctl restart step-ca")
-    bench.said("pve", "rm -rf /root/kept")
-
-
-def authority(*arguments: str) -> tuple[int, str]:
-    """Run runbooks/authority.py on the lab."""
-    return bench.run(sys.executable, "runbooks/authority.py", *arguments, "--lab", limit=120)
 
 
 def fingerprint() -> str:
@@ -52,20 +24,20 @@ def fingerprint() -> str:
 def test_lost_state_is_restored(sealed: Path) -> None:
     """The whole directory is lost; a sealed backup brings the same authority back, and nothing else needs a change."""
     root = fingerprint()
-    status, output = authority("backup", str(sealed))
+    status, output = bench.authority("backup", str(sealed))
     assert status == 0, output
     content = sealed.read_bytes()
     assert (content.startswith(b"age-encryption.org/v1\n-> scrypt "), sealed.stat().st_mode & 0o777) == (True, 0o600)
     assert bench.said("step-ca", "systemctl is-active step-ca") == "active"
-    status, output = authority("restore", str(sealed))
+    status, output = bench.authority("restore", str(sealed))
     assert status == 1
     assert "a backup is never restored over one" in output
     bench.said("pve", f"find {bench.CA_DIRECTORY} -mindepth 1 -delete")
-    status, output = authority("restore", str(sealed))
+    status, output = bench.authority("restore", str(sealed))
     assert status == 0, output
     assert fingerprint() == root
     assert bench.deploy().changes == []
-    assert authority("backup", str(sealed))[0] == 2
+    assert bench.authority("backup", str(sealed))[0] == 2
     assert sealed.read_bytes() == content
 
 
@@ -96,7 +68,7 @@ def test_damaged_state_is_refused() -> None:
 
 def test_root_can_be_offline(sealed: Path) -> None:
     """The root's key leaves the authority, which goes on; only with it can an intermediate be made; and it returns."""
-    status, output = authority("root-offline", str(sealed))
+    status, output = bench.authority("root-offline", str(sealed))
     assert status == 0, output
     find = (
         f"grep -rl PRIVATE {STATE} | while read f; do openssl pkey -in $f -passin file:{STATE}/secrets/password -pubout"
@@ -115,7 +87,7 @@ def test_root_can_be_offline(sealed: Path) -> None:
     assert status == 0, output
     assert bench.said("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_issuer.crt") != issuer
     assert bench.said("step-ca", f"ls {STATE}/secrets/root_ca_key /run/phoenix.* 2>/dev/null || true") == ""
-    status, output = authority("root-online", str(sealed))
+    status, output = bench.authority("root-online", str(sealed))
     assert status == 0, output
     own = f"openssl pkey -in {STATE}/secrets/root_ca_key -passin file:{STATE}/secrets/password -pubout"
     assert bench.said("step-ca", own) == bench.said(

@@ -40,36 +40,6 @@ def edge_is_whole() -> None:
     assert serial == bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial")
 
 
-def test_init() -> None:
-    """The authority's state is made whole, with one root, wherever its making is cut off."""
-    state = "/etc/step-ca/ssl"
-    bench.said("step-ca", f"systemctl stop step-ca && mkdir /root/kept && mv {state}/* /root/kept/")
-    try:
-        killed = kill_after_each("step-ca", lambda: bench.deploy("--target", "step-ca"))
-        converged("step-ca")
-        password = f"-passin file:{state}/secrets/password"
-        bench.said(
-            "step-ca",
-            f"{PAIR} cd {state} && same certs/root_ca.crt secrets/root_ca_key '{password}' && "
-            f"same certs/intermediate_ca.crt secrets/intermediate_ca_key '{password}' && "
-            "openssl verify -CAfile certs/root_ca.crt certs/intermediate_ca.crt && "
-            "cmp certs/root_ca.crt phoenix_ca.crt && cmp certs/root_ca.crt phoenix_ca_bundle.crt",
-        )
-        assert bench.said("step-ca", LEFTOVERS.format(folder=state)) == ""
-        roots = (
-            f"find {state} -type f -exec grep -l 'BEGIN CERT' {{}} + | xargs -n1 openssl x509 -noout -subject_hash -in"
-        )
-        assert len(set(bench.said("step-ca", f"{roots} | sort -u").split())) == 2, "a root and an intermediate"
-    finally:
-        bench.said(
-            "step-ca",
-            f"systemctl stop step-ca; rm -rf {state}/* {state}/.init && mv /root/kept/* {state}/ && rmdir /root/kept",
-        )
-        bench.deploy()
-    assert len(killed) > 15
-    assert bench.deploy().record["changed"] == 0
-
-
 def test_issue() -> None:
     """A leaf is issued, and its reader told, wherever issuing is cut off."""
     bench.said("nginx-gateway", f"mv {EDGE}.crt {EDGE}.key /root/")
