@@ -104,6 +104,7 @@ class Gate:
         try:
             loop = asyncio.get_running_loop()
             await asyncio.wait_for(loop.sock_connect(made, (HYPERVISOR, port)), CONNECT_LIMIT)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it on sockets of its own only
             return await asyncio.open_connection(sock=made)
         except BaseException:
             made.close()

@@ -18,7 +18,8 @@ except ModuleNotFoundError:
 from rich.console import Console
 from rich.table import Table
 
-from phoenix.artifacts import Artifact, ArtifactError, obtain_all
+from phoenix.artifacts import Artifact, ArtifactError
+from phoenix.artifacts.obtain import obtain_all
 
 
 def main(*, quiet: Annotated[bool, typer.Option(help="Print no table.")] = False) -> None:

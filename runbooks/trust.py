@@ -33,7 +33,7 @@ def trust(
 ) -> None:
     """Bring every store of every host of `trusted_ca` to the anchors that the authority publishes now."""
     options = Options(inventory, tuple(target or ()), lab, dry_run, diff, json, workers)
-    sys.exit(execute(options, trust_distribution))
+    sys.exit(execute(options, trust_distribution, programs=False))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Pinned programs that Debian does not package, obtained once by the controller and pushed to guests."""
 
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.obtain import cached, obtain, obtain_all
 from phoenix.artifacts.store import Artifact
 
-__all__ = ["Artifact", "ArtifactError", "cached", "obtain", "obtain_all"]
+__all__ = ["Artifact", "ArtifactError"]

@@ -117,6 +117,8 @@ def connect(access: SshAccess, name: str) -> SshLink:
         sock = socket.create_connection((access.host, access.port), timeout=CONNECT_SECONDS)
     except OSError as error:
         raise ConnectionFailedError(f"{where}: SSH is not reachable: {error}") from None
+    # A command is several small packets; without this one waits until the one before is acknowledged, for 0.04 s.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return handshake(sock, where, access.user, access.key_file, access.host_key)
 
 

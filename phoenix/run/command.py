@@ -9,7 +9,7 @@ from pathlib import Path
 from nornir.core.configuration import Config
 from rich.console import Console
 
-from phoenix.artifacts import Artifact, ArtifactError, cached, obtain_all
+from phoenix.artifacts import Artifact, ArtifactError
 from phoenix.connections.access import AccessError, HypervisorAccess, access_path, read_access
 from phoenix.estate import Estate, InventoryError, load_estate
 from phoenix.estate.target import TargetError, select
@@ -50,11 +50,21 @@ class _Prepared:
     scope: Scope
 
 
-def execute(options: Options, chain: Chain, closing: Closing | None = None, report: Report | None = None) -> int:
-    """Run a chain of stages; gives the exit status. Nothing is touched when the inventory or the options are wrong."""
+def execute(
+    options: Options,
+    chain: Chain,
+    closing: Closing | None = None,
+    report: Report | None = None,
+    *,
+    programs: bool = True,
+) -> int:
+    """Run a chain of stages; gives the exit status. Nothing is touched when the inventory or the options are wrong.
+
+    `programs` says whether the chain may push programs, so that they are obtained before it begins.
+    """
     out, err = Console(), Console(stderr=True)
     try:
-        prepared = _prepare(options)
+        prepared = _prepare(options, programs=programs)
     except InventoryError as error:
         title = f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:"
         return _refuse(err, title, error, WRONG_INPUT)
@@ -80,14 +90,20 @@ def execute(options: Options, chain: Chain, closing: Closing | None = None, repo
     return HOST_FAILED if record.failed else GOOD
 
 
-def _prepare(options: Options) -> _Prepared:
+def _prepare(options: Options, *, programs: bool) -> _Prepared:
     config = Config.from_file(str(CONFIG)) if CONFIG.exists() else Config()
     estate = load_estate(options.inventory or _directory(config))
     targets = select(estate, options.targets)
     access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
-    artifacts = cached() if options.dry_run else obtain_all()
+    artifacts = _obtained(options) if programs else {}
     workers = options.workers or int(config.runner.options.get("num_workers", 16))
     return _Prepared(estate, access, artifacts, Scope(targets, dry_run=options.dry_run, workers=workers))
+
+
+def _obtained(options: Options) -> Mapping[str, Artifact]:
+    from phoenix.artifacts.obtain import cached, obtain_all  # noqa: PLC0415 - 0.03 s for who pushes programs
+
+    return cached() if options.dry_run else obtain_all()
 
 
 def _take(prepared: _Prepared, chain: Chain, record: RunRecord, progress: Progress) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from phoenix.artifacts import cached
+from phoenix.artifacts.obtain import cached
 from phoenix.pki.chain import refused_client, refused_server
 from tests.pki.chains import CLIENT, DAY, NOW, SERVER, make, pem
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.run import command
+from phoenix.artifacts import obtain
 from phoenix.run.command import Options, execute
 from tests.inventories import ROOT, Copy
 
@@ -17,7 +17,7 @@ from tests.inventories import ROOT, Copy
 def nothing_is_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No run may begin: there is no access file, and looking for artifacts is a failure."""
     monkeypatch.setenv("PHOENIX_ACCESS", str(tmp_path / "none.yaml"))
-    monkeypatch.setattr(command, "obtain_all", lambda: pytest.fail("artifacts were looked for"))
+    monkeypatch.setattr(obtain, "obtain_all", lambda: pytest.fail("artifacts were looked for"))
 
 
 def runbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
