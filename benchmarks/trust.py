@@ -48,12 +48,14 @@ def main(
     if json_file:
         samples = {f"{tool}, {scenario}": found for (scenario, tool), found in times.items()}
         json_file.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
-    raise typer.Exit(not _kept(times))
+    for missed in _missed(times):
+        console.print(f"not kept: {missed}", style="red", highlight=False)
+    raise typer.Exit(bool(_missed(times)))
 
 
 def _measure(forty: Forty, times: Times, firsts: int, runs: int, console: Console) -> None:
     """Every tool's first pushes, then rounds without a change in which the tools take turns."""
-    ours = (PYTHON, "runbooks/trust.py", "--lab", "--inventory", str(forty.inventory), "--workers", str(FORTY))
+    ours = (PYTHON, "runbooks/trust.py", "--lab", "--inventory", str(forty.inventory))
     commands = {**prepare(forty), OURS: ours}
     log = forty.folder / "log"
     for tool, command in commands.items():
@@ -85,9 +87,14 @@ def _part(times: Times, scenario: str, tool: str) -> float | None:
     return min(ours) / min(theirs) if ours and theirs else None
 
 
-def _kept(times: Times) -> bool:
+def _missed(times: Times) -> list[str]:
     parts = {key: _part(times, *key) for key in PROMISED}
-    return all(part is not None and part <= PROMISED[key] for key, part in parts.items())
+    return [
+        f"{scenario}: {'nothing measured' if part is None else f'{part:.3f} of {tool}'}, promised {PROMISED[key]:.2f}"
+        for key, part in parts.items()
+        if part is None or part > PROMISED[key]
+        for scenario, tool in (key,)
+    ]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from importlib.resources import files
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.units import BEGUN
 from phoenix.pki.authority import Bundle
+from phoenix.pki.subject import subject_hash
 from tasks.converging import ANCHOR_FILE
 
 PROGRAM = files("phoenix.converge").joinpath("trust_store.pl").read_text("utf-8")
@@ -66,7 +67,10 @@ class SystemStore:
             Change(f"file {path}", "remove", "the anchor is withdrawn", script=f"rm -f {path}")
             for path in map(anchor_file, gone)
         ]
-        told = [("+" if name in new or interrupted(seen) else "=") + name for name in self.names]
+        told = [
+            f"{'+' if name in new or interrupted(seen) else '='}{name}.{subject_hash(pem)}"
+            for name, pem in zip(self.names, self.bundle.anchors, strict=True)
+        ]
         settle = f"perl -e {shlex.quote(PROGRAM)} settle {' '.join((*told, *(f'-{name}' for name in gone)))}"
         reason = self._reason(new, gone, wrong)
         return (*written, *removal, Change(f"trust store {STORE}", "update", reason, script=settle))

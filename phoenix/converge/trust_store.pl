@@ -1,7 +1,8 @@
 # The system store of Debian's ca-certificates, as update-ca-certificates(8) --fresh leaves it, for our anchors only.
 #   look NAME...              says what is wrong with the anchors that are wanted, and names those that are not
-#   settle +NAME... -NAME... =NAME...   brings the store to where the tool would: new or changed, gone, and as they were
-# An anchor NAME is the file NAME.crt below $own. Nothing but perl-base is used; of OpenSSL the subject's hash.
+#   settle +NAME.HASH... -NAME... =NAME.HASH...   brings the store to where the tool would: new or changed, gone, and as
+#                             they were; HASH is that of the subject, which the controller knows
+# An anchor NAME is the file NAME.crt below $own. Nothing but perl-base is used.
 use strict;
 my ($conf, $shared) = ("/etc/ca-certificates.conf", "/usr/share/ca-certificates");
 my ($own, $store, $hooks) = ("/usr/local/share/ca-certificates", "/etc/ssl/certs", "/etc/ca-certificates/update.d");
@@ -72,11 +73,10 @@ sub in_order {
 }
 
 sub hash_links {
+    my ($subjects, @anchors) = @_;
     my (%wanted, %count);
-    for my $name (sort map { "$_.pem" } @_) {
-        (my $anchor = "$own/$name") =~ s/pem$/crt/;
-        my ($hash) = qx(openssl x509 -noout -subject_hash -in $anchor) =~ /^([0-9a-f]{8})$/;
-        $hash or die "$anchor is no certificate\n";
+    for my $name (sort map { "$_.pem" } @anchors) {
+        my $hash = $subjects->{$name};
         $wanted{ $hash . "." . ($count{$hash}++ || 0) } = $name;
     }
     return %wanted;
@@ -98,7 +98,7 @@ sub write_bundle {
 sub tell_hooks {
     my @told = @_;
     chdir $store;
-    for my $hook (split /\n/, -d $hooks ? qx(run-parts --test -- $hooks) : "") {
+    for my $hook (split /\n/, entries($hooks) ? qx(run-parts --test -- $hooks) : "") {
         # The shell's pipe, because a hook need not read what it is told.
         system "sh", "-c", 'hook=$1; shift; { [ $# = 0 ] || printf "%s\n" "$@"; } | "$hook"', "sh", $hook, @told;
         die "$hook ended with " . ($? >> 8) . "\n" if $?;
@@ -114,11 +114,15 @@ sub by_the_tool {
 }
 
 sub settle {
-    my (@new, @gone, @same);
-    for (@_) { my $name = substr $_, 1; push @{ /^\+/ ? \@new : /^-/ ? \@gone : \@same }, $name }
+    my (@new, @gone, @same, %subjects);
+    for (@_) {
+        my ($name, $hash) = split /\./, substr $_, 1;
+        $subjects{"$name.pem"} = $hash;
+        push @{ /^\+/ ? \@new : /^-/ ? \@gone : \@same }, $name;
+    }
     my @wanted = (@new, @same);
     my @minus = map { "-$store/$_.pem" } sort @gone;
-    my %hash = hash_links(@wanted);
+    my %hash = hash_links(\%subjects, @wanted);
     my %shared = map { substr($_, 0, 8) => 1 } grep { /$hashed/ && !is_ours($links{$_}) } keys %links;
     return by_the_tool(@minus) if grep({ $shared{ substr $_, 0, 8 } } keys %hash) || !is_expected();
     my %new = map { $_ => 1 } @new, grep { ($links{"$_.pem"} || "") ne "$own/$_.crt" } @wanted;
