@@ -1,0 +1,85 @@
+"""What a node says of its container's trust, beside what the container's own shell says of the same files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phoenix.connections.ssh import Completed
+from phoenix.converge import Directory, Observation
+from phoenix.converge.observe import observe_script, read_observation
+from phoenix.converge.session import _with_path
+from phoenix.pki.authority import Bundle
+from tasks.trust import Trust
+from tasks.trust_on_node import ask_node
+from tests.converge.test_trust_store import R1, R2, ROOT_ONLY, Machine
+
+pytestmark = ROOT_ONLY
+INSIDE = 'chroot "/proc/$pid/root" and chdir "/" or exit;'
+
+
+class Node:
+    """A node with one container, whose root is a directory of this machine that is not gone into."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def run(self, script: str, limit: float = 0) -> Completed:
+        """Run the node's program with paths below the directory."""
+        assert INSIDE in script
+        assert limit > 0
+        script = script.replace(INSIDE, "").replace("= init_pids();", "= (7 => 1);")
+        done = self.machine.run(script)
+        return Completed(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
+        """Nothing is uploaded to look."""
+        raise AssertionError((source, path, mode, mtime))
+
+
+def both(machine: Machine, trust: Trust) -> tuple[Observation, Observation]:
+    """What the node says, and what the shell says."""
+    probes = frozenset((*Directory("/etc/phoenix").probes(), *trust.probes()))
+    answer = ask_node(Node(machine), probes, [7])[7]
+    inside = machine.run(_with_path(observe_script(probes))).stdout.decode()
+    here = str(machine.here)
+    node, shell = (read_observation(probes, said.replace(here, "")) for said in (answer, inside))
+    # The node may tell more than was asked: of readers, and modes where only a content was wanted.
+    node.stats = {path: stat for path, stat in node.stats.items() if path in shell.stats}
+    node.outputs = {name: said for name, said in node.outputs.items() if name in shell.outputs}
+    return node, shell
+
+
+@pytest.mark.parametrize("held", [(), (R1,), (R1, R2)])
+@pytest.mark.parametrize("wanted", [(), (R1,), (R1, R2)])
+def test_node_says_what_the_shell_says(tmp_path: Path, held: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    """Modes, owners, contents, listings and what is wrong with the store are the same, whatever is there and wanted."""
+    machine = Machine(tmp_path)
+    machine.converge(*held)
+    node, shell = both(machine, Trust(Bundle(wanted)))
+    assert node == shell
+
+
+def test_damage_is_seen_by_both(tmp_path: Path) -> None:
+    """A lost link, an empty anchor and a mark that was left are told alike."""
+    machine = Machine(tmp_path)
+    machine.converge(R1)
+    (machine.store / "phoenix_ca.pem").unlink()
+    (machine.own / "phoenix_ca.crt").write_text("")
+    mark = machine.here / "var/lib/phoenix/begun/trust"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text("phoenix_ca_00000000\n")
+    node, shell = both(machine, Trust(Bundle((R1,))))
+    assert node == shell
+    assert "link phoenix_ca" in node.outputs["system store of phoenix_ca"]
+
+
+def test_container_with_another_store_is_left_out(tmp_path: Path) -> None:
+    """What is more than files is asked from inside."""
+    machine = Machine(tmp_path)
+    node = machine.here / "usr/bin/node"
+    node.parent.mkdir(parents=True, exist_ok=True)
+    node.write_text("")
+    probes = frozenset(Trust(Bundle((R1,))).probes())
+    assert ask_node(Node(machine), probes, [7]) == {}
