@@ -7,17 +7,19 @@ from pathlib import Path
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change
+from phoenix.converge import Change, File
 from phoenix.pki.caconfig import STATE
 from phoenix.pki.sealed import SealError
 from phoenix.run import Run
 from phoenix.run.passphrase import write_sealed
 from phoenix.run.runner import TaskFailedError
 from phoenix.run.stage import TaskFunction
-from tasks.authority_state import USER, StateQuestions, look, seen_state
+from tasks.authority_state import PUBLISHED_ISSUER, USER, StateQuestions, look, seen_state
 from tasks.converging import render, result, session
 
 BACKUP_SECONDS = 100.0
+LAST = File(f"{STATE}/{PUBLISHED_ISSUER}", "")
+"""What a state publishes last: where it is lacking, making or restoring the state was cut off shortly before its end."""
 
 
 def export_state(file: Path, passphrase: str) -> TaskFunction:
@@ -44,13 +46,15 @@ def restore_state(content: bytes) -> TaskFunction:
     def restore_state(task: Task, run: Run) -> Result:
         """Unpack the backup beside the state, verify it, and leave it to the next stage to move it into place."""
         host = run.session(task.host.name)
-        state = seen_state(host.observe([StateQuestions()]))
-        if not state.absent and not state.restoring and not state.begun:
+        seen = host.observe([StateQuestions(), LAST])
+        state = seen_state(seen)
+        finished = not (state.absent or state.restoring or state.begun)
+        if finished and seen.text(LAST.path) is not None:
             raise TaskFailedError(
                 f"there is a state in {STATE} on {task.host.name}, and a backup is never restored over one: "
                 "move it away, or give it up by `runbooks/deploy.py --reset-ca`"
             )
-        if state.begun:
+        if state.begun or finished:
             return result(task, [])
         script = render(task, "step_ca/restore.sh.j2", state=STATE, user=USER, content=b64encode(content).decode())
         changes = [Change(f"authority in {STATE}", "create", "from the backup", script=f"({script})")]
