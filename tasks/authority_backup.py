@@ -19,7 +19,7 @@ from tasks.converging import render, result, session
 
 BACKUP_SECONDS = 100.0
 LAST = File(f"{STATE}/{PUBLISHED_ISSUER}", "")
-"""What a state publishes last: where it is lacking, making or restoring the state was cut off shortly before its end."""
+"""What a state publishes last: where it is lacking, making or restoring the state was cut off near its end."""
 
 
 def export_state(file: Path, passphrase: str) -> TaskFunction:
