@@ -63,7 +63,7 @@ def test_expired() -> None:
     assert status == 0, output
     unit = "phoenix-renew-internal-traefik-proxy.service"
     assert bench.inside(HOST, f"systemctl start {unit}")[0] != 0
-    assert "was not renewed, it is good until" in bench.said(HOST, f"journalctl -u {unit} -n 5 --no-pager -o cat")
+    assert "was not renewed, it is good until" in bench.said(HOST, f"journalctl -u {unit} -n 40 --no-pager -o cat")
     healed("expired ")
     bench.said(HOST, f"systemctl reset-failed {unit}")
 
