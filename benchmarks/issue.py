@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import typer
 from rich.console import Console
 
 from benchmarks.forty import FORTY, LAB, PYTHON, Forty
@@ -44,8 +44,9 @@ echo "$(ls *.crt | wc -l) $begin $end"; rm -rf /run/ceiling
 """
 
 
-def main() -> None:
+def main() -> int:
     """Report both rates in certificates a second; the ceiling is the best of several numbers of signers at once."""
+    ArgumentParser(description=main.__doc__, allow_abbrev=False).parse_args()
     os.environ["PHOENIX_LAB"] = f"{LAB}-issue"
     console = Console()
     console.print(*(f"{key}: {value}" for key, value in describe().items()), sep="\n", highlight=False)
@@ -62,9 +63,10 @@ def main() -> None:
             console.print(f"that is {rate / ceiling:.2f} of the ceiling, with keys, tokens, renewal scripts and timers")
         except (BenchmarkError, subprocess.CalledProcessError) as error:
             console.print(str(error), style="red", markup=False, highlight=False)
-            raise typer.Exit(1) from None
+            return 1
         finally:
             forty.stop()
+    return 0
 
 
 def _ceiling(parallel: int) -> float:
@@ -113,4 +115,4 @@ def _deploy(forty: Forty) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(main())

@@ -57,6 +57,13 @@ class Measured:
         return max(sample.mib for sample in self.samples)
 
 
+def positive(text: str) -> int:
+    """A number from 1 on, as an option's value."""
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
 def measure(scenario: Scenario, runs: int, scratch: Path) -> Measured:
     """Run a scenario several times, each from the state that it asks for."""
     samples = []

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from benchmarks.measure import BenchmarkError, Measured, Scenario, measure
+from benchmarks.measure import BenchmarkError, Measured, Scenario, measure, positive
 
 PYTHON = sys.executable
 DEPLOY = (PYTHON, "runbooks/deploy.py", "--lab")
@@ -51,30 +50,36 @@ SCENARIOS = (
 )
 
 
-def main(
-    *,
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each scenario that is not cold.")] = 5,
-    only: Annotated[list[str] | None, typer.Option(help="Scenarios, by the beginning of their name.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the samples here, too.")] = None,
-) -> None:
+def main() -> int:
     """Report minimum, median and maximum of each scenario, with the machine they are of."""
+    given = _given()
     console, machine = Console(), describe()
     console.print(*(f"{key}: {value}" for key, value in machine.items()), sep="\n", highlight=False)
-    chosen = [one for one in SCENARIOS if not only or one.name.startswith(tuple(only))]
+    chosen = [one for one in SCENARIOS if not given.only or one.name.startswith(tuple(given.only))]
     measured: list[Measured] = []
     # Not below /tmp: that may be a tmpfs, and an image is large.
     with tempfile.TemporaryDirectory(prefix="phoenix-bench-", dir="/var/tmp") as scratch:
         try:
             for scenario in chosen:
                 console.print(f"measuring: {scenario.name}", style="dim")
-                measured.append(measure(scenario, runs, Path(scratch)))
+                measured.append(measure(scenario, given.runs, Path(scratch)))
         except BenchmarkError as error:
             console.print(str(error), style="red", markup=False, highlight=False)
     console.print(_table(measured))
-    if json_file:
+    if given.json:
         samples = {one.scenario.name: [asdict(sample) for sample in one.samples] for one in measured}
-        json_file.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
-    raise typer.Exit(len(measured) < len(chosen))
+        given.json.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
+    return int(len(measured) < len(chosen))
+
+
+def _given() -> Namespace:
+    parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--runs", metavar="N", type=positive, default=5, help="Runs of each scenario not cold (default: %(default)s)."
+    )
+    parser.add_argument("--only", metavar="NAME", action="append", help="Scenarios, by the beginning of their name.")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="Write the samples here, too.")
+    return parser.parse_args()
 
 
 def _table(measured: list[Measured]) -> Table:
@@ -86,4 +91,4 @@ def _table(measured: list[Measured]) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(main())

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Annotated
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.forty import FORTY, PYTHON, Forty, use_own_lab
 from benchmarks.machine import describe
-from benchmarks.measure import BenchmarkError, timed
+from benchmarks.measure import BenchmarkError, positive, timed
 from benchmarks.rivals import prepare
 
 OURS = "Phoenix"
@@ -24,13 +23,9 @@ PROMISED = {("no change", "pyinfra"): 0.35, ("no change", "ansible-core"): 0.05,
 Times = dict[tuple[str, str], list[float]]
 
 
-def main(
-    *,
-    runs: Annotated[int, typer.Option(min=1, help="Pushes without a change of each tool.")] = 5,
-    firsts: Annotated[int, typer.Option(min=1, help="First pushes of each tool.")] = 1,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the samples here, too.")] = None,
-) -> None:
+def main() -> int:
     """Report the best time of each tool, and ours as a part of it."""
+    given = _given()
     use_own_lab()
     console, machine, times = Console(), describe(), Times()
     console.print(*(f"{key}: {value}" for key, value in machine.items()), sep="\n", highlight=False)
@@ -39,18 +34,34 @@ def main(
         try:
             console.print(f"making {FORTY} containers", style="dim")
             forty.start()
-            _measure(forty, times, firsts, runs, console)
+            _measure(forty, times, given.firsts, given.runs, console)
         except BenchmarkError as error:
             console.print(str(error), style="red", markup=False, highlight=False)
         finally:
             forty.stop()
     console.print(_table(times))
-    if json_file:
+    if given.json:
         samples = {f"{tool}, {scenario}": found for (scenario, tool), found in times.items()}
-        json_file.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
+        given.json.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
     for missed in _missed(times):
         console.print(f"not kept: {missed}", style="red", highlight=False)
-    raise typer.Exit(bool(_missed(times)))
+    return int(bool(_missed(times)))
+
+
+def _given() -> Namespace:
+    parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--runs",
+        metavar="N",
+        type=positive,
+        default=5,
+        help="Pushes without a change of each tool (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--firsts", metavar="N", type=positive, default=1, help="First pushes of each tool (default: %(default)s)."
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="Write the samples here, too.")
+    return parser.parse_args()
 
 
 def _measure(forty: Forty, times: Times, firsts: int, runs: int, console: Console) -> None:
@@ -98,4 +109,4 @@ def _missed(times: Times) -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(main())

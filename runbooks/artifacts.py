@@ -5,34 +5,39 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import Annotated
 
 # The repository takes this folder's place on the path: its lab.py would hide the package lab.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 try:
-    import typer
+    from rich.console import Console
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
-from rich.console import Console
 from rich.table import Table
 
 from phoenix.artifacts import Artifact, ArtifactError
 from phoenix.artifacts.obtain import obtain_all
 
 
-def main(*, quiet: Annotated[bool, typer.Option(help="Print no table.")] = False) -> None:
+def main() -> int:
     """Obtain all artifacts, and say what they are and which way they came."""
+    parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
+    parser.add_argument("--quiet", action="store_true", help="Print no table.")
+    given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it started, like Ctrl-C
     logging.basicConfig(level=logging.INFO, format="artifacts: %(message)s")
     try:
         found = obtain_all()
     except ArtifactError as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from None
-    if not quiet:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if not given.quiet:
         Console().print(_table(found))
+    return 0
 
 
 def _table(found: dict[str, Artifact]) -> Table:
@@ -44,4 +49,4 @@ def _table(found: dict[str, Artifact]) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(main())

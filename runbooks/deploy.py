@@ -4,57 +4,50 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Annotated
 
 try:
-    import typer
+    from phoenix.run.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.estate import Estate
 from phoenix.run import Stage
-from phoenix.run.command import Options, execute
+from phoenix.run.command import execute
+from phoenix.run.dialogue import ask, interruptible, refuse
 from phoenix.run.record import RunRecord
 from tasks.ca import exported_root
 from tasks.proof import answering
 from tasks.stages import deployment
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command()
-def deploy(
-    *,
-    lab: Annotated[bool, typer.Option("--lab", help="Deploy to the embedded lab.")] = False,
-    inventory: Annotated[Path | None, typer.Option(metavar="DIR", help="The inventory.")] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(metavar="EXPR", help="Name, vmid, group, tag or key=value; again for more."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show the differences themselves.")] = False,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record of the run.")] = None,
-    reset_ca: Annotated[bool, typer.Option("--reset-ca", help="Give up the authority, and make another one.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether the reset is meant.")] = False,
-    workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Hosts at the same time.")] = None,
-) -> None:
+def deploy() -> int:
     """Bring hypervisor, guests, authority, trust, certificates, services and firewall to what the inventory says."""
-    options = Options(inventory, tuple(target or ()), lab, dry_run, diff, json, workers)
-    if reset_ca and target:
-        raise typer.BadParameter("a reset concerns every host: leave out --target")
-    chain = partial(_resetting, asked=not (yes or dry_run)) if reset_ca else deployment
-    sys.exit(execute(options, chain, partial(_closing, lab=lab)))
+    given = _given()
+    chain = partial(_resetting, asked=not (given.yes or given.dry_run)) if given.reset_ca else deployment
+    return execute(options(given), chain, partial(_closing, lab=given.lab))
+
+
+def _given() -> Namespace:
+    parser = Arguments(description=deploy.__doc__)
+    parser.flag("--lab", "Deploy to the embedded lab.")
+    parser.common("--inventory", "--target", "--dry-run", "--diff", "--json")
+    parser.flag("--reset-ca", "Give up the authority, and make another one.")
+    parser.flag("--yes", "Do not ask whether the reset is meant.")
+    parser.common("--workers")
+    given = parser.parse_args()
+    if given.reset_ca and given.targets:
+        parser.error("a reset concerns every host: leave out --target")
+    return given
 
 
 def _resetting(estate: Estate, *, asked: bool) -> tuple[Stage, ...]:
     """The deployment with a reset, which the operator must want by name."""
     warning = f"This makes a new root for {estate.zone}; whoever trusts the present one must be given the new one."
-    if asked and typer.prompt(f"{warning} Type the zone to go on") != estate.zone:
-        typer.echo("That is not the zone. Nothing was touched.", err=True)
-        raise typer.Exit(2)
+    if asked and ask(f"{warning} Type the zone to go on") != estate.zone:
+        refuse("That is not the zone. Nothing was touched.")
     return deployment(estate, reset=True)
 
 
@@ -75,4 +68,4 @@ def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    app()
+    sys.exit(interruptible(deploy))

@@ -3,52 +3,51 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
 try:
-    import typer
+    from phoenix.run.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.estate import Estate
 from phoenix.run import Stage
-from phoenix.run.command import Options, execute
+from phoenix.run.command import execute
+from phoenix.run.dialogue import confirm, interruptible, refuse
 from phoenix.run.runner import TaskFailedError
 from tasks.revocation import choose
 from tasks.stages import revocation
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command()
-def revoke(
-    leaf: Annotated[str, typer.Argument(metavar="LEAF", help="A leaf's name, or a name that the mesh serves.")],
-    *,
-    host: Annotated[str | None, typer.Option(metavar="HOST", help="Its host, where several have such a leaf.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Yes, revoke it.")] = False,
-    lab: Annotated[bool, typer.Option("--lab", help="Revoke in the embedded lab.")] = False,
-    inventory: Annotated[Path | None, typer.Option(metavar="DIR", help="The inventory.")] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record of the run.")] = None,
-) -> None:
+def revoke() -> int:
     """Let the authority renew a certificate no more, and replace it and its key.
 
     Whoever has the old key can use it until the certificate ends: docs/authority.md says what follows from that.
     """
+    given = _given()
 
     def chain(estate: Estate) -> Sequence[Stage]:
         try:
-            chosen = choose(estate, leaf, host)
+            chosen = choose(estate, given.leaf, given.host)
         except TaskFailedError as error:
-            typer.echo(f"Nothing was touched: {error}", err=True)
-            raise typer.Exit(2) from None
-        if not (yes or typer.confirm(f"Revoke {chosen.name} on {chosen.host}, and replace it?")):
-            raise typer.Exit(2)
+            refuse(f"Nothing was touched: {error}")
+        if not given.yes:
+            confirm(f"Revoke {chosen.name} on {chosen.host}, and replace it?")
         return revocation(chosen)
 
-    sys.exit(execute(Options(inventory, lab=lab, json=json), chain))
+    return execute(options(given), chain)
+
+
+def _given() -> Namespace:
+    parser = Arguments(description=revoke.__doc__)
+    parser.add_argument("leaf", metavar="LEAF", help="A leaf's name, or a name that the mesh serves.")
+    parser.add_argument("--host", metavar="HOST", help="Its host, where several have such a leaf.")
+    parser.flag("--yes", "Yes, revoke it.")
+    parser.flag("--lab", "Revoke in the embedded lab.")
+    parser.common("--inventory", "--json")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    app()
+    sys.exit(interruptible(revoke))

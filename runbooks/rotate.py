@@ -3,62 +3,59 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from pathlib import Path
-from typing import Annotated
 
 try:
-    import typer
+    from phoenix.run.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.pki.sealed import SealError
-from phoenix.run.command import Options, execute
+from phoenix.run.command import execute
+from phoenix.run.dialogue import confirm, interruptible, refuse
 from phoenix.run.passphrase import read_key
 from tasks.stages import announcement, provisioner_change, rotation, way_back
 
 NAMES = ("root", "intermediate", "provisioner")
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
-def rotate(
-    *,
-    root: Annotated[bool, typer.Option("--root", help="A new root, and an intermediate of it.")] = False,
-    intermediate: Annotated[bool, typer.Option("--intermediate", help="A new intermediate of the same root.")] = False,
-    provisioner: Annotated[bool, typer.Option("--provisioner", help="A new key for one-time tokens.")] = False,
-    back: Annotated[bool, typer.Option("--back", help="Take back a rotation that has begun.")] = False,
-    announce: Annotated[
-        bool, typer.Option("--announce", help="Stop when all hosts trust what comes: others can be given it, too.")
-    ] = False,
-    root_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The root's key, if it was taken offline.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Yes, rotate.")] = False,
-    lab: Annotated[bool, typer.Option("--lab", help="Rotate in the embedded lab.")] = False,
-    inventory: Annotated[Path | None, typer.Option(metavar="DIR", help="The inventory.")] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record of the run.")] = None,
-) -> None:
+def rotate() -> int:
     """Replace a key of the authority without a gap: trust first, then use, and the old one goes when nothing needs it.
 
     Stopped or killed at any point, the same command goes on from there.
     """
-    chosen = [name for name, said in zip(NAMES, (root, intermediate, provisioner), strict=True) if said]
-    if len(chosen) != 1 or (provisioner and (back or announce or root_key)) or (back and announce):
-        raise typer.BadParameter(
-            "say one of --root, --intermediate and --provisioner, and at most one of --announce and --back"
-        )
-    if not (yes or typer.confirm(_question(chosen[0], back=back))):
-        raise typer.Exit(2)
-    options = Options(inventory, lab=lab, json=json)
-    if back or provisioner:
-        sys.exit(execute(options, way_back if back else provisioner_change))
+    given, what = _given()
+    if not given.yes:
+        confirm(_question(what, back=given.back))
+    if given.back or given.provisioner:
+        return execute(options(given), way_back if given.back else provisioner_change)
     try:
-        key = read_key(root_key) if root_key else None
+        key = read_key(given.root_key) if given.root_key else None
     except SealError as error:
-        typer.echo(f"Nothing was touched: {error}", err=True)
-        raise typer.Exit(2) from None
-    chain = announcement if announce else rotation
-    sys.exit(execute(options, chain("root" if root else "intermediate", key)))
+        refuse(f"Nothing was touched: {error}")
+    chain = announcement if given.announce else rotation
+    return execute(options(given), chain("root" if given.root else "intermediate", key))
+
+
+def _given() -> tuple[Namespace, str]:
+    """What was asked for, and which of the keys it is about."""
+    parser = Arguments(description=rotate.__doc__)
+    parser.flag("--root", "A new root, and an intermediate of it.")
+    parser.flag("--intermediate", "A new intermediate of the same root.")
+    parser.flag("--provisioner", "A new key for one-time tokens.")
+    parser.flag("--back", "Take back a rotation that has begun.")
+    parser.flag("--announce", "Stop when all hosts trust what comes: others can be given it, too.")
+    parser.add_argument("--root-key", metavar="FILE", type=Path, help="The root's key, if it was taken offline.")
+    parser.flag("--yes", "Yes, rotate.")
+    parser.flag("--lab", "Rotate in the embedded lab.")
+    parser.common("--inventory", "--json")
+    given = parser.parse_args()
+    chosen = [name for name in NAMES if getattr(given, name)]
+    surplus = given.provisioner and (given.back or given.announce or given.root_key)
+    if len(chosen) != 1 or surplus or (given.back and given.announce):
+        parser.error("say one of --root, --intermediate and --provisioner, and at most one of --announce and --back")
+    return given, chosen[0]
 
 
 def _question(what: str, *, back: bool) -> str:
@@ -68,4 +65,4 @@ def _question(what: str, *, back: bool) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    sys.exit(interruptible(rotate))

@@ -21,9 +21,12 @@ def read_passphrase(*, twice: bool = False) -> str:
             raise SealError(f"the passphrase cannot be read from {named} ({VARIABLE}): {error}") from None
     if not sys.stdin.isatty():
         raise SealError(f"there is no terminal to ask for the passphrase at: name a file that holds it by {VARIABLE}")
-    typed = getpass("Passphrase: ")
-    if twice and getpass("Once more: ") != typed:
-        raise SealError("the passphrases differ")
+    try:
+        typed = getpass("Passphrase: ")
+        if twice and getpass("Once more: ") != typed:
+            raise SealError("the passphrases differ")
+    except EOFError:
+        raise SealError("no passphrase was typed") from None
     return typed
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,9 @@ import pytest
 from phoenix.artifacts import obtain
 from phoenix.run.command import Options, execute
 from tests.inventories import ROOT, Copy
+
+RUNBOOKS = sorted(path.stem for path in (ROOT / "runbooks").glob("*.py"))
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +29,7 @@ def runbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a runbook as an operator does."""
     return subprocess.run(
         [sys.executable, ROOT / "runbooks" / f"{name}.py", *words],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -78,6 +84,48 @@ def test_destroy_asks() -> None:
     """Destroying without --yes gives 2 and says what is missing."""
     done = runbook("destroy", "--target", "ollama")
     assert (done.returncode, "say --yes" in done.stderr) == (2, True)
+
+
+def test_rotation_asks() -> None:
+    """Where nobody can answer, a rotation is not begun, and gives 2."""
+    done = runbook("rotate", "--root")
+    assert (done.returncode, "Nobody answered. Nothing was touched" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each runbook explains itself, and offers every option with which the documents name it."""
+    monkeypatch.setattr(sys, "argv", ["", "--help"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "runbooks" / f"{name}.py"), run_name="__main__")
+    assert ended.value.code == 0
+    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    assert named(name) <= offered
+
+
+def named(runbook: str) -> set[str]:
+    """The options that the documents use with a runbook; what follows ` -- ` is another command's."""
+    lines = re.findall(rf"runbooks/{runbook}\.py([^\n`#]*)", "\n".join(path.read_text() for path in DOCUMENTS))
+    return {option for line in lines for option in re.findall(r"--[a-z-]+", line.partition(" -- ")[0])}
+
+
+def test_the_documents_name_options() -> None:
+    """The documents are read as they are written: a few of the options in them are found."""
+    assert {"--lab", "--dry-run", "--diff", "--target", "--reset-ca"} <= named("deploy")
+    assert {"--root", "--announce", "--back"} <= named("rotate")
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_bare_python(name: str) -> None:
+    """Outside its environment, each runbook says how to come into it."""
+    words = ["up"] if name == "lab" else []
+    path = ROOT / "runbooks" / f"{name}.py"
+    command = [sys.executable, "-S", "-E", str(path), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Phoenix's environment is not active: run `make shell` first")
+    assert done.stderr.count("\n") == 1
 
 
 def test_no_access(capfd: pytest.CaptureFixture[str]) -> None:
