@@ -17,8 +17,9 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 from rich.table import Table
 
-from phoenix.artifacts import Artifact, ArtifactError
+from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.obtain import obtain_all
+from phoenix.artifacts.store import Artifact
 
 
 def main() -> int:

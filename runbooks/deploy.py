@@ -13,12 +13,12 @@ try:
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.derive.authority import exported_root
 from phoenix.estate import Estate
 from phoenix.run import Stage
 from phoenix.run.command import execute
 from phoenix.run.dialogue import ask, interruptible, refuse
 from phoenix.run.record import RunRecord
-from tasks.ca import exported_root
 from tasks.proof import answering
 from tasks.stages import deployment
 

@@ -10,13 +10,14 @@ from nornir.core.task import Result, Task
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import Observation, Probe
+from phoenix.derive.authority import published_files
 from phoenix.derive.guests import MARK
 from phoenix.estate import Estate, Hypervisor
 from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.api_trust import lane_problems
-from tasks.ca import published_files, seen_authority
+from tasks.ca import seen_authority
 from tasks.converging import result, session
 
 COMMANDS = (

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from phoenix.connections.access import ApiAccess
 from phoenix.connections.proxmox import ApiError
+from phoenix.derive.authority import published_files
 from phoenix.derive.certificates import Leaf, web_leaf
 from phoenix.estate import Hypervisor
 from phoenix.pki.authority import Bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.ca import published_files
 
 API_PORT = 8006
 PROOF_SECONDS = 15.0

@@ -9,17 +9,17 @@ from nornir.core.task import Result, Task
 
 from phoenix.connections.proxmox import ApiError
 from phoenix.converge import Probe
+from phoenix.derive.authority import STATE, published_files
 from phoenix.derive.certificates import leaves_of
 from phoenix.derive.renewal import stem
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.audit import Seen
 from phoenix.pki.authority import SeenAuthority
-from phoenix.pki.caconfig import STATE
 from phoenix.pki.expected import Expected, Places
 from phoenix.pki.inspect import Scan, read_scan
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.ca import published_files, seen_authority
+from tasks.ca import seen_authority
 from tasks.converging import ANCHOR_FILE, BUNDLE_FILE, render, result, session
 from tasks.mesh_certificates import STORAGE
 

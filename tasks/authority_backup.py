@@ -8,13 +8,13 @@ from pathlib import Path
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, File
-from phoenix.pki.caconfig import STATE
+from phoenix.derive.authority import PUBLISHED_ISSUER, STATE
 from phoenix.pki.sealed import SealError
 from phoenix.run import Run
 from phoenix.run.passphrase import write_sealed
 from phoenix.run.runner import TaskFailedError
 from phoenix.run.stage import TaskFunction
-from tasks.authority_state import PUBLISHED_ISSUER, USER, StateQuestions, look, seen_state
+from tasks.authority_state import USER, StateQuestions, look, seen_state
 from tasks.converging import render, result, session
 
 BACKUP_SECONDS = 100.0

@@ -6,13 +6,14 @@ import shlex
 
 from nornir.core.task import Result, Task
 
+from phoenix.derive.authority import SIGNING_ROOT
 from phoenix.derive.certificates import leaves_of
 from phoenix.estate import Hypervisor
 from phoenix.pki.caconfig import NEXT_PAIR
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.authority_files import published
-from tasks.authority_state import SIGNING_ROOT, look
+from tasks.authority_state import look
 from tasks.converging import BUNDLE_FILE, result, session
 from tasks.mesh_certificates import MeshCertificates
 from tasks.proof import silent_routes

@@ -6,17 +6,10 @@ from dataclasses import dataclass
 
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.files import write_script
-from phoenix.pki.caconfig import STATE, CaSettings, Signing, differences, spell, wanted
+from phoenix.derive.authority import PUBLISHED_BUNDLE, PUBLISHED_ISSUER, SIGNING_ROOT, STATE
+from phoenix.pki.caconfig import CaSettings, Signing, differences, spell, wanted
 from phoenix.pki.castate import SeenState, signing_root
-from tasks.authority_state import (
-    CONFIG,
-    PUBLISHED_BUNDLE,
-    PUBLISHED_ISSUER,
-    SIGNING_ROOT,
-    USER,
-    judged,
-    state_probes,
-)
+from tasks.authority_state import CONFIG, USER, judged, state_probes
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change
-from phoenix.pki.caconfig import STATE
+from phoenix.derive.authority import STATE
 from phoenix.run import Run
 from tasks.authority_state import StateQuestions, seen_state
 from tasks.converging import result, session

@@ -8,8 +8,9 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from phoenix.converge import Change, Observation, Probe
+from phoenix.derive.authority import STATE
 from phoenix.estate import Estate
-from phoenix.pki.caconfig import STATE, CaSettings, Signing, read_config, signing
+from phoenix.pki.caconfig import CaSettings, Signing, read_config, signing
 from phoenix.pki.castate import (
     BEGUN,
     CERTIFICATES,
@@ -29,7 +30,6 @@ from phoenix.run.runner import TaskFailedError
 
 USER = "step"
 CONFIG = f"{STATE}/config/ca.json"
-SIGNING_ROOT, PUBLISHED_BUNDLE, PUBLISHED_ISSUER = "phoenix_ca.crt", "phoenix_ca_bundle.crt", "phoenix_ca_issuer.crt"
 WAYS_OUT = (
     "`runbooks/authority.py restore FILE` with a backup brings it back, `runbooks/deploy.py --reset-ca` gives it up"
 )

@@ -7,25 +7,15 @@ from base64 import b64encode
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Daemon, Directory, File, Resource, Unit, User
+from phoenix.derive.authority import CA_PORT, PUBLISHED_BUNDLE, PUBLISHED_ISSUER, SIGNING_ROOT, STATE, ca_names, ca_url
 from phoenix.derive.certificates import certificates
-from phoenix.derive.flows import CA_PORT
-from phoenix.derive.storage import mount_path
-from phoenix.estate import Estate, Guest
+from phoenix.estate import Estate
 from phoenix.estate.duration import go_duration
 from phoenix.pki.authority import SeenAuthority, read_bundle
-from phoenix.pki.caconfig import STATE, CaSettings, Signing, provisioner_key, read_config
+from phoenix.pki.caconfig import CaSettings, Signing, provisioner_key, read_config
 from phoenix.run import Run
 from tasks.authority_files import CaConfig, Published, published
-from tasks.authority_state import (
-    PUBLISHED_BUNDLE,
-    PUBLISHED_ISSUER,
-    SIGNING_ROOT,
-    USER,
-    Judged,
-    State,
-    constraints,
-    judged,
-)
+from tasks.authority_state import USER, Judged, State, constraints, judged
 from tasks.converging import converge, render, result, session
 
 USER_ID = 800
@@ -35,41 +25,11 @@ SCRIPTS = "/usr/local/lib/phoenix"
 RELOAD = f"{SCRIPTS}/reload-step-ca"
 
 
-def ca_url(estate: Estate) -> str:
-    """Where the authority answers."""
-    return f"https://{ca_names(estate)[0]}:{CA_PORT}"
-
-
-def ca_names(estate: Estate) -> tuple[str, ...]:
-    """Names and addresses in the authority's own certificate; the first is the one that everybody uses."""
-    authority = estate.guest_with("step_ca")
-    labels = ("ca", *(alias for alias in authority.aliases if alias != "ca"), authority.name)
-    names = dict.fromkeys(estate.fqdn(label) for label in labels)
-    return (*names, "127.0.0.1", str(authority.address))
-
-
 def ca_settings(estate: Estate) -> CaSettings:
     """What ca.json should say: names, and limits that allow every leaf and nothing longer."""
     ca = estate.settings.ca
     longest = max(ca.leaf.lifetime, *(leaf.validity.lifetime for leaf in certificates(estate)))
     return CaSettings(ca_names(estate), CA_PORT, ca.provisioner, ca.leaf.lifetime, longest, ca.mesh.lifetime)
-
-
-def state_directory(estate: Estate, authority: Guest) -> str:
-    """Where the authority's state lies on its hypervisor."""
-    mount = next(mount for mount in authority.mounts if mount.target == STATE)
-    return mount_path(estate.hypervisor_of(authority), authority, mount)
-
-
-def exported_root(estate: Estate) -> str:
-    """Where the root certificate is published on the authority's hypervisor."""
-    return f"{state_directory(estate, estate.guest_with('step_ca'))}/{SIGNING_ROOT}"
-
-
-def published_files(estate: Estate) -> tuple[str, ...]:
-    """What the authority's hypervisor can read of it: its bundle, what signs now, and its settings."""
-    folder = state_directory(estate, estate.guest_with("step_ca"))
-    return tuple(f"{folder}/{name}" for name in (PUBLISHED_BUNDLE, PUBLISHED_ISSUER, "config/ca.json"))
 
 
 def seen_authority(estate: Estate, bundle: str | None, issuer: str | None, config: str | None) -> SeenAuthority | None:

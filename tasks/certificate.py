@@ -9,12 +9,12 @@ from dataclasses import replace
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, Directory, File, Resource, Timers, Unit
+from phoenix.derive.authority import ca_url
 from phoenix.derive.certificates import Leaf, leaves_of
 from phoenix.derive.renewal import jitter, looks_every, stem
 from phoenix.estate.duration import go_duration
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.ca import ca_url
 from tasks.clock import Clock
 from tasks.converging import BUNDLE_FILE, render, result, session
 from tasks.leaf import SCRIPTS, LeafFiles, Withdrawn, pending, renewal_script

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from nornir.core.task import Result, Task
 
-from phoenix.artifacts import Artifact
 from phoenix.converge import Change, HostSession, Observation, Probe, Program, Resource, Upload
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from phoenix.artifacts.store import Artifact
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 ANCHOR_FILE = "/usr/local/share/ca-certificates/phoenix_ca.crt"

@@ -9,7 +9,7 @@ from pathlib import Path
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, HostSession
-from phoenix.pki.caconfig import STATE
+from phoenix.derive.authority import STATE
 from phoenix.pki.castate import ROOT_KEY
 from phoenix.pki.rotation import Phase, phase
 from phoenix.pki.sealed import SealError, public_half, unseal

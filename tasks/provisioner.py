@@ -14,11 +14,12 @@ from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, HostSession, Observation, Probe
 from phoenix.converge.files import write_script
-from phoenix.pki.caconfig import STATE, provisioner_key, spell, with_provisioner
+from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
+from phoenix.pki.caconfig import provisioner_key, spell, with_provisioner
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.authority_state import CONFIG, SIGNING_ROOT, USER, look
-from tasks.ca import AS_STEP, ca_url, learn, provisioner_password, service_resources
+from tasks.authority_state import CONFIG, USER, look
+from tasks.ca import AS_STEP, learn, provisioner_password, service_resources
 from tasks.converging import converge, render, result, session
 
 NEXT = f"{STATE}/provisioner.next"

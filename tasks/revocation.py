@@ -9,17 +9,16 @@ from cryptography import x509
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change
+from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
 from phoenix.derive.certificates import Leaf, certificates
 from phoenix.derive.routes import routes
 from phoenix.estate import Estate
 from phoenix.pki.acme_storage import read_storage
-from phoenix.pki.caconfig import STATE
 from phoenix.pki.decision import UNREADABLE
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from phoenix.run.stage import TaskFunction
-from tasks.authority_state import SIGNING_ROOT
-from tasks.ca import AS_STEP, ca_url, provisioner_password
+from tasks.ca import AS_STEP, provisioner_password
 from tasks.certificate import with_tokens
 from tasks.converging import result, session
 from tasks.leaf import LeafFiles

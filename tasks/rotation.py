@@ -12,8 +12,9 @@ from collections.abc import Callable
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change
+from phoenix.derive.authority import STATE
 from phoenix.estate.duration import spell_duration
-from phoenix.pki.caconfig import SETTLED, STATE, Signing
+from phoenix.pki.caconfig import SETTLED, Signing
 from phoenix.pki.rotation import Kind, Phase, ahead, back, kind, phase
 from phoenix.pki.sealed import public_half
 from phoenix.run import Run

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 
+from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
 from phoenix.derive.certificates import Leaf
-from phoenix.pki.caconfig import STATE
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.authority_state import SIGNING_ROOT
-from tasks.ca import AS_STEP, ca_url, provisioner_password
+from tasks.ca import AS_STEP, provisioner_password
 
 
 def mint_tokens(run: Run, leaves: list[Leaf]) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Daemon, Directory, Exclusive, File, Made, Resource, Unit, User
+from phoenix.derive.authority import ca_url
 from phoenix.derive.routes import Route, routes
 from phoenix.run import Run
-from tasks.ca import ca_url
 from tasks.converging import BUNDLE_FILE, converge, render
 from tasks.mesh_certificates import CONFIG, DYNAMIC, STORAGE, UNIT, MeshCertificates
 

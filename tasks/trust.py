@@ -66,14 +66,18 @@ def trust_resources(task: Task, run: Run) -> tuple[Resource, ...]:
 
 def trust_of(run: Run, name: str) -> tuple[Resource, ...]:
     """What trust means on a host; nothing can be said of a host that is to trust before there is a root."""
-    host = run.estate.host(name)
+    if run.authority is None and run.estate.host(name).has("trusted_ca"):
+        return ()
+    return trust_in(run.authority.bundle if run.authority else Bundle(()), run.estate, name)
+
+
+def trust_in(bundle: Bundle, estate: Estate, name: str) -> tuple[Resource, ...]:
+    """What trust in the anchors of a bundle means on a host: none of them if it is not in `trusted_ca`."""
+    host = estate.host(name)
     if not host.has("trusted_ca"):
         return (Trust(Bundle(())),)
-    if run.authority is None:
-        return ()
-    bundle = run.authority.bundle
     assert isinstance(host, Guest | Hypervisor)  # noqa: S101  # templates do not run
-    return (Directory("/etc/phoenix"), Trust(bundle), *_registries(run.estate, host, bundle))
+    return (Directory("/etc/phoenix"), Trust(bundle), *_registries(estate, host, bundle))
 
 
 def _registries(estate: Estate, host: Guest | Hypervisor, bundle: Bundle) -> Iterator[Resource]:

@@ -10,15 +10,17 @@ from phoenix.connections.fanout import run_in_containers
 from phoenix.connections.shell import NodeShell
 from phoenix.converge import Change, HostSession, Observation, Probe
 from phoenix.converge.session import OBSERVE_SECONDS, question
+from phoenix.derive.authority import exported_bundle
 from phoenix.estate import Guest, Hypervisor
-from phoenix.pki.authority import SeenAuthority, read_bundle
+from phoenix.pki.authority import Bundle, SeenAuthority, read_bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.authority_state import PUBLISHED_BUNDLE
-from tasks.ca import state_directory
 from tasks.converging import result, session
-from tasks.trust import trust_of
+from tasks.trust import trust_in
 from tasks.trust_on_node import ask_node
+
+ONE = Bundle(("",))
+"""What a host is asked about a single anchor is the same whichever it is: it can be asked before that is known."""
 
 
 class _Published:
@@ -35,32 +37,40 @@ class _Published:
 
 
 def observe_authority(task: Task, run: Run) -> Result:
-    """Learn the anchors, ask all containers about theirs at once, and find out which of the others run."""
+    """Learn the anchors, ask all containers about theirs at the same time, and find out which of the others run."""
     hypervisor = run.estate.host(task.host.name)
     assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    published = f"{state_directory(run.estate, run.estate.guest_with('step_ca'))}/{PUBLISHED_BUNDLE}"
-    seen = session(task).observe([_Published(published), *trust_of(run, hypervisor.name)])
-    try:
-        run.authority = SeenAuthority(read_bundle(seen.text(published) or ""))
-    except ValueError as error:
-        raise TaskFailedError(f"the bundle {published} cannot be used, {error}: deploy the authority first") from None
     guests = [guest for guest in run.estate.guests if guest.hypervisor == hypervisor.name and guest.name in run.targets]
-    with ThreadPoolExecutor(1) as beside:
-        own = beside.submit(session(task).observe, trust_of(run, hypervisor.name))
-        _ask_containers(session(task), run, [guest for guest in guests if guest.kind == "lxc"])
-        own.result()
+    containers = [guest for guest in guests if guest.kind == "lxc"]
+    bundle = _look(session(task), run, containers, ONE)
+    if len(bundle.anchors) > 1:
+        _look(session(task), run, containers, bundle)
+    run.authority = SeenAuthority(bundle)
     if not all(run.is_running(guest.vmid) for guest in guests):
         found = run.links.api(hypervisor.name).get("cluster/resources", type="vm")
         run.exists.update({int(machine["vmid"]): machine for machine in found})
     return result(task, [])
 
 
-def _ask_containers(node: HostSession, run: Run, containers: list[Guest]) -> None:
+def _look(node: HostSession, run: Run, containers: list[Guest], expected: Bundle) -> Bundle:
+    """Ask the node and its containers what matters for the expected anchors; gives those that are published."""
+    published = exported_bundle(run.estate)
+    resources = (_Published(published), *trust_in(expected, run.estate, node.name))
+    with ThreadPoolExecutor(1) as beside:
+        own = beside.submit(node.observe, resources)
+        _ask_containers(node, run, containers, expected)
+    try:
+        return read_bundle(own.result().text(published) or "")
+    except ValueError as error:
+        raise TaskFailedError(f"the bundle {published} cannot be used, {error}: deploy the authority first") from None
+
+
+def _ask_containers(node: HostSession, run: Run, containers: list[Guest], expected: Bundle) -> None:
     """Whoever answers runs; for the rest the API will say."""
     assert isinstance(node.shell, NodeShell)  # noqa: S101  # a hypervisor's
     names = {guest.vmid: guest.name for guest in containers}
     asked = {
-        vmid: frozenset(probe for resource in trust_of(run, name) for probe in resource.probes())
+        vmid: frozenset(probe for resource in trust_in(expected, run.estate, name) for probe in resource.probes())
         for vmid, name in names.items()
     }
     answers = _from_outside(node.shell, asked)

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.units import BEGUN
-from phoenix.pki.authority import Bundle
+from phoenix.pki.authority import Bundle, fingerprint
 from phoenix.pki.subject import subject_hash
 from tasks.converging import ANCHOR_FILE
 
@@ -30,16 +30,13 @@ class SystemStore:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What the anchors are called in the store: the first one always the same, others by their fingerprint."""
-        return tuple(f"{FIRST}_{print_[:8]}" if number else FIRST for number, print_ in enumerate(self._prints))
+        others = (f"{FIRST}_{fingerprint(anchor)[:8]}" for anchor in self.bundle.anchors[1:])
+        return (FIRST, *others) if self.bundle.anchors else ()
 
     @property
     def _subject(self) -> str:
         """The question's name: in one run it may be asked of one bundle and then of the next."""
         return f"system store of {' '.join(self.names)}"
-
-    @cached_property
-    def _prints(self) -> tuple[str, ...]:
-        return self.bundle.fingerprints
 
     @property
     def files(self) -> tuple[File, ...]:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from phoenix.derive.authority import CA_PORT
 from phoenix.estate import Estate, Guest
 
 Protocol = Literal["tcp", "udp", "icmp"]
 
 PARTIES = ("any", "lan", "management", "internet", "upstream")
 DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
-CA_PORT = 9000
 MESH_EDGE_PORT = 8443
 MESH_GUEST_PORT = 443
 MESH_CHALLENGE_PORT = 80

@@ -6,8 +6,10 @@ an inventory, each key once. Dates and the like stay the text that was written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ KNOWN_TAGS = {CORE + name for name in ("map", "seq", "str", "int", "float", "boo
 TEXT_TAGS = {CORE + "str", CORE + "timestamp"}
 MOST_VALUES = 100_000
 """Anchors that refer to anchors can make a small file into endless data."""
+DEEPEST, WIDEST = 100, 4_000
+"""Brackets in brackets, and columns, which bound every other nesting: the parser in C dies of what is too deep."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ def read_document(path: Path) -> Document:
 
 def _compose(path: Path) -> Node | None:
     try:
-        node = YAML(typ="safe", pure=True).compose(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        node = _composed_fast(text) or YAML(typ="safe", pure=True).compose(text)
     except FileNotFoundError:
         raise InventoryError([Problem(str(path), 0, "", "file is missing; the inventory needs it")]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -79,6 +84,19 @@ def _compose(path: Path) -> Node | None:
     except RecursionError:
         raise InventoryError([Problem(str(path), 0, "", "is nested too deeply")]) from None
     assert node is None or isinstance(node, Node)  # noqa: S101  # ruamel does not say
+    return node
+
+
+def _composed_fast(text: str) -> Node | None:
+    """Compose by the parser in C; nothing if it does not like the text, so that Python's own says what is wrong."""
+    flow = accumulate((1 if bracket in "[{" else -1 for bracket in re.findall(r"[]\[{}]", text)), initial=0)
+    columns = max(map(len, text.splitlines()), default=0)
+    if max(flow) > DEEPEST or columns > WIDEST:
+        return None
+    try:
+        node: Node | None = YAML(typ="safe").compose(text)
+    except (YAMLError, ValueError):
+        return None
     return node
 
 

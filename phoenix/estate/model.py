@@ -58,7 +58,7 @@ Scheme = Literal["http", "https", "h2c", "tcp"]
 class Strict(BaseModel):
     """A frozen value that refuses keys it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Network(Strict):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-STATE = "/etc/step-ca/ssl"
-"""Where the authority's state lies in its guest."""
+from phoenix.derive.authority import STATE
+
 SHORTEST = timedelta(minutes=5)
 """The shortest life that the authority gives to a certificate."""
 LEAF_TEMPLATE = """{

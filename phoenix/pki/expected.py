@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
+from phoenix.derive.authority import CA_PORT
 from phoenix.derive.certificates import WEB_UNIT, Leaf, certificates, leaves_of
-from phoenix.derive.flows import CA_PORT
 from phoenix.derive.routes import Route, routes
 from phoenix.estate import Estate, Hypervisor
 

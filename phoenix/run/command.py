@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nornir.core.configuration import Config
 from rich.console import Console
 
-from phoenix.artifacts import Artifact, ArtifactError
+from phoenix.artifacts.errors import ArtifactError
 from phoenix.connections.access import AccessError, HypervisorAccess, access_path, read_access
 from phoenix.estate import Estate, InventoryError, load_estate
 from phoenix.estate.target import TargetError, select
@@ -18,6 +19,9 @@ from phoenix.run.record import RunRecord
 from phoenix.run.runner import Runner
 from phoenix.run.stage import Stage
 from phoenix.run.start import Scope, begin
+
+if TYPE_CHECKING:
+    from phoenix.artifacts.store import Artifact
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 GOOD, HOST_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from phoenix.artifacts import Artifact
 from phoenix.connections.links import Links
 from phoenix.converge import HostSession
 from phoenix.estate import Estate
 from phoenix.pki.authority import SeenAuthority
+
+if TYPE_CHECKING:
+    from phoenix.artifacts.store import Artifact
 
 
 @dataclass

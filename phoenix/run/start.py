@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from nornir.core import Nornir
 from nornir.core.configuration import Config, LoggingConfig
@@ -14,13 +15,15 @@ from nornir.core.plugins.connections import ConnectionPluginRegister
 from nornir.core.state import GlobalState
 from nornir.plugins.runners import ThreadedRunner
 
-from phoenix.artifacts import Artifact
 from phoenix.connections.access import HypervisorAccess
 from phoenix.connections.links import Links
 from phoenix.connections.plugin import Handed
 from phoenix.estate import Estate
 from phoenix.estate.plugin import as_nornir
 from phoenix.run.context import Run
+
+if TYPE_CHECKING:
+    from phoenix.artifacts.store import Artifact
 
 
 @dataclass(frozen=True)

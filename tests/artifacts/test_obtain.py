@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.artifacts import ArtifactError, release
+from phoenix.artifacts import release
 from phoenix.artifacts.catalogue import GO_TOOLCHAIN, STEP, STEP_CA, TRAEFIK, GoModule, Program
+from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.obtain import Obtainer, obtain
 from phoenix.artifacts.release import UnavailableError
 from phoenix.artifacts.store import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.artifacts import ArtifactError
+from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.process import Runner
 
 

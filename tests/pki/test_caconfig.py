@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from phoenix.derive.authority import STATE
 from phoenix.pki.caconfig import (
     ANNOUNCED,
     SETTLED,
     SIGNINGS,
-    STATE,
     SWITCHED,
     SWITCHED_INTERMEDIATE,
     WITHDRAWN,

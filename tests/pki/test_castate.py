@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from phoenix.derive.authority import STATE
 from phoenix.pki.caconfig import (
     ANNOUNCED,
     NEXT_PAIR,
@@ -16,7 +17,6 @@ from phoenix.pki.caconfig import (
     OLD_PAIR,
     OLD_ROOT,
     SETTLED,
-    STATE,
     SWITCHED,
     SWITCHED_INTERMEDIATE,
     WITHDRAWN,
