@@ -65,7 +65,8 @@ def running(lab: Path) -> Forwarder | None:
 def listener(port: int) -> socket.socket:
     """A listening socket on the loopback, at the port or, if that is taken, at a free one."""
     for number in (port, 0):
-        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # The protocol is named because asyncio spares only such connections the wait for acknowledgements of 0.04 s.
+        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind(("127.0.0.1", number))
