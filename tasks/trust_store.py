@@ -89,7 +89,7 @@ class SystemStore:
     def mark(self, seen: Observation) -> Change:
         """Note that a change of trust has begun, and which anchors it removes."""
         names = " ".join(self._gone(seen))
-        script = f"mkdir -p {BEGUN} && printf '%s\\n' '{names}' >{MARK}"
+        script = f"{{ [ -d {BEGUN} ] || mkdir -p {BEGUN}; }} && printf '%s\\n' '{names}' >{MARK}"
         return Change("trust", "update", script=script, guard=True)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from base64 import b64decode
 from collections.abc import Mapping
-from contextlib import suppress
 
 from phoenix.connections.shell import NodeShell, whole
 from phoenix.connections.ssh import Completed
@@ -13,8 +11,7 @@ from phoenix.connections.ssh import Completed
 WORKERS = 8
 ONE = (
     'vmid=${1%=*}; timeout -k 2 "$limit" lxc-attach -n "$vmid" --clear-env -- /bin/sh -s <"$work/${1#*=}" '
-    '>"$work/out.$vmid" 2>"$work/err.$vmid"; '
-    'echo "$vmid|$?|$(base64 -w0 <"$work/out.$vmid")|$(base64 -w0 <"$work/err.$vmid")"'
+    '>"$work/$vmid.out" 2>"$work/$vmid.err"; echo $? >"$work/$vmid.status"'
 )
 
 
@@ -31,16 +28,16 @@ def run_in_containers(node: NodeShell, scripts: Mapping[int, str], limit: float)
     done = node.run(
         f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin limit={limit:.0f} work=$(mktemp -d)\n"
         f"trap 'rm -rf \"$work\"' EXIT\n{files}\n"
-        f"printf '%s\\n' {words} | xargs -P {WORKERS} -n 1 sh -c '{ONE}' sh\ntrue",
+        f"printf '%s\\n' {words} | xargs -P {WORKERS} -n 1 sh -c '{ONE}' sh\n"
+        f'cd "$work" && awk \'FNR == 1 {{ print "{end} " FILENAME }} {{ print }}\' [0-9]*.*',
         limit * (1 + len(scripts) // WORKERS),
     )
-    said = {}
-    for line in done.out.splitlines():
-        with suppress(ValueError):
-            vmid, status, out, err = line.split("|")
-            said[int(vmid)] = Completed(int(status), _decoded(out), _decoded(err))
-    return said
-
-
-def _decoded(text: str) -> str:
-    return b64decode(text, validate=True).decode("utf-8", "replace")
+    said: dict[str, str] = {}
+    for part in done.out.split(f"{end} ")[1:]:
+        name, _, text = part.partition("\n")
+        said[name] = text
+    return {
+        vmid: Completed(int(said[f"{vmid}.status"]), said.get(f"{vmid}.out", ""), said.get(f"{vmid}.err", ""))
+        for vmid in scripts
+        if f"{vmid}.status" in said
+    }

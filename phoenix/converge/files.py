@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from base64 import b64encode
 from dataclasses import dataclass
 
 from phoenix.converge.change import Change, text_diff
@@ -30,7 +29,9 @@ class Directory:
         path = shlex.quote(self.path)
         settle = f"chown {self.owner} {path} && chmod {self.mode} {path}"
         if stat is None:
-            return (Change(f"directory {self.path}", "create", script=f"mkdir -p {path} && {settle}"),)
+            made = f"mkdir -p -m {self.mode} {path}"
+            script = made if self.owner == "root:root" else f"{made} && {settle}"
+            return (Change(f"directory {self.path}", "create", script=script),)
         if stat.type != "directory":
             script = f"mv {path} {path}.replaced-by-phoenix && mkdir -p {path} && {settle}"
             return (Change(f"directory {self.path}", "update", f"is a {stat.type}", script=script),)
@@ -103,8 +104,7 @@ class Exclusive:
 
 def write_script(path: str, content: str, owner: str, mode: str) -> str:
     """Shell that writes a file atomically, with owner and mode set before its content is there."""
-    encoded = b64encode(content.encode()).decode()
-    return f"put {shlex.quote(path)} {owner} {mode} {encoded or '='}"
+    return f"put {shlex.quote(path)} {owner} {mode} {shlex.quote(content)}"
 
 
 def wrong_ownership(owner: str, mode: str, wanted_owner: str, wanted_mode: str) -> str:

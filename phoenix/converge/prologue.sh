@@ -6,9 +6,11 @@ export DEBIAN_FRONTEND=noninteractive
   echo 'another run of Phoenix is still at work on this host' >&2
   exit 96
 }
-set -- /run/phoenix.????????
+umask 022
+set -- /run/phoenix.*
 [ ! -e "$1" ] || rm -rf "$@"
-work=$(mktemp -d /run/phoenix.XXXXXXXX) || exit 97
+work=/run/phoenix.work
+mkdir -m 700 $work || exit 97
 trap 'rm -rf "$work"' EXIT
 trap 'restore >/dev/null 2>&1; exit 98' HUP INT TERM
 trap '' PIPE # a script goes on to its end, even if nobody listens any more
@@ -45,21 +47,32 @@ restore() {
   systemctl daemon-reload
 }
 
-# put PATH USER:GROUP MODE BASE64: an atomic write; owner and mode come before the content. The new file's name follows
-# from the old one's, so that what a script that was killed left behind is replaced by the next one.
+# put PATH USER:GROUP MODE TEXT: an atomic write; owner and mode come before the content. The new file's name follows
+# from the old one's, so that what a script that was killed left behind is replaced by the next one. Starting a process
+# costs more than all else here: what the shell can do itself, it does.
 put() {
   folder=${1%/*} new=${1%/*}/.${1##*/}.phoenix-new
   save "$1" && { [ -d "$folder" ] || mkdir -p "$folder"; } || return 1
-  (umask 077 && exec install -T -o "${2%:*}" -g "${2#*:}" -m "$3" /dev/null "$new") || return 1
-  if { [ "$4" = = ] || printf %s "$4" | base64 -d >"$new"; } && mv -fT "$new" "$1"
+  if [ -e "$new" ] || [ -L "$new" ]; then rm -rf "$new" || return 1; fi
+  [ "$3" = 0644 ] || umask 077
+  printf '' >"$new"
+  umask 022
+  if own "$2" "$3" "$new" && fill "$new" "$4" && mv -fT "$new" "$1"
   then echo "$1" >>"$work/written"; else rm -f "$new"; return 1; fi
+}
+fill() { printf %s "$2" >"$1" 2>/dev/null || printf %s "$2" | cat >"$1"; } # cat says why it cannot be written
+own() {
+  [ "$1" = root:root ] || chown "$1" "$3" || return 1
+  case $2 in 0600 | 0644) ;; *) chmod "$2" "$3" ;; esac
 }
 
 # settle: what was put outlives a loss of power. At the end, and once for all: a loss before it leaves the old file or,
 # at worst, an empty one, which the next run replaces, because it compares contents; and every program starts anew.
 settle() {
   [ -e "$work/written" ] || return 0
-  while read -r path; do [ ! -f "$path" ] || printf '%s\0' "$path"; done <"$work/written" | xargs -0r sync
+  set --
+  while read -r path; do [ ! -f "$path" ] || set -- "$@" "$path"; done <"$work/written"
+  [ $# = 0 ] || sync "$@"
 }
 
 # sound CHECK: the files just written are refused, and put back, if their own program refuses them.

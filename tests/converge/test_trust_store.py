@@ -111,7 +111,10 @@ class Machine:
         probes = trust.probes()
         done = self.run(_with_path(observe_script(probes)))
         assert (done.returncode, done.stderr) == (0, b"")
-        return read_observation(probes, done.stdout.decode().replace(str(self.here), ""))
+        here = str(self.here)
+        seen = read_observation(probes, done.stdout.decode().replace(here, ""))
+        seen.contents = {path: text.replace(here.encode(), b"") for path, text in seen.contents.items()}
+        return seen
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Make changes."""
