@@ -91,6 +91,7 @@ class Container:
             lines.append(f"lxc.mount.entry = {self.places.lab / name} {inside} none bind,create=dir 0 0\n")
         shown = {
             CODE: INSIDE_CODE / "lab",
+            CODE.parent / "phoenix": INSIDE_CODE / "phoenix",  # what it knows of Proxmox, such as the macros
             image.path: INSIDE_IMAGE,
             site: INSIDE_SITE,
             registry: INSIDE_REGISTRY,

@@ -22,7 +22,7 @@ API_PORT = 8006
 
 # Inside the hypervisor.
 INSIDE = Path("/var/lib/lab")
-INSIDE_CODE = INSIDE / "code"  # this package, read-only
+INSIDE_CODE = INSIDE / "code"  # this package and the product's, read-only
 INSIDE_SITE = INSIDE / "site"  # what the API server imports, read-only
 INSIDE_IMAGE = INSIDE / "image"  # the image: guest, guest-shifted, public; read-only
 INSIDE_REGISTRY = INSIDE / "registry"  # container images that `internet` serves, read-only

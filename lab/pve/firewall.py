@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from lab.pve.addresses import Conf, RuleError, ipset, ports, resolve
 from lab.pve.filtering import Addresses, Filter, GuestFilter, Match, Rule, Verdict
-from lab.pve.macros import MACROS, Opening
 from lab.pve.spec import Nic, truth
+from phoenix.pve.macros import MACROS, Opening
 
 Direction = Literal["in", "out"]
 

@@ -1,0 +1,1 @@
+"""How Proxmox VE judges packets: a model of its firewall that needs no node. Pure."""
