@@ -6,7 +6,7 @@ A party is a host's name or one of the words `any`, `lan`, `management`, `intern
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from phoenix.derive.authority import CA_PORT
@@ -24,13 +24,17 @@ MESH_PING_PORT = 8080
 
 @dataclass(frozen=True, order=True)
 class Flow:
-    """One permission: `source` may connect to `dest` on the ports; ICMP means echo requests."""
+    """One permission: `source` may connect to `dest` on the ports; ICMP means echo requests.
+
+    `origin` is where the inventory says so: a host, or nothing for the whole estate, and the keys below it.
+    """
 
     dest: str
     source: str
     protocol: Protocol
     ports: tuple[int, ...]
     purpose: str
+    origin: tuple[str, ...] = field(default=(), compare=False)
 
 
 def flows(estate: Estate) -> tuple[Flow, ...]:
@@ -67,32 +71,33 @@ def _first_purpose(found: set[Flow]) -> Iterator[Flow]:
 
 def _entrances(estate: Estate) -> Iterator[Flow]:
     edge, mesh = estate.guest_with("nginx").name, estate.guest_with("traefik").name
-    yield Flow(edge, "any", "tcp", (80, 443), "gateway")
-    yield Flow(mesh, edge, "tcp", (MESH_EDGE_PORT,), "hand-off from the edge")
+    yield Flow(edge, "any", "tcp", (80, 443), "gateway", (edge, "groups"))
+    yield Flow(mesh, edge, "tcp", (MESH_EDGE_PORT,), "hand-off from the edge", (mesh, "groups"))
     for hypervisor in estate.hypervisors:
-        yield Flow(hypervisor.name, "management", "tcp", (22, 8006), "management")
+        yield Flow(hypervisor.name, "management", "tcp", (22, 8006), "management", ("", "network", "management"))
     for host in estate.live():
-        yield Flow(host.name, "lan", "icmp", (), "diagnosis")
+        yield Flow(host.name, "lan", "icmp", (), "diagnosis", ("", "network", "subnet"))
     for guest in estate.guests:
-        yield Flow("lan", guest.name, "icmp", (), "diagnosis")
+        yield Flow("lan", guest.name, "icmp", (), "diagnosis", ("", "network", "subnet"))
 
 
 def _names(estate: Estate) -> Iterator[Flow]:
     for hypervisor in estate.hypervisors:
         for protocol in DNS_PROTOCOLS:
-            yield Flow(hypervisor.name, "lan", protocol, (53,), "names")
-            yield Flow("upstream", hypervisor.name, protocol, (53,), "names outside the zone")
+            yield Flow(hypervisor.name, "lan", protocol, (53,), "names", ("", "network", "subnet"))
+            upstream = ("", "network", "upstream_dns")
+            yield Flow("upstream", hypervisor.name, protocol, (53,), "names outside the zone", upstream)
     for guest in estate.guests:
         for protocol in DNS_PROTOCOLS:
-            yield Flow(guest.hypervisor, guest.name, protocol, (53,), "names")
+            yield Flow(guest.hypervisor, guest.name, protocol, (53,), "names", (guest.name,))
 
 
 def _certificates(estate: Estate) -> Iterator[Flow]:
     authority, mesh = estate.guest_with("step_ca"), estate.guest_with("traefik")
     for host in estate.members("trusted_ca"):
         if host is not authority:
-            yield Flow(authority.name, host.name, "tcp", (CA_PORT,), "certificates")
-    yield Flow(mesh.name, authority.name, "tcp", (MESH_CHALLENGE_PORT,), "ACME challenge")
+            yield Flow(authority.name, host.name, "tcp", (CA_PORT,), "certificates", (host.name, "groups"))
+    yield Flow(mesh.name, authority.name, "tcp", (MESH_CHALLENGE_PORT,), "ACME challenge", (mesh.name, "groups"))
 
 
 def _services(estate: Estate) -> Iterator[Flow]:
@@ -100,15 +105,16 @@ def _services(estate: Estate) -> Iterator[Flow]:
     guests = {guest.name for guest in estate.guests}
     for guest in estate.guests:
         for name, service in guest.services.items():
+            said = (guest.name, "services", name)
             if service.expose and guest.name != mesh:
-                yield Flow(guest.name, mesh, "tcp", (service.port,), f"route to {name}")
+                yield Flow(guest.name, mesh, "tcp", (service.port,), f"route to {name}", said)
             for client in clients(estate, service.clients):
                 if client == guest.name:
                     continue
                 if service.expose and client in guests and client != mesh:
-                    yield Flow(mesh, client, "tcp", (MESH_GUEST_PORT,), "services by name")
+                    yield Flow(mesh, client, "tcp", (MESH_GUEST_PORT,), "services by name", (*said, "clients"))
                 else:
-                    yield Flow(guest.name, client, "tcp", (service.port,), f"client of {name}")
+                    yield Flow(guest.name, client, "tcp", (service.port,), f"client of {name}", (*said, "clients"))
 
 
 def _probes(estate: Estate) -> Iterator[Flow]:
@@ -117,20 +123,21 @@ def _probes(estate: Estate) -> Iterator[Flow]:
         source = guest.hypervisor
         exposed = sorted(service.port for service in guest.services.values() if service.expose)
         if exposed and guest.name != mesh:
-            yield Flow(guest.name, source, "tcp", tuple(exposed), "health probe")
+            yield Flow(guest.name, source, "tcp", tuple(exposed), "health probe", (guest.name, "services"))
         if guest.kind == "vm":
-            yield Flow(guest.name, source, "tcp", (22,), "configuration by jump")
+            yield Flow(guest.name, source, "tcp", (22,), "configuration by jump", (guest.name, "groups"))
         if guest.name == edge:
-            yield Flow(edge, source, "tcp", (80, 443), "health probe")
+            yield Flow(edge, source, "tcp", (80, 443), "health probe", (edge, "groups"))
         if guest.name == mesh:
             ports = (MESH_CHALLENGE_PORT, MESH_GUEST_PORT, MESH_PING_PORT, MESH_EDGE_PORT)
-            yield Flow(mesh, source, "tcp", ports, "health probe")
+            yield Flow(mesh, source, "tcp", ports, "health probe", (mesh, "groups"))
 
 
 def _storage(estate: Estate) -> Iterator[Flow]:
     for guest in estate.guests:
         if _has_volume(guest):
-            yield Flow(guest.hypervisor, guest.name, "tcp", (2049,), "persistent storage (NFSv4)")
+            said = (guest.name, "persistent_storage")
+            yield Flow(guest.hypervisor, guest.name, "tcp", (2049,), "persistent storage (NFSv4)", said)
 
 
 def _has_volume(guest: Guest) -> bool:
@@ -139,5 +146,6 @@ def _has_volume(guest: Guest) -> bool:
 
 def _egress(estate: Estate) -> Iterator[Flow]:
     for guest in estate.guests:
-        for egress in estate.settings.egress:
-            yield Flow("internet", guest.name, egress.protocol, egress.ports, egress.purpose)
+        for index, egress in enumerate(estate.settings.egress):
+            said = ("", "egress", str(index))
+            yield Flow("internet", guest.name, egress.protocol, egress.ports, egress.purpose, said)

@@ -33,6 +33,15 @@ class Sources:
         location = (host,) if key in (None, "name") else (host, "data", *path)
         return self.hosts.problem(location, where, message)
 
+    def place(self, host: str, path: Location) -> str:
+        """Say where a key of a host, or with no host a setting of the estate, was said: `FILE:LINE`."""
+        path = tuple(int(key) if isinstance(key, str) and key.isdecimal() else key for key in path)
+        if path == ("groups",):
+            found = self.hosts.problem((host, *path), "", "")
+        else:
+            found = self.problem(host, path, "") if host else self.setting(path, "")
+        return f"{found.file}:{found.line}"
+
     def setting(self, path: Location, message: str) -> Problem:
         """Make a problem at a key of the estate-wide settings."""
         return self.defaults.problem(("data", *path), ".".join(map(str, path)), message)
