@@ -12,7 +12,7 @@ from hashlib import sha256
 from ipaddress import IPv4Network
 from typing import Literal
 
-from phoenix.derive.flows import Flow, flows
+from phoenix.derive.flows import Flow, flows, flows_by_host
 from phoenix.estate import Estate, Guest, Hypervisor
 
 INTERNET = "phoenix-internet"
@@ -83,9 +83,10 @@ class ClusterFirewall:
 
 def guest_firewall(estate: Estate, guest: Guest) -> GuestFirewall:
     """What a guest may be asked and may ask for; everything else is dropped."""
+    own = flows_by_host(estate).get(guest.name, ())
     found = [
-        *(rule for flow in flows(estate) if flow.dest == guest.name for rule in _rules("in", estate, flow)),
-        *(rule for flow in flows(estate) if flow.source == guest.name for rule in _rules("out", estate, flow)),
+        *(rule for flow in own if flow.dest == guest.name for rule in _rules("in", estate, flow)),
+        *(rule for flow in own if flow.source == guest.name for rule in _rules("out", estate, flow)),
     ]
     options = {
         "enable": "1",

@@ -5,12 +5,13 @@ A party is a host's name or one of the words `any`, `lan`, `management`, `intern
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from phoenix.derive.authority import CA_PORT
-from phoenix.estate import Estate, Guest
+from phoenix.derive.memory import remembered
+from phoenix.estate import Estate, Guest, Hypervisor
 
 Protocol = Literal["tcp", "udp", "icmp"]
 
@@ -37,6 +38,7 @@ class Flow:
     origin: tuple[str, ...] = field(default=(), compare=False)
 
 
+@remembered
 def flows(estate: Estate) -> tuple[Flow, ...]:
     """Every flow of the estate, sorted, each once."""
     found = {
@@ -51,11 +53,22 @@ def flows(estate: Estate) -> tuple[Flow, ...]:
     return tuple(sorted(_first_purpose(found)))
 
 
+@remembered
+def flows_by_host(estate: Estate) -> Mapping[str, tuple[Flow, ...]]:
+    """The flows that each host or party begins or ends."""
+    found: dict[str, list[Flow]] = {}
+    for flow in flows(estate):
+        for end in dict.fromkeys((flow.dest, flow.source)):
+            found.setdefault(end, []).append(flow)
+    return {end: tuple(own) for end, own in found.items()}
+
+
 def clients(estate: Estate, names: tuple[str, ...]) -> tuple[str, ...]:
     """The parties that `clients:` of a service stands for: hosts as they are, groups as their members."""
     found: dict[str, None] = {}
     for name in names:
-        alone = [name] if name in PARTIES or name in {host.name for host in estate.live()} else []
+        is_host = isinstance(estate.by_name.get(name), Guest | Hypervisor)
+        alone = [name] if name in PARTIES or is_host else []
         found.update(dict.fromkeys([host.name for host in estate.members(name)] or alone))
     return tuple(found)
 

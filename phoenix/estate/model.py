@@ -5,8 +5,9 @@ First station of the walk: inventory → **estate** → derive → observe → c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
@@ -264,7 +265,12 @@ class Estate(Strict):
 
     def host(self, name: str) -> Hypervisor | Guest | Template:
         """Find a host by its inventory name; KeyError if there is none."""
-        return {host.name: host for host in self.hosts()}[name]
+        return self.by_name[name]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Hypervisor | Guest | Template]:
+        """Every host by its inventory name."""
+        return {host.name: host for host in self.hosts()}
 
     def hosts(self) -> Iterator[Hypervisor | Guest | Template]:
         """Go through every host: hypervisors, guests, templates."""

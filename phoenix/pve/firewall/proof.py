@@ -1,0 +1,177 @@
+"""The proof: a firewall lets through exactly what an estate's flows say, between every pair of ends, for every service.
+
+Each end's chains are evaluated once for all addresses and services that can be told apart, with sets of addresses as
+the bits of a number. Where a chain differs from what is declared, the packets of the difference are judged one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from phoenix.estate import Estate
+from phoenix.pve.firewall.chains import Chain, Chains, Skipped
+from phoenix.pve.firewall.configuration import Direction, Firewall
+from phoenix.pve.firewall.declared import Allowed, Judged, declared
+from phoenix.pve.firewall.judging import EPHEMERAL, OUTSIDE, Packet, Verdict, chain_of, judge
+from phoenix.pve.firewall.partition import Line, Service, services
+from phoenix.pve.firewall.steps import Match
+
+MOST_VIOLATIONS = 100
+"""So many are shown; what is wrong at one place is often wrong at all."""
+Masks = dict[int, int]
+"""For each service by its number the addresses at the other side, as bits of the line."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A packet that is let through and should not be, or the other way round, and what is declared of it."""
+
+    packet: Packet
+    verdict: Verdict
+    sender: str
+    receiver: str
+    declared: Allowed | None
+
+    def __str__(self) -> str:
+        decided = self.verdict.origin or "nothing, for nothing filters it"
+        said = "declared" if self.declared else "not declared"
+        ends = f"{self.sender} → {self.receiver}"
+        return f"{ends}: {self.packet} is {said}, and the firewall says {self.verdict.action}; decided by {decided}"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was looked at, and what is wrong: an estate is proved if there are no violations and no skipped rules."""
+
+    ends: int
+    services: int
+    addresses: int
+    violations: tuple[Violation, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether allowed is declared, everywhere."""
+        return not self.violations and not self.skipped
+
+
+def prove(estate: Estate, firewall: Firewall) -> Proof:
+    """Compare a firewall with what the estate's flows say."""
+    proof = _Proof(estate, Chains(firewall))
+    found = tuple(violation for violation, _ in zip(proof.violations(), range(MOST_VIOLATIONS), strict=False))
+    sizes = len(proof.ends), len(proof.services), len(proof.line.addresses)
+    return Proof(*sizes, found, tuple(proof.chains.skipped))
+
+
+class _Proof:
+    def __init__(self, estate: Estate, chains: Chains) -> None:
+        self.chains = chains
+        self.ends = declared(estate)
+        self.names = {address: judged for judged in self.ends for address in judged.addresses}
+        steps = [step for judged in self.ends for chain in self._chains(judged) for step in chain or ()]
+        said = [allowed for judged in self.ends for allowed in (*judged.inbound, *judged.outbound)]
+        sets = {parts for step in steps for parts in (step.match.source, step.match.dest, step.match.not_source)}
+        known = {parts for parts in (*sets, *(allowed.peers for allowed in said)) if parts}
+        self.line = Line(known, self.names)
+        matches = {_service_of(match) for match in (*(s.match for s in steps), *(a.match for a in said))}
+        opening = {_service_of(step.match) for step in steps if step.action == "ACCEPT"}
+        self.services = services(matches, opening)
+        self._numbers = {match: self._fitting(match) for match in matches}
+
+    def violations(self) -> Iterator[Violation]:
+        """Every packet of the partition that is not treated as declared."""
+        for judged in self.ends:
+            sides: tuple[tuple[Direction, tuple[Allowed, ...]], ...] = (
+                ("in", judged.inbound),
+                ("out", judged.outbound),
+            )
+            for direction, allowed in sides:
+                wanted = self._declared(allowed)
+                for address in judged.addresses:
+                    found = self._found(judged, address, direction)
+                    yield from self._differences(address, direction, found, wanted)
+
+    def _chains(self, judged: Judged) -> tuple[Chain | None, Chain | None]:
+        end, address = judged.end, judged.addresses[0]
+        return chain_of(self.chains, end, address, "in"), chain_of(self.chains, end, address, "out")
+
+    def _fitting(self, match: Match) -> tuple[int, ...]:
+        return tuple(number for number, service in enumerate(self.services) if service.is_in(match))
+
+    def _declared(self, said: Iterable[Allowed]) -> Masks:
+        masks: Masks = {}
+        for allowed in said:
+            peers = self.line.mask(allowed.peers)
+            for number in self._numbers[_service_of(allowed.match)]:
+                masks[number] = masks.get(number, 0) | peers
+        return masks
+
+    def _found(self, judged: Judged, address: int, direction: Direction) -> Masks:
+        """What a chain lets through, with an address of its end at the near side."""
+        chain = chain_of(self.chains, judged.end, address, direction)
+        everybody = self.line.everybody
+        if chain is None:
+            return dict.fromkeys(range(len(self.services)), everybody)
+        near, far = ("dest", "source") if direction == "in" else ("source", "dest")
+        own = self.line.mask(((address, address),))
+        masks: Masks = {}
+        undecided: Masks = {}
+        for step in chain:
+            numbers = self._numbers[_service_of(step.match)]
+            if not numbers or step.match.not_mac or not self.line.mask(getattr(step.match, near)) & own:
+                continue
+            peers = self.line.mask(getattr(step.match, far))
+            if step.match.not_source is not None:
+                outside = everybody & ~self.line.mask(step.match.not_source)
+                peers = peers & outside if direction == "in" else peers if outside & own else 0
+            accepts = step.action == "ACCEPT"
+            for number in numbers:
+                open_ = undecided.get(number, everybody)
+                if accepts and open_ & peers:
+                    masks[number] = masks.get(number, 0) | open_ & peers
+                undecided[number] = open_ & ~peers
+        return masks
+
+    def _differences(self, address: int, direction: Direction, found: Masks, wanted: Masks) -> Iterator[Violation]:
+        own = self.line.mask(((address, address),))
+        for number, service in enumerate(self.services):
+            differing = (found.get(number, 0) ^ wanted.get(number, 0)) & ~own
+            for peer in self.line.of(differing) if differing else ():
+                ends = (peer, address) if direction == "in" else (address, peer)
+                yield from self._judged(*ends, service)
+
+    def _judged(self, source: int, dest: int, service: Service) -> Iterator[Violation]:
+        """One packet of a difference: the other end may refuse it, or not be filtered at all."""
+        sender, receiver = self.names.get(source), self.names.get(dest)
+        if sender is receiver:
+            return
+        packet = Packet(
+            sender.end if sender else OUTSIDE, receiver.end if receiver else OUTSIDE,
+            source, dest, service.proto, service.dport, service.sport, service.icmp,
+        )  # fmt: skip
+        verdict = judge(self.chains, packet)
+        said = self._said(sender, receiver, packet, service)
+        too_much, too_little = verdict.action == "ACCEPT" and not said, verdict.action != "ACCEPT" and said
+        if too_much or (too_little and service.sport == EPHEMERAL):
+            names = sender.name if sender else "outside", receiver.name if receiver else "outside"
+            yield Violation(packet, verdict, *names, said)
+
+    def _said(self, sender: Judged | None, receiver: Judged | None, packet: Packet, service: Service) -> Allowed | None:
+        """The permission that both ends have, or the one end that is filtered; None where one of them has none."""
+        sides = []
+        if receiver:
+            sides.append(_permission(receiver.inbound, packet.source, service))
+        if sender:
+            sides.append(_permission(sender.outbound, packet.dest, service))
+        return sides[0] if sides and all(sides) else None
+
+
+def _permission(said: Iterable[Allowed], peer: int, service: Service) -> Allowed | None:
+    inside = (one for one in said if service.is_in(one.match) and any(low <= peer <= high for low, high in one.peers))
+    return next(inside, None)
+
+
+def _service_of(match: Match) -> Match:
+    """A match without its addresses."""
+    return Match(match.proto, match.dport, match.sport, match.icmp, special=match.special)
