@@ -47,6 +47,16 @@ class Trust:
         told = Readers().told(seen, store=bool(store), bundle=self._differs(seen) or again)
         return (system.mark(seen), *found, *told, Change("trust", "update", script=f"rm -f {MARK}", guard=True))
 
+    def is_plain(self, seen: Observation) -> bool:
+        """Tell whether there is something to do, and all of it is files and links of the system's store."""
+        told = Readers().told(seen, store=True, bundle=True)
+        return bool(self.bundle.anchors and self.changes(seen)) and not (OtherStores(self.bundle).changes(seen) or told)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The files that plain changes write."""
+        return {BUNDLE_FILE: self.bundle.pem, **{file.path: file.content for file in SystemStore(self.bundle).files}}
+
     def _differs(self, seen: Observation) -> bool:
         return bool(self.bundle.anchors) and seen.text(BUNDLE_FILE) != self.bundle.pem
 

@@ -55,8 +55,7 @@ class SystemStore:
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Write and remove files of anchors, then bring links, hash links and bundle to what they say."""
         written = [change for file in self.files for change in file.changes(seen)]
-        new = [n for n, file in zip(self.names, self.files, strict=True) if seen.text(file.path) != file.content]
-        wrong = self._wrong(seen)
+        new, wrong = self._new(seen), self._wrong(seen)
         if not (written or wrong or interrupted(seen)):
             return ()
         gone = self._gone(seen)
@@ -64,13 +63,21 @@ class SystemStore:
             Change(f"file {path}", "remove", "the anchor is withdrawn", script=f"rm -f {path}")
             for path in map(anchor_file, gone)
         ]
-        told = [
-            f"{'+' if name in new or interrupted(seen) else '='}{name}.{subject_hash(pem)}"
-            for name, pem in zip(self.names, self.bundle.anchors, strict=True)
-        ]
-        settle = f"perl -e {shlex.quote(PROGRAM)} settle {' '.join((*told, *(f'-{name}' for name in gone)))}"
+        settle = f"perl -e {shlex.quote(PROGRAM)} settle {' '.join(self.words(seen))}"
         reason = self._reason(new, gone, wrong)
         return (*written, *removal, Change(f"trust store {STORE}", "update", reason, script=settle))
+
+    def words(self, seen: Observation) -> tuple[str, ...]:
+        """What the store's program is told: anchors that are new, that stay, and that are gone."""
+        new = self.names if interrupted(seen) else self._new(seen)
+        told = (
+            f"{'+' if name in new else '='}{name}.{subject_hash(pem)}"
+            for name, pem in zip(self.names, self.bundle.anchors, strict=True)
+        )
+        return (*told, *(f"-{name}" for name in self._gone(seen)))
+
+    def _new(self, seen: Observation) -> list[str]:
+        return [n for n, file in zip(self.names, self.files, strict=True) if seen.text(file.path) != file.content]
 
     def _wrong(self, seen: Observation) -> list[str]:
         return seen.outputs.get(self._subject, "").splitlines()

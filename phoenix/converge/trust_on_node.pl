@@ -1,9 +1,12 @@
-# Answers a container's questions about trust from its node, in the form of the observation script, by looking through
-# its root from outside: no process is started inside. Nothing of the container is run or loaded; a container with more
-# to see than files is left out, and asked from inside. Words: NAME,NAME,... of the wanted anchors, then VMID...
+# Answers containers' questions about trust from their node, in the form of the observation script, by looking through
+# their roots from outside, or makes changes that are files and links only: no process is started inside, and nothing of a
+# container is run or loaded. A container with more to it is left out, and served from inside.
+# Words: `look` NAME,NAME,... of the wanted anchors, VMID...; or `change` VMID=WORD,WORD,... of the store's `settle`.
 use strict;
+use Fcntl qw(:flock);
 use File::Glob qw(bsd_glob);
-our (@files, @listings, @others, @readers, $named, $registration, $asked, $look);
+use IO::Handle;
+our (@files, @listings, @others, @readers, $named, $registration, $asked, $look, %texts, $mark, $from_outside);
 
 # uuencode has the same bits in other letters; perl-base has no MIME::Base64.
 sub base64 {
@@ -59,28 +62,84 @@ sub answer {
 
 sub look_into {
     my ($pid, @names) = @_;
+    my $said = in_root($pid, sub { answer(@names) });
+    my ($lines, $wrong) = split /^\@look\n/m, ($said // ""), 2;
+    defined $wrong ? $lines . "\@command|" . base64($wrong) . "|$asked\n" : undef;
+}
+
+# What a child says that is in a container's root; nothing if it did not come to its end.
+sub in_root {
+    my ($pid, $work) = @_;
     my $child = open(my $said, "-|");
     if (defined $child && !$child) {
         @INC = ();    # what is not loaded yet would be the container's
         alarm 10;
-        chroot "/proc/$pid/root" and chdir "/" or exit;
-        answer(@names);
+        chroot "/proc/$pid/root" and chdir "/" or exit 1;
+        $work->();
         exit;
     }
     local $/;
-    my ($lines, $wrong) = split /^\@look\n/m, (<$said> // ""), 2;
-    defined $wrong && close($said) ? $lines . "\@command|" . base64($wrong) . "|$asked\n" : undef;
+    my $text = <$said> // "";
+    close($said) ? $text : undef;
+}
+
+sub become_root_of_it {
+    my ($uid, $gid) = (lstat "/")[4, 5];
+    ($(, $)) = ($gid, "$gid $gid");
+    ($<, $>) = ($uid, $uid);
+    exit 1 if $< != $uid || $> != $uid || $( != $gid || $) != $gid;
+    umask 022;
+}
+
+sub folder { my $path = ""; for (grep { $_ } split m{/}, $_[0]) { $path .= "/$_"; mkdir $path or -d $path or die "$path: $!\n" } }
+
+sub put {
+    my ($path, $text) = @_;
+    my ($folder, $name) = $path =~ m{(.*)/(.*)};
+    my $new = "$folder/.$name.phoenix-new";
+    folder($folder);
+    unlink $new;
+    open(my $out, ">", $new) or die "$new: $!\n";
+    chmod 0644, $new and print $out $text and $out->flush and $out->sync and close $out and rename $new, $path
+        or die "$path: $!\n";
+}
+
+# As the script does inside: one at a time, a mark from beginning to end, files before links.
+sub change {
+    my @words = @_;
+    become_root_of_it();
+    exit 1 if -e "/sbin/restorecon" || bsd_glob("/etc/ca-certificates/update.d/*");
+    folder("/run/lock");
+    open(my $lock, ">>", "/run/lock/phoenix") or exit 1;
+    flock $lock, LOCK_EX | LOCK_NB or exit 1;
+    my @gone = map { /^-(.*)/ ? $1 : () } @words;
+    put($mark, "@gone\n");
+    put($_, $texts{$_}) for sort keys %texts;
+    unlink "/usr/local/share/ca-certificates/$_.crt" for @gone;
+    @ARGV = ("settle", @words);
+    look_at_store();
+    unlink $mark;
+    print "done";
 }
 
 my %pids = init_pids();
-my @names = grep { $_ ne "-" } split /,/, shift @ARGV;
+my $verb = shift @ARGV;
+$from_outside = $verb eq "change";
+my @names = $from_outside ? () : grep { $_ ne "-" } split /,/, shift @ARGV;
+
+sub serve {
+    my ($vmid, $words) = split /=/, $_[0], 2;
+    my $pid = $pids{$vmid} or return undef;
+    $from_outside ? in_root($pid, sub { change(split /,/, $words) }) : look_into($pid, @names);
+}
+
 my ($workers, @workers) = (4);
 for my $number (0 .. $workers - 1) {
     my $child = open(my $said, "-|");
     if (!$child) {
-        for my $vmid (map { $ARGV[$_] } grep { $_ % $workers == $number } 0 .. $#ARGV) {
-            my $answer = $pids{$vmid} && look_into($pids{$vmid}, @names);
-            print "$vmid|", base64($answer), "\n" if $answer;
+        for my $word (map { $ARGV[$_] } grep { $_ % $workers == $number } 0 .. $#ARGV) {
+            my $answer = serve($word);
+            print $word =~ /^(\d+)/, "|", base64($answer), "\n" if $answer;
         }
         exit;
     }

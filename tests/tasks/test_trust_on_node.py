@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from phoenix.converge.observe import observe_script, read_observation
 from phoenix.converge.session import _with_path
 from phoenix.pki.authority import Bundle
 from tasks.trust import Trust
-from tasks.trust_on_node import ask_node
+from tasks.trust_on_node import ask_node, change_on_node
+from tasks.trust_store import SystemStore
 from tests.converge.test_trust_store import R1, R2, ROOT_ONLY, Machine
 
 pytestmark = ROOT_ONLY
-INSIDE = 'chroot "/proc/$pid/root" and chdir "/" or exit;'
+INSIDE = 'chroot "/proc/$pid/root" and chdir "/" or exit 1;'
 
 
 class Node:
@@ -73,6 +75,50 @@ def test_damage_is_seen_by_both(tmp_path: Path) -> None:
     node, shell = both(machine, Trust(Bundle((R1,))))
     assert node == shell
     assert "link phoenix_ca" in node.outputs["system store of phoenix_ca"]
+
+
+@pytest.mark.parametrize("held", [(), (R1,), (R2,), (R1, R2)])
+@pytest.mark.parametrize("wanted", [(R1,), (R2,), (R1, R2)])
+def test_node_changes_what_the_shell_changes(tmp_path: Path, held: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    """Files, links and modes: the node leaves what a script inside leaves, and nothing of its own."""
+    inside, outside = Machine(tmp_path / "inside"), Machine(tmp_path / "outside")
+    trust = Trust(Bundle(wanted))
+    for machine in (inside, outside):
+        shutil.rmtree(machine.hooks)
+        machine.converge(*held)
+    inside.converge(*wanted)
+    seen = outside.observe(trust)
+    if trust.is_plain(seen):
+        words = SystemStore(trust.bundle).words(seen)
+        assert change_on_node(Node(outside), trust.texts, {7: words}) == {7}
+    assert everything(outside) == everything(inside)
+    assert trust.changes(outside.observe(trust)) == ()
+
+
+def everything(machine: Machine) -> dict[str, tuple[int, str]]:
+    """Each file of a place with its mode, and its target or content; the tools' notes are left out."""
+    found = {}
+    for path in sorted(machine.here.rglob("*")):
+        name = str(path.relative_to(machine.here))
+        if path.is_dir() or name.endswith(".log") or name.startswith("bin/") or name == "run/lock/phoenix":
+            continue
+        text = str(path.readlink()) if path.is_symlink() else path.read_text()
+        found[name] = (path.lstat().st_mode, text.replace(str(machine.here), ""))
+    return found
+
+
+def test_node_leaves_hooks_to_the_inside(tmp_path: Path) -> None:
+    """Where somebody wants to be told of anchors, or the store is not as expected, nothing is said to be done."""
+    machine, trust = Machine(tmp_path), Trust(Bundle((R1,)))
+    words = SystemStore(trust.bundle).words(machine.observe(trust))
+    assert change_on_node(Node(machine), trust.texts, {7: words}) == set()
+    assert not (machine.own / "phoenix_ca.crt").exists()
+    shutil.rmtree(machine.hooks)
+    (machine.store / "A.pem").unlink()
+    assert change_on_node(Node(machine), trust.texts, {7: words}) == set()
+    assert machine.noted("tool") == []
+    assert machine.converge(R1)
+    assert machine.as_the_tool_makes_it()
 
 
 def test_container_with_another_store_is_left_out(tmp_path: Path) -> None:
