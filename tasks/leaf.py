@@ -111,7 +111,7 @@ class Withdrawn:
         kept = shlex.quote(f" {' '.join(sorted(self.files))} ")
         ours = " ".join(map(shlex.quote, scripts))
         return f"""
-timeout 120 systemctl disable --quiet --now {timers}
+timeout 120 systemctl disable --quiet --no-reload --now {timers}
 for file in $(sed -n 's/^crt=//p; s/^key=//p; s/^next=//p' {ours}); do
   case {kept} in *" $file "*) ;; *) rm -rf "$file" ;; esac
 done

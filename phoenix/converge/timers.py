@@ -7,13 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from phoenix.converge.change import Change
+from phoenix.converge.files import SYSTEMD
 from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.units import Unit
+
+RESTART = "timeout 120 systemctl restart {0} || {{ systemctl daemon-reload && timeout 120 systemctl restart {0}; }}"
+"""systemd may have kept that there is no such unit, from one of the same name that was removed: so it looks again."""
 
 
 @dataclass(frozen=True)
 class Timers:
-    """Units that are written, enabled and started as one: systemd reads all of its units anew each time it is told."""
+    """Units that are written, enabled and started as one.
+
+    To read all of its units anew costs systemd as much as all else together. It is asked to only if one changed that
+    it knows; a new one it reads when that is started (systemd.unit(5): units are loaded when they are needed).
+    """
 
     units: tuple[Unit, ...]
 
@@ -22,22 +30,23 @@ class Timers:
         return tuple(probe for unit in self.units for probe in unit.probes())
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """All files first, then one word to systemd, then what is to be enabled, started and started anew."""
+        """All files first, then what systemd must be told, then what is to be enabled, started and started anew."""
         files = [change for unit in self.units if unit.file for change in unit.file.changes(seen)]
         changed = {unit.name for unit in self.units if unit.file and unit.file.changes(seen)}
+        stale = any(f"{SYSTEMD}/{name}" in seen.stats for name in changed)
         reload = Change("units", "reload", script="systemctl daemon-reload", guard=True)
         enabled = [change for unit in self.units for change in unit.enablement(seen)]
         told = [change for unit in self.units for change in unit.activity(seen, restart=unit.name in changed)]
         return (
             *files,
-            *((reload,) if files else ()),
-            *_together("enable --quiet", enabled),
-            *_together("restart", told),
+            *((reload,) if stale else ()),
+            *_together("timeout 120 systemctl enable --quiet --no-reload {}", enabled),
+            *_together(RESTART, told),
         )
 
 
-def _together(verb: str, changes: Sequence[Change]) -> tuple[Change, ...]:
+def _together(command: str, changes: Sequence[Change]) -> tuple[Change, ...]:
     """Give the first of several changes a script that makes them all."""
     names = " ".join(shlex.quote(change.resource.removeprefix("unit ")) for change in changes)
-    script = f"timeout 120 systemctl {verb} {names}"
+    script = command.format(names)
     return tuple(replace(change, script="" if index else script) for index, change in enumerate(changes))

@@ -31,8 +31,9 @@ class Unit:
         return File(f"{SYSTEMD}/{self.name}", self.content) if self.content is not None else None
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask systemd, and for the file."""
-        return (Probe("unit", self.name), *(self.file.probes() if self.file else ()))
+        """Ask systemd, if anything is wanted of it, and for the file."""
+        asked = (Probe("unit", self.name),) if self.enabled or self.active is not None else ()
+        return (*asked, *(self.file.probes() if self.file else ()))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Write, enable, start or stop; a unit whose file changed is started anew."""

@@ -28,5 +28,5 @@ def test_unknown_leaves_go_together() -> None:
         f"certificate of {SCRIPTS}/renew-older",
     ]
     assert found[1].script == ""
-    assert "disable --quiet --now phoenix-renew-old.timer phoenix-renew-older.timer" in found[0].script
+    assert "disable --quiet --no-reload --now phoenix-renew-old.timer phoenix-renew-older.timer" in found[0].script
     assert all(f" {leaf.key} " in found[0].script for leaf in LEAVES)
