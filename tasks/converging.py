@@ -55,6 +55,11 @@ def render(task: Task, template: str, **values: Any) -> str:
     return str(rendered.result)
 
 
+def written(template: str, **values: Any) -> str:
+    """Render a template that is the same for every host."""
+    return environment().get_template(template).render(**values)
+
+
 def session(task: Task) -> HostSession:
     """The session of the task's host."""
     connection = task.host.get_connection("phoenix_host", task.nornir.config)
@@ -67,7 +72,7 @@ def converge(task: Task, *resources: Resource, dry_run: bool | None = None) -> R
     host = session(task)
     seen = host.observe(resources)
     changes = [change for resource in resources for change in resource.changes(seen)]
-    if changes and not task.is_dry_run(dry_run):
+    if changes and not task.is_dry_run(dry_run) and not host.made(changes):
         host.apply(changes)
     return result(task, [change for change in changes if not change.guard])
 

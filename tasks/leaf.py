@@ -24,17 +24,17 @@ def pending(leaf: Leaf) -> str:
     return f"{leaf.directory}/.phoenix-next-{stem(leaf)}"
 
 
+def title(leaf: Leaf) -> str:
+    """What a person reads in a plan."""
+    return f"certificate {leaf.certificate}"
+
+
 class LeafFiles:
     """One leaf as a resource: it is looked at here, and issued by the task below, which can reach the authority."""
 
     def __init__(self, leaf: Leaf, run: Run) -> None:
         self.leaf = leaf
         self.run = run
-
-    @property
-    def title(self) -> str:
-        """What a person reads in a plan."""
-        return f"certificate {self.leaf.certificate}"
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for the certificate, the public half of the key, and owner and mode of both."""
@@ -66,15 +66,17 @@ class LeafFiles:
                 return ()
             finish = f"{renewal_script(leaf)} finish"
             return (
-                Change(self.title, "update", "an earlier run was interrupted before it told the reader", script=finish),
+                Change(
+                    title(leaf), "update", "an earlier run was interrupted before it told the reader", script=finish
+                ),
             )
         if isinstance(decision, Reissue):
-            return (Change(self.title, "issue", decision.reason),)
+            return (Change(title(leaf), "issue", decision.reason),)
         if isinstance(decision, Renew):
-            return (Change(self.title, "renew", decision.reason, script=f"{renewal_script(leaf)} renew"),)
+            return (Change(title(leaf), "renew", decision.reason, script=f"{renewal_script(leaf)} renew"),)
         certificate, key = shlex.quote(leaf.certificate), shlex.quote(leaf.key)
         script = f"chown {leaf.owner} {certificate} {key} && chmod 644 {certificate} && chmod {leaf.key_mode} {key}"
-        return (Change(self.title, "update", decision.reason, script=script),)
+        return (Change(title(leaf), "update", decision.reason, script=script),)
 
 
 class Withdrawn:

@@ -19,9 +19,9 @@ from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from phoenix.run.stage import TaskFunction
 from tasks.ca import AS_STEP, provisioner_password
-from tasks.certificate import with_tokens
 from tasks.converging import result, session
-from tasks.leaf import LeafFiles
+from tasks.issuing import issuing
+from tasks.leaf import LeafFiles, title
 from tasks.mesh_certificates import SUBJECT, MeshCertificates, replace_mesh_certificate
 
 REVOKED = "is already revoked"
@@ -67,8 +67,8 @@ def revoke(chosen: Chosen) -> TaskFunction:
         if chosen.leaf is None:
             renewed = replace_mesh_certificate(task, run, chosen.name)
             return result(task, [revoked, *getattr(renewed, "changes", ())])
-        changes = [Change(LeafFiles(chosen.leaf, run).title, "issue", "the one before is revoked")]
-        session(task).apply(with_tokens(run, changes, [chosen.leaf]))
+        changes = [Change(title(chosen.leaf), "issue", "the one before is revoked")]
+        session(task).apply(issuing(run, {chosen.host: changes})[chosen.host])
         return result(task, [revoked, *changes])
 
     return revoke_certificate

@@ -15,7 +15,7 @@ from tasks.authority_checks import check_independence, check_trust
 from tasks.authority_reset import reset_authority
 from tasks.base import install_software
 from tasks.ca import init_ca
-from tasks.certificate import issue_certificates
+from tasks.certificate import issue_certificates, issue_together
 from tasks.dns import serve_dns
 from tasks.docker import deploy_stacks, mount_storage
 from tasks.firewall import apply_cluster_firewall, apply_guest_firewall, prepare_cluster_sets
@@ -66,7 +66,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
         Stage("software", (Step(install_software, guests), *given_up, Step(init_ca, group("step_ca")))),
         Stage("trust", (Step(push_trust, everyone),)),
         Stage("storage", (Step(mount_storage, guests),)),
-        Stage("certificates", (Step(issue_certificates, guests),)),
+        *_certificates(guests),
         Stage(
             "services",
             (
@@ -128,16 +128,22 @@ def provisioner_change(_estate: Estate) -> tuple[Stage, ...]:
         preflight(),
         Stage("next", (Step(prepare_provisioner, group("step_ca")),)),
         Stage("switch", (Step(switch_provisioner, group("step_ca")),)),
-        Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
+        *_certificates(holders_of_leaves),
         Stage("web certificates", (Step(serve_web_certificate, hypervisors),)),
         Stage("settling", (Step(settle_provisioner, group("step_ca")),)),
     )
 
 
+def _certificates(on: Selector) -> tuple[Stage, ...]:
+    """Leaves by token: first what one session on the authority and one channel to a hypervisor can do for many."""
+    together = Stage("certificates together", (Step(issue_together, hypervisors, for_others=True),))
+    return (together, Stage("certificates", (Step(issue_certificates, on),)))
+
+
 def _reissue() -> tuple[Stage, ...]:
     """Everything signed by what signs now, and proved to depend on nothing else."""
     return (
-        Stage("certificates", (Step(issue_certificates, holders_of_leaves),)),
+        *_certificates(holders_of_leaves),
         Stage("mesh", (Step(renew_mesh_certificates, group("traefik")),)),
         Stage("web certificates", (Step(serve_web_certificate, hypervisors),)),
         Stage("independence", (Step(check_independence, _who_depends),)),

@@ -1,48 +1,61 @@
-"""One-time tokens, minted in the authority's guest: the only thing that a leaf's host needs from it."""
+"""One-time tokens, signed in the authority's guest: the only thing that a leaf's host needs from it."""
 
 from __future__ import annotations
 
+import secrets
 import shlex
+from collections.abc import Sequence
 
+from phoenix.connections.ssh import Completed
 from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
 from phoenix.derive.certificates import Leaf
+from phoenix.pki.decision import utc_now
+from phoenix.pki.token import Signer, signed, unsigned
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.ca import AS_STEP, provisioner_password
 
-
-def mint_tokens(run: Run, leaves: list[Leaf]) -> list[str]:
-    """One-time tokens, each for exactly its leaf's names and usage; they are never logged or shown."""
-    authority = run.estate.guest_with("step_ca").name
-    done = run.session(authority).run(
-        "\n".join((_provisioner_key(run), *(_mint_command(run, leaf) for leaf in leaves))), 120
-    )
-    tokens = done.out.split()
-    if done.status or len(tokens) != len(leaves):
-        names = ", ".join(leaf.name for leaf in leaves)
-        raise TaskFailedError(f"{authority} gave no token for {names}: {done.err.strip()[-300:]}")
-    return tokens
-
-
-def _provisioner_key(run: Run) -> str:
-    """Shell that decrypts the key that signs tokens, once for all of them, into a variable and nowhere else."""
-    kid = shlex.quote((run.authority and run.authority.provisioner) or "")
-    return f"""
-PATH=/usr/local/bin:/usr/bin:/bin
-jwk=$({AS_STEP} step ca provisioner jwe-key {kid} {_reached(run)} |
-  {AS_STEP} step crypto jwe decrypt --password-file {provisioner_password(run)}) && [ -n "$jwk" ] || exit 1
+SIGN = """
+work=$(mktemp -d /run/phoenix-tokens.XXXXXXXX) || exit 1
+trap 'rm -rf "$work"' EXIT
+for text in {texts}; do
+  printf %s "$text" >"$work/text" && openssl dgst -sha256 -hex -sign /dev/stdin "$work/text" <<end || exit 1
+$key
+end
+done
 """
 
 
-def _mint_command(run: Run, leaf: Leaf) -> str:
-    names = " ".join(f"--san {shlex.quote(name)}" for name in (*leaf.dns, *leaf.ips))
-    provisioner = shlex.quote(run.estate.settings.ca.provisioner)
-    return (
-        f'printf %s "$jwk" | step ca token {shlex.quote(leaf.dns[0])} {names} --set usage={leaf.usage} '
-        f"--provisioner {provisioner} --key /dev/stdin {_reached(run)} || exit 1"
+def mint_tokens(run: Run, leaves: Sequence[Leaf]) -> list[str]:
+    """One-time tokens, each for exactly its leaf's names and usage; they are never logged or shown."""
+    if not leaves:
+        return []
+    ca = run.estate.settings.ca
+    signer = Signer(
+        ca.provisioner, (run.authority and run.authority.provisioner) or "", f"{ca_url(run.estate)}/1.0/sign"
     )
+    texts = [unsigned(leaf, signer, secrets.token_hex(32), utc_now()) for leaf in leaves]
+    authority = run.estate.guest_with("step_ca").name
+    script = _signing_key(run, signer.key_id) + SIGN.format(texts=" ".join(texts))
+    done = run.session(authority).run(script, 60 + len(leaves))
+    try:
+        return [signed(text, signature) for text, signature in zip(texts, _signatures(done), strict=True)]
+    except ValueError:
+        names = ", ".join(leaf.name for leaf in leaves)
+        raise TaskFailedError(f"{authority} gave no token for {names}: {done.err.strip()[-300:]}") from None
 
 
-def _reached(run: Run) -> str:
-    """Options that tell `step` on the authority's guest where the authority is, and what to trust."""
-    return f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
+def _signing_key(run: Run, key_id: str) -> str:
+    """Shell that decrypts the key that signs tokens, once for all of them, into a variable and nowhere else."""
+    reached = f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
+    return f"""
+export PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8
+key=$({AS_STEP} step ca provisioner jwe-key {shlex.quote(key_id)} {reached} |
+  {AS_STEP} step crypto jwe decrypt --password-file {provisioner_password(run)} |
+  {AS_STEP} step crypto key format --pem --no-password --insecure) && [ -n "$key" ] || exit 1
+"""
+
+
+def _signatures(done: Completed) -> list[bytes]:
+    """What openssl printed: a signature at the end of each line."""
+    return [bytes.fromhex(line.rpartition(" ")[2]) for line in done.out.splitlines()] if done.status == 0 else []

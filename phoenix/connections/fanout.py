@@ -26,7 +26,7 @@ def run_in_containers(node: NodeShell, scripts: Mapping[int, str], limit: float)
     )
     words = " ".join(f"{vmid}={distinct[script]}" for vmid, script in scripts.items())
     done = node.run(
-        f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin limit={limit:.0f} work=$(mktemp -d)\n"
+        f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin limit={limit:.0f} work=$(mktemp -d /run/phoenix-fanout.XXXXXXXX)\n"
         f"trap 'rm -rf \"$work\"' EXIT\n{files}\n"
         f"printf '%s\\n' {words} | xargs -P {WORKERS} -n 1 sh -c '{ONE}' sh\n"
         f'cd "$work" && awk \'FNR == 1 {{ print "{end} " FILENAME }} {{ print }}\' [0-9]*.*',

@@ -25,7 +25,7 @@ class HostSession:
         self.round_trips = 0
         self._seen = Observation()
         self._expected: set[Probe] = set()
-        self._ahead: dict[str, Completed] = {}
+        self._ahead: dict[tuple[tuple[str, str], ...], tuple[Sequence[Change], Completed]] = {}
 
     def expect(self, resources: Iterable[Resource]) -> None:
         """Say what will be asked later, so that it is asked together."""
@@ -57,10 +57,22 @@ class HostSession:
         self._seen = read_observation(probes, output)
         self._seen.at = time.time()
 
-    def ran(self, script: str, done: Completed) -> None:
-        """Take what came of a script of changes that was run ahead, together with other hosts; `apply` tells of it."""
+    def ran(self, wanted: Sequence[Change], scripted: Sequence[Change], done: Completed) -> None:
+        """Take what came of a script of changes that was run ahead, together with other hosts; `made` tells of it.
+
+        `scripted` are those that the script was of, `wanted` those that a task will ask for.
+        """
         self.round_trips += 1
-        self._ahead[script] = done
+        self._ahead[_names(wanted)] = (scripted, done)
+
+    def made(self, changes: Sequence[Change]) -> bool:
+        """Tell whether the changes were made ahead; ApplyError names the one that failed."""
+        scripted, done = self._ahead.pop(_names(changes), ((), None))
+        if done is None:
+            return False
+        check_applied(scripted, done.out, done.status, done.err)
+        self.forget()
+        return True
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Make the changes; ApplyError names the one that failed."""
@@ -71,8 +83,7 @@ class HostSession:
                 self._upload(change)
         scripted = [change for change in changes if change.script]
         if scripted:
-            script = apply_script(scripted)
-            done = self._ahead.pop(script, None) or self.run(script, APPLY_SECONDS)
+            done = self.run(apply_script(scripted), APPLY_SECONDS)
             check_applied(scripted, done.out, done.status, done.err)
         self.forget()
 
@@ -96,6 +107,11 @@ class HostSession:
         self.round_trips += 1
         if done.status:
             raise ApplyError(f"{change} failed: {done.err.strip() or f'exit status {done.status}'}")
+
+
+def _names(changes: Sequence[Change]) -> tuple[tuple[str, str], ...]:
+    """What changes of one host are told apart by from one moment to the next: reasons may say how much time is left."""
+    return tuple((change.resource, change.verb) for change in changes)
 
 
 def question(probes: Iterable[Probe]) -> str:

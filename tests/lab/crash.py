@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from tests.lab import bench
 
 CHANGING = (
-    *("chmod", "chown", "cp", "dd", "install", "ln", "mkdir", "mktemp", "mv", "rm", "rmdir", "sed", "step", "sync"),
-    *("systemctl", "tar", "tee", "touch"),
+    *("chmod", "chown", "cp", "curl", "dd", "install", "ln", "mkdir", "mktemp", "mv", "openssl", "rm", "rmdir", "sed"),
+    *("step", "sync", "systemctl", "tar", "tee", "touch"),
 )
 MOVING = ("cp", "install", "ln", "mv", "rm", "step", "systemctl", "tar", "touch")
 """Those that make, move and remove files and start programs: what is between them only prepares a file nobody reads."""
