@@ -50,7 +50,7 @@ def _signing_key(run: Run, key_id: str) -> str:
     reached = f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
     return f"""
 export PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8
-key=$({AS_STEP} step ca provisioner jwe-key {shlex.quote(key_id)} {reached} |
+key=$({AS_STEP} step ca provisioner jwe-key {reached} -- {shlex.quote(key_id)} |
   {AS_STEP} step crypto jwe decrypt --password-file {provisioner_password(run)} |
   {AS_STEP} step crypto key format --pem --no-password --insecure) && [ -n "$key" ] || exit 1
 """

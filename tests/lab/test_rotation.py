@@ -140,4 +140,4 @@ def test_provisioner_gets_another_key() -> None:
     assert (before != after, password != bench.said("pve", secret)) == (True, True)
     kid = after.split('"')[3]
     for host, path, _ in LEAVES:
-        assert bench.said(host, f"openssl x509 -in {path} -noout -text | grep -c {kid}") == "1"
+        assert bench.said(host, f"openssl x509 -in {path} -noout -text | grep -c -e {kid}") == "1"
