@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from phoenix.connections.ssh import Completed
 from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
 from phoenix.derive.certificates import Leaf
-from phoenix.pki.decision import utc_now
 from phoenix.pki.token import Signer, signed, unsigned
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
@@ -34,15 +33,16 @@ def mint_tokens(run: Run, leaves: Sequence[Leaf]) -> list[str]:
     signer = Signer(
         ca.provisioner, (run.authority and run.authority.provisioner) or "", f"{ca_url(run.estate)}/1.0/sign"
     )
-    texts = [unsigned(leaf, signer, secrets.token_hex(32), utc_now()) for leaf in leaves]
-    authority = run.estate.guest_with("step_ca").name
+    authority = run.session(run.estate.guest_with("step_ca").name)
+    now = int(authority.run("date +%s").out or 0)
+    texts = [unsigned(leaf, signer, secrets.token_hex(32), now) for leaf in leaves]
     script = _signing_key(run, signer.key_id) + SIGN.format(texts=" ".join(texts))
-    done = run.session(authority).run(script, 60 + len(leaves))
+    done = authority.run(script, 60 + len(leaves))
     try:
         return [signed(text, signature) for text, signature in zip(texts, _signatures(done), strict=True)]
     except ValueError:
         names = ", ".join(leaf.name for leaf in leaves)
-        raise TaskFailedError(f"{authority} gave no token for {names}: {done.err.strip()[-300:]}") from None
+        raise TaskFailedError(f"{authority.name} gave no token for {names}: {done.err.strip()[-300:]}") from None
 
 
 def _signing_key(run: Run, key_id: str) -> str:

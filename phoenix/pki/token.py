@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from phoenix.derive.certificates import Leaf
 
-LIFETIME = timedelta(minutes=5)
-EARLY = timedelta(minutes=1)
-"""By how much a token is good before it is made, for an authority whose clock is behind the controller's."""
+LIFETIME = 300  # seconds
 HALF = 32  # bytes of each number of a signature by P-256
 
 
@@ -26,16 +23,18 @@ class Signer:
     audience: str
 
 
-def unsigned(leaf: Leaf, signer: Signer, identity: str, now: datetime) -> str:
-    """Header and claims of a token for exactly a leaf's names and usage; `identity` must be used for no other."""
-    begin = int((now - EARLY).timestamp())
+def unsigned(leaf: Leaf, signer: Signer, identity: str, now: int) -> str:
+    """Header and claims of a token for exactly a leaf's names and usage; `identity` must be used for no other.
+
+    `now` is by the authority's own clock, in seconds since the epoch: it takes no token from before it was started.
+    """
     claims = {
         "aud": signer.audience,
-        "exp": int((now + LIFETIME).timestamp()),
-        "iat": begin,
+        "exp": now + LIFETIME,
+        "iat": now,
         "iss": signer.provisioner,
         "jti": identity,
-        "nbf": begin,
+        "nbf": now,
         "sans": [*leaf.dns, *leaf.ips],
         "sub": leaf.dns[0],
         "user": {"usage": leaf.usage},
