@@ -5,8 +5,11 @@ Where the node can make the changes of a container from outside, no shell is sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 
 from nornir.core.task import Result, Task
 
@@ -26,12 +29,23 @@ Found = Mapping[str, Sequence[Change]]
 """Changes by host."""
 
 
+@dataclass(frozen=True)
+class Outside:
+    """Hosts whose changes the node may make from outside; `make` does it, and gives those for which it succeeded."""
+
+    hosts: AbstractSet[str]
+    make: Callable[[NodeShell], AbstractSet[str]]
+
+
+NOTHING = Outside(frozenset(), lambda _shell: frozenset())
+
+
 def apply_together(
     task: Task,
     run: Run,
     wanted: Resources,
     scripted: Callable[[Run, Found], Found] = lambda _run, found: found,
-    outside: Callable[[Run, NodeShell, Found], Iterable[str]] = lambda _run, _shell, _found: (),
+    outside: Callable[[Run, Found], Outside] = lambda _run, _found: NOTHING,
     *,
     dry_run: bool | None = None,
 ) -> Result:
@@ -46,12 +60,19 @@ def apply_together(
         with suppress(*EXPECTED_ERRORS, TaskFailedError):
             shell = session(task).shell
             assert isinstance(shell, NodeShell)  # noqa: S101  # the stage runs on hypervisors
-            done = set(outside(run, shell, found))
+            plain = outside(run, found)
+            with ThreadPoolExecutor(1) as beside:
+                making = beside.submit(plain.make, shell)
+                _apply(run, shell, found, scripted(run, _but(found, plain.hosts)))
+            done = making.result()
             for name in done:
                 run.session(name).ran(found[name], (), Completed(0, "@done", ""))
-            rest = {name: changes for name, changes in found.items() if name not in done}
-            _apply(run, shell, rest, scripted(run, rest))
+            _apply(run, shell, found, scripted(run, _but(found, found.keys() - (plain.hosts - done))))
     return result(task, [])
+
+
+def _but(found: Found, others: AbstractSet[str]) -> Found:
+    return {name: changes for name, changes in found.items() if name not in others}
 
 
 def _apply(run: Run, shell: NodeShell, found: Found, made: Found) -> None:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from nornir.core.task import Result, Task
 
-from phoenix.connections.shell import NodeShell
 from phoenix.run import Run
-from tasks.together import Found, apply_together
+from tasks.together import NOTHING, Found, Outside, apply_together
 from tasks.trust import Trust, trust_of
 from tasks.trust_on_node import change_on_node
 from tasks.trust_store import SystemStore
@@ -20,14 +19,15 @@ def push_together(task: Task, run: Run, *, dry_run: bool | None = None) -> Resul
     return apply_together(task, run, trust_of, outside=_from_outside, dry_run=dry_run)
 
 
-def _from_outside(run: Run, shell: NodeShell, found: Found) -> set[str]:
-    """Have the node make plain changes; gives the hosts for which it did."""
-    vmids = {guest.name: guest.vmid for guest in run.estate.guests}
-    words = {vmids[name]: words for name in found if (words := _plain(run, name))}
+def _from_outside(run: Run, found: Found) -> Outside:
+    """Plain changes, to be made by the node."""
+    names = {guest.vmid: guest.name for guest in run.estate.guests if guest.name in found}
+    words = {vmid: words for vmid, name in names.items() if (words := _plain(run, name))}
     if not words or run.authority is None:
-        return set()
-    done = change_on_node(shell, Trust(run.authority.bundle).texts, words)
-    return {name for name in found if vmids[name] in done}
+        return NOTHING
+    texts = Trust(run.authority.bundle).texts
+    hosts = frozenset(names[vmid] for vmid in words)
+    return Outside(hosts, lambda shell: {names[vmid] for vmid in change_on_node(shell, texts, words)})
 
 
 def _plain(run: Run, name: str) -> tuple[str, ...]:
