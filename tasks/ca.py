@@ -6,7 +6,7 @@ from base64 import b64encode
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Daemon, Directory, File, Resource, Unit, User
+from phoenix.converge import Daemon, Directory, Exclusive, File, Resource, Unit, User
 from phoenix.derive.authority import CA_PORT, PUBLISHED_BUNDLE, PUBLISHED_ISSUER, SIGNING_ROOT, STATE, ca_names, ca_url
 from phoenix.derive.certificates import certificates
 from phoenix.estate import Estate
@@ -23,6 +23,8 @@ AS_STEP = f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={STATE
 """What a command of the authority's own user begins with."""
 SCRIPTS = "/usr/local/lib/phoenix"
 RELOAD = f"{SCRIPTS}/reload-step-ca"
+LEFT = (".done", ".next", ".old", ".previous")
+"""What a rotation leaves beside the state if it is cut off: parts and copies of a set, keys included, for nobody."""
 
 
 def ca_settings(estate: Estate) -> CaSettings:
@@ -92,6 +94,7 @@ def service_resources(task: Task, run: Run, signs: Signing | None = None) -> tup
         Daemon(Unit("step-ca.service", unit), files=(CaConfig(ca_settings(run.estate), signs),), probe=ask, check=None),
         Published(SIGNING_ROOT, signs),
         Published(PUBLISHED_ISSUER, signs),
+        *(Exclusive(f"{STATE}/{name}", ()) for name in LEFT),
     )
 
 

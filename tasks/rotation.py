@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from nornir.core.task import Result, Task
 
-from phoenix.converge import Change
+from phoenix.converge import Change, Exclusive
 from phoenix.derive.authority import STATE
 from phoenix.estate.duration import spell_duration
 from phoenix.pki.caconfig import SETTLED, Signing
@@ -24,6 +24,8 @@ from tasks.authority_state import USER, Judged, look
 from tasks.ca import learn, service_resources, template_values
 from tasks.converging import converge, render, result, session
 
+ENDED = Exclusive(f"{STATE}/.done", ())
+"""The next set on its way out, when it has become the usual one: nothing else is left to be done then."""
 Rule = Callable[[Kind | None, Phase], Signing | None]
 
 
@@ -31,7 +33,10 @@ def prepare_next(rotated: Kind, root_key: str | None) -> TaskFunction:
     """Give the task that makes the next set; `root_key` is the PEM of a root's key that was taken offline."""
 
     def prepare_next(task: Task, run: Run) -> Result:
-        """Make the set that is to sign next, if no rotation has begun."""
+        """Make the set that is to sign next, if no rotation has begun or was cut off with its last step."""
+        if ended := ENDED.changes(session(task).observe([ENDED])):
+            session(task).apply(ended)
+            return result(task, list(ended))
         found = look(run)
         begun = kind(found.state, found.signs)
         if begun not in (None, rotated):
@@ -132,7 +137,8 @@ def _drop_next(task: Task, run: Run, due: Phase) -> list[Change]:
     found = look(run)
     if phase(found.state, found.signs) is not due:
         return []
-    script = f"(cd {STATE} && rm -rf .old && mv -T next .old && rm -rf .old)"
+    gone = ENDED.pattern if due is Phase.TIDYING else f"{STATE}/.old"
+    script = f"rm -rf {gone} && mv -T {STATE}/next {gone} && rm -rf {gone}"
     changes = [Change(f"next set in {STATE}/next", "remove", due.value, script=script)]
     session(task).apply(changes)
     return changes

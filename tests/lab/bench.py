@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.lab import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = "internal.thinkheads.ai"
 PAGES = {
@@ -40,6 +42,8 @@ GUESTS = {
 TRUSTED = ("pve", *(name for name in GUESTS if name != "step-ca"))
 CA_DIRECTORY = "/mnt/pve/quickOS/lxc-persistent-data/103/ssl"
 CLIENT_ROOT = "/root/phoenix_ca.crt"
+RUNBOOKS = frozenset(f"runbooks/{path.name}" for path in ROOT.glob("runbooks/*.py")) - {"runbooks/lab.py"}
+"""Those that load more than they need to begin with."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Deployed:
             for change in task["changes"]
         ]
 
+    @property
+    def outcome(self) -> tuple[int, str]:
+        """Status and output alone."""
+        return self.status, self.output
+
     def errors(self, host: str) -> str:
         """What a host's tasks complained of."""
         return "; ".join(task.get("error") or "" for task in self.record["hosts"][host]["tasks"])
@@ -67,6 +76,9 @@ class Deployed:
 
 def run(*command: str, data: bytes = b"", limit: float = 60, env: dict[str, str] | None = None) -> tuple[int, str]:
     """Run a command of the repository; gives status and everything it printed."""
+    everything = {**os.environ, **(env or {})}
+    if command[0] == sys.executable and command[1] in RUNBOOKS and warm.SOCKET in os.environ:
+        return warm.run(command[1:], data, limit, everything)
     done = subprocess.run(
         command,
         input=data,
@@ -75,7 +87,7 @@ def run(*command: str, data: bytes = b"", limit: float = 60, env: dict[str, str]
         cwd=ROOT,
         timeout=limit,
         check=False,
-        env={**os.environ, **(env or {})},
+        env=everything,
     )
     return done.returncode, done.stdout.decode("utf-8", "replace")
 

@@ -8,10 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.lab import bench
+from tests.lab.warm import warm
+
+PASSPHRASE = "a passphrase of the tests"
 
 
 @pytest.fixture(scope="session")
-def lab_up() -> Iterator[None]:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runbooks start at once."""
+    with warm(tmp_path_factory.mktemp("warm")):
+        yield
+
+
+@pytest.fixture(scope="session")
+def lab_up(loaded: None) -> Iterator[None]:  # noqa: ARG001  # pytest's way to say what comes before
     """A lab that runs."""
     was_up = bench.lab("status")[0] == 0
     status, output = bench.lab("up", limit=280)
@@ -37,10 +47,17 @@ def estate(first_deployment: bench.Deployed) -> None:
 
 
 @pytest.fixture
+def root_for_the_client() -> Iterator[None]:
+    """The client has the root that holds, after each test, whatever became of it."""
+    yield
+    bench.give_client_the_root()
+
+
+@pytest.fixture
 def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a sealed file may go, with the passphrase in a file that the environment names."""
     passphrase = tmp_path / "passphrase"
-    passphrase.write_text("a passphrase of the tests\n", "utf-8")
+    passphrase.write_text(f"{PASSPHRASE}\n", "utf-8")
     monkeypatch.setenv("PHOENIX_PASSPHRASE_FILE", str(passphrase))
     return tmp_path / "sealed.age"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,17 +11,10 @@ from tests.lab import bench
 from tests.lab.load import EVERY_SERVICE, load
 from tests.lab.test_certificates import LEAVES
 
-pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("estate", "root_for_the_client"), pytest.mark.timeout(300)]
 CLIENT_BUNDLE = "/root/phoenix_ca_bundle.crt"
 COMMAND = (sys.executable, "runbooks/rotate.py", "--lab", "--yes")
 STORE = "/etc/ssl/certs/ca-certificates.crt"
-
-
-@pytest.fixture(autouse=True)
-def root_for_the_client() -> Iterator[None]:
-    """The client has the root that holds, after each test, whatever became of it."""
-    yield
-    bench.give_client_the_root()
 
 
 def published(name: str) -> str:
