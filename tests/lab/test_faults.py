@@ -36,30 +36,40 @@ def _converged() -> None:
     assert bench.deploy().record["changed"] == 0
 
 
-def test_frozen_guest(tmp_path: Path) -> None:
-    """A guest that does not answer is named with its stage; every other host is brought up to date meanwhile."""
-    bench.said("nginx-gateway", "echo '# edited' >>/etc/nginx/conf.d/phoenix.conf")
-    bench.said("pve", "lxc-freeze -n 917")
+FULL = (
+    "cp -a /etc/nginx/conf.d /root/kept && mount -t tmpfs -o size=64k tmpfs /etc/nginx/conf.d && "
+    "cp -a /root/kept/. /etc/nginx/conf.d && echo '# edited' >>/etc/nginx/conf.d/phoenix.conf && "
+    "{ head -c 1M /dev/zero >/etc/nginx/conf.d/filler 2>/dev/null; true; }"
+)
+
+
+def test_each_fault_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
+    """A guest that does not answer and a full disk are named with stage and cause; all others are put right meanwhile.
+
+    The old file on the full disk stays whole, and a guest that somebody stopped is started again.
+    """
+    bench.said("nginx-gateway", FULL)
+    bench.said("traefik", "touch /etc/traefik/dynamic/stranger.yml")
+    bench.said("pve", "pct stop 914 && lxc-freeze -n 917")
     try:
         begun = time.monotonic()
         run = bench.deploy(record=tmp_path / "record.json")
         seconds = time.monotonic() - begun
+        kept = bench.said("nginx-gateway", "tail -n 1 /etc/nginx/conf.d/phoenix.conf")
     finally:
         bench.said("pve", "lxc-unfreeze -n 917")
+        bench.said("nginx-gateway", "umount /etc/nginx/conf.d && rm -rf /root/kept")
     assert run.status == 1, run.output
-    assert run.record["failed"] == ["llamacpp"]
+    left_out = {"portainer", "drphoenix"}  # they depend on the edge
+    assert set(run.record["failed"]) == {"llamacpp", "nginx-gateway"} | left_out, run.output
     assert "llamacpp observation: llamacpp: no answer within 30 s" in run.output
-    assert ("nginx-gateway", "file /etc/nginx/conf.d/phoenix.conf") in run.changes
     assert seconds < 120
-    _converged()
-
-
-def test_stopped_guest_is_started() -> None:
-    """A guest that somebody stopped is started again."""
-    bench.said("pve", "pct stop 914")
-    run = bench.deploy()
-    assert run.status == 0, run.output
+    assert "nginx-gateway services: " in run.output
+    assert "No space left on device" in run.output
+    assert kept == "# edited"
     assert ("ollama", "guest 914 ollama") in run.changes
+    assert ("traefik", "file /etc/traefik/dynamic/stranger.yml") in run.changes
+    _converged()
 
 
 def test_wrong_token(tmp_path: Path) -> None:
@@ -92,40 +102,20 @@ def test_wrong_pins(tmp_path: Path) -> None:
     assert "the host key is not the pinned one" in run.output
 
 
-def test_full_disk() -> None:
-    """A full disk is named as the cause, the old file stays whole, and other hosts finish."""
-    bench.said(
-        "nginx-gateway",
-        "cp -a /etc/nginx/conf.d /root/kept && mount -t tmpfs -o size=64k tmpfs /etc/nginx/conf.d && "
-        "cp -a /root/kept/. /etc/nginx/conf.d && echo '# edited' >>/etc/nginx/conf.d/phoenix.conf && "
-        "{ head -c 1M /dev/zero >/etc/nginx/conf.d/filler 2>/dev/null; true; }",
-    )
-    bench.said("traefik", "touch /etc/traefik/dynamic/stranger.yml")
-    try:
-        run = bench.deploy()
-        assert bench.said("nginx-gateway", "tail -n 1 /etc/nginx/conf.d/phoenix.conf") == "# edited"
-    finally:
-        bench.said("nginx-gateway", "umount /etc/nginx/conf.d && rm -rf /root/kept")
-    assert run.status == 1, run.output
-    assert "nginx-gateway services: " in run.output
-    assert "No space left on device" in run.output
-    assert ("traefik", "file /etc/traefik/dynamic/stranger.yml") in run.changes
-    _converged()
-
-
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_interruption(kind: signal.Signals) -> None:
-    """Stopped in the middle by Ctrl-C or SIGTERM, or killed outright, a further run goes on and converges."""
+def test_interruptions() -> None:
+    """Stopped in the middle by Ctrl-C, by SIGTERM, and killed outright, each further run goes on, and the last converges."""
     status, output = bench.run(
         sys.executable, "runbooks/destroy.py", "--lab", "--target", "traefik,ollama", "--yes", limit=120
     )
     assert status == 0, output
     command = [sys.executable, "runbooks/deploy.py", "--lab"]
-    with subprocess.Popen(command, cwd=bench.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
-        time.sleep(3)
-        run.send_signal(kind)
-        output, _ = run.communicate(timeout=120)
-    if kind is not signal.SIGKILL:
-        assert run.returncode == 130, output
-        assert "stopped by Ctrl-C" in output
+    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with subprocess.Popen(
+            command, cwd=bench.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as run:
+            time.sleep(2.5)
+            run.send_signal(kind)
+            output, _ = run.communicate(timeout=120)
+        assert run.returncode == (-signal.SIGKILL if kind is signal.SIGKILL else 130), output
+        assert ("stopped by Ctrl-C" in output) == (kind is not signal.SIGKILL)
     _converged()
