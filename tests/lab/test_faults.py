@@ -103,7 +103,7 @@ def test_wrong_pins(tmp_path: Path) -> None:
 
 
 def test_interruptions() -> None:
-    """Stopped in the middle by Ctrl-C, by SIGTERM, and killed outright, each further run goes on, and the last converges."""
+    """Stopped by Ctrl-C, then by SIGTERM, then killed outright, each run goes on with the work; the last ends it."""
     status, output = bench.run(
         sys.executable, "runbooks/destroy.py", "--lab", "--target", "traefik,ollama", "--yes", limit=120
     )

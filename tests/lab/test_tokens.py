@@ -14,13 +14,20 @@ from tests.lab.edited import inventory
 pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(600)]
 
 MANY = 200
-DECLARED = "      thinkheads-ai: {port: 8000, expose: true, health: /health}\n"
-MORE = "".join(f"      leaf-{number}: {{port: {20000 + number}, scheme: https}}\n" for number in range(MANY))
-FOLDER = "/persistent-storage/certs"
+PLACES = {"drphoenix": "/persistent-storage/certs", "traefik": "/etc/phoenix/tls"}
+DECLARED = {
+    "drphoenix": "      thinkheads-ai: {port: 8000, expose: true, health: /health}\n",
+    "traefik": "      traefik: {port: 8080, expose: true, health: /ping} # the mesh's dashboard\n",
+}
+NUMBERS = {"drphoenix": range(MANY // 2), "traefik": range(MANY // 2, MANY)}
+MORE = {
+    host: "".join(f"      leaf-{number}: {{port: {20000 + number}, scheme: https}}\n" for number in numbers)
+    for host, numbers in NUMBERS.items()
+}
 TOKEN = "[e]yJhbGciOiJFUzI1NiIs"  # {"alg":"ES256",…: how every token begins, in a pattern that does not find itself
 WATCH = (
     "rm -f /run/watch-stop /run/watch-found; while [ ! -e /run/watch-stop ]; do "
-    f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -ao '{TOKEN}' >>/run/watch-found; done; "
+    f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -ao '{TOKEN}' >>/run/watch-found; sleep 0.05; done; "
     "wc -l </run/watch-found; rm -f /run/watch-*"
 )
 FILES = (
@@ -32,27 +39,28 @@ FILES = (
 
 def test_two_hundred(tmp_path: Path) -> None:
     """Two hundred leaves come by two hundred tokens, none of them in a process list, a log or a file that stays."""
+    edits = [(DECLARED[host], DECLARED[host] + MORE[host]) for host in PLACES]
     seen: list[str] = []
     watcher = threading.Thread(target=lambda: seen.append(bench.said("pve", WATCH, limit=400)))
     watcher.start()
     try:
-        run = bench.deploy(
-            "--target", "drphoenix", "--inventory", str(inventory(tmp_path, (DECLARED, DECLARED + MORE)))
-        )
+        run = bench.deploy("--target", ",".join(PLACES), "--inventory", str(inventory(tmp_path, *edits)))
         bench.said("pve", "touch /run/watch-stop")
         watcher.join(60)
         assert run.status == 0, run.output
         assert seen == ["0"], "a token stood in a process list"
-        serials = bench.said("drphoenix", f"for c in {FOLDER}/leaf-*.crt; do openssl x509 -in $c -noout -serial; done")
-        assert len(set(serials.split())) == MANY
-        for host, (_, found) in bench.everywhere(("pve", "step-ca", "drphoenix"), FILES, limit=90).items():
+        ask = "for c in {}/leaf-*.crt; do openssl x509 -in $c -noout -serial; done"
+        serials = [serial for host, folder in PLACES.items() for serial in bench.said(host, ask.format(folder)).split()]
+        assert (len(serials), len(set(serials))) == (MANY, MANY)
+        for host, (_, found) in bench.everywhere(("pve", "step-ca", *PLACES), FILES, limit=90).items():
             assert found.strip() == "", f"{host}: a token outlives its use"
         assert re.search(TOKEN, run.output + str(run.record)) is None
     finally:
-        gone = bench.deploy("--target", "drphoenix")
+        gone = bench.deploy("--target", ",".join(PLACES))
     assert gone.status == 0, gone.output
-    left = f"ls {FOLDER} /etc/systemd/system /usr/local/lib/phoenix | grep leaf- || true"
-    assert bench.said("drphoenix", left) == "", "what nothing asks for any more is still there"
+    for host, folder in PLACES.items():
+        left = bench.said(host, f"ls {folder} /etc/systemd/system /usr/local/lib/phoenix | grep leaf- || true")
+        assert left == "", f"{host}: what nothing asks for any more is still there"
 
 
 def test_used_twice() -> None:
