@@ -55,8 +55,10 @@ serve_java() {
 # NSS knows certificates of the same subject, such as two roots of a rotation, by the same nickname only.
 nss_names() { timeout 10 certutil -L -d "sql:$1" | sed -n 's/^\(phoenix_ca_[0-9a-f]*\) .*/\1/p' | sort -u; }
 
+# An anchor without its trust is none: a database that is locked by a password takes the one, and refuses the other.
 nss_holds() {
   command -v certutil >/dev/null || return 1
+  ! timeout 10 certutil -L -d "sql:$1" | sed -n '/^phoenix_ca_/p' | grep -qv ' C,, *$' || return 1
   for name in $(nss_names "$1"); do
     timeout 10 certutil -L -d "sql:$1" -n "$name" -a |
       awk -v tell='openssl x509 -noout -fingerprint -sha256' '{ print | tell } /END CERT/ { close(tell) }'
@@ -73,6 +75,11 @@ serve_nss() {
   shift
   for anchor; do
     name=phoenix_ca_$(openssl x509 -noout -subject_hash -in "${anchor#*=}") || return 1
-    timeout 10 certutil -A -d "$database" -n "$name" -t C,, -i "${anchor#*=}" || return 1
+    add="certutil -A -d $database -n $name -t C,, -i ${anchor#*=}"
+    timeout 10 $add || {
+      timeout 10 certutil -D -d "$database" -n "$name"
+      fail "if ${database#sql:} is locked by a password, its owner must run: $add"
+      return 1
+    }
   done
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from phoenix.converge import ApplyError
 from phoenix.pki.authority import Bundle, read_bundle
 from tests.converge.test_trust_store import OTHER, R1, R2, ROOT_ONLY, Machine, anchor
 
@@ -62,6 +63,24 @@ def test_nss(machine: Machine) -> None:
             Bundle(anchors).fingerprints
         )
         assert machine.converge(*anchors) == []
+
+
+@pytest.mark.skipif(CERTUTIL is None, reason="needs libnss3-tools")
+def test_nss_behind_a_password(machine: Machine) -> None:
+    """A locked database is refused, run after run, with what its owner must do; done so, it counts as served."""
+    database, password = machine.here / "root/.pki/nssdb", machine.here / "password"
+    database.mkdir(parents=True)
+    password.write_text("a password\n")
+    subprocess.run([str(CERTUTIL), "-N", "-d", f"sql:{database}", "-f", str(password)], check=True)
+    with pytest.raises(ApplyError, match="SEC_ERROR_BAD_PASSWORD"):
+        machine.converge(R1)
+    with pytest.raises(ApplyError, match=r"locked by a password, its owner must run: certutil -A .*") as refused:
+        machine.converge(R1)
+    assert "phoenix_ca" not in subprocess.check_output([str(CERTUTIL), "-L", "-d", f"sql:{database}"], text=True)
+    command = str(refused.value).partition("must run: ")[2].split()
+    subprocess.run([*command, "-f", str(password)], check=True)
+    machine.converge(R1)
+    assert machine.converge(R1) == []
 
 
 @pytest.mark.skipif(CERTUTIL is not None, reason="certutil is on this machine already")

@@ -62,8 +62,14 @@ mkdir -p /opt/app/lib/python3.11/site-packages/certifi
 : >/opt/app/lib/python3.11/site-packages/certifi/cacert.pem
 printf '#!/bin/sh\\n' >/usr/local/bin/node
 chmod 755 /usr/local/bin/node
+mkdir -p /opt/jre/lib/security
+echo 'nothing on this host can write it' >/opt/jre/lib/security/cacerts
 """
-MENDED = "rm -rf /opt/app /usr/local/bin/node"
+MENDED = "rm -rf /opt/app /opt/jre /usr/local/bin/node"
+JAVA = "cat /opt/jre/lib/security/cacerts; command -v java keytool; true"
+REGISTRY = f"registry.{bench.ZONE}"
+FROM_THERE = ("image: qdrant/qdrant:v1.12.4", f"image: {REGISTRY}/qdrant:v1.12.4")
+OF_REGISTRIES = "find /etc/docker/certs.d -type f 2>/dev/null; true"
 SHOWN = "systemd-run --quiet --wait --pipe env; cat /etc/profile.d/*"
 COMPARE = """
 set -e
@@ -116,19 +122,25 @@ def witness(first_deployment: bench.Deployed) -> Iterator[str]:  # noqa: ARG001 
 
 
 @pytest.mark.timeout(180)
-def test_second_anchor_comes_and_goes(witness: str) -> None:
-    """With two anchors published, every host accepts both; with one again, only that; no request is lost on the way."""
+def test_second_anchor_comes_and_goes(witness: str, tmp_path: Path) -> None:
+    """With two anchors published, every host accepts both; with one again, only that; no request is lost on the way.
+
+    Docker reads them for a registry of the estate while there is one; a store of Java without its tool stays as it is.
+    """
     bench.said("ollama", ENVIRONMENT)
+    with_registry = ("--inventory", str(inventory(tmp_path, FROM_THERE)))
     engine = "docker ps --quiet --no-trunc | sort; pidof dockerd"
     before = bench.said("drphoenix", engine).splitlines()
     with watched() as answers:
-        first = distribute()
+        first = distribute(*with_registry)
         accepted = bench.everywhere(bench.TRUSTED, ACCEPTS % witness)
         health = bench.everywhere(bench.TRUSTED, HEALTH)
         stores = bench.everywhere(("drphoenix", "pve"), COMPARE)
         others = bench.said("ollama", SHOWN)
         after = bench.said("drphoenix", engine).splitlines()
-        again = distribute()
+        registries = bench.said("drphoenix", f"{OF_REGISTRIES}; cat /etc/docker/certs.d/{REGISTRY}/ca.crt")
+        published, java = bench.said("pve", f"cat {PUBLISHED}"), bench.said("ollama", JAVA)
+        again = distribute(*with_registry)
         bench.said("pve", f"mv /root/kept.crt {PUBLISHED}")
         bench.said("ollama", MENDED)
         distribute()
@@ -139,6 +151,10 @@ def test_second_anchor_comes_and_goes(witness: str) -> None:
     assert others.count("REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt") == 2
     assert others.count("NODE_EXTRA_CA_CERTS=/etc/phoenix/phoenix_ca_bundle.crt") == 2
     assert (before[:-1], before[-1] != after[-1]) == (after[:-1], True)
+    assert registries == f"/etc/docker/certs.d/{REGISTRY}/ca.crt\n{published}"
+    assert published.count("BEGIN CERTIFICATE") == 2
+    assert bench.said("drphoenix", OF_REGISTRIES) == ""
+    assert java == "nothing on this host can write it"
     assert again.startswith("0 changes")
     refused = bench.everywhere(bench.TRUSTED, ACCEPTS % witness)
     assert 0 not in {status for status, _ in refused.values()}, refused
