@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from phoenix.derive.flows import Flow, flows_by_host
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.intervals import ANY_V4, Intervals, network, number, union, without
+from phoenix.pve.firewall.intervals import ANY_V4, Intervals, contains, network, number, union, without
 from phoenix.pve.firewall.judging import End
 from phoenix.pve.firewall.names import ports
+from phoenix.pve.firewall.partition import Service
 from phoenix.pve.firewall.steps import Match
 
 PROXMOX = ("5900:5999", "3128", "60000:60050", "22", "8006")
@@ -39,10 +40,11 @@ class Judged:
 
 def declared(estate: Estate) -> tuple[Judged, ...]:
     """Every hypervisor and every guest."""
-    return tuple(_judged(estate, host) for host in estate.live())
+    return tuple(judged(estate, host) for host in estate.live())
 
 
-def _judged(estate: Estate, host: Guest | Hypervisor) -> Judged:
+def judged(estate: Estate, host: Guest | Hypervisor) -> Judged:
+    """All that one host may be asked and may ask for."""
     own = flows_by_host(estate).get(host.name, ())
     inbound = [allowed for flow in own if flow.dest == host.name for allowed in _allowed(estate, flow, flow.source)]
     outbound = [allowed for flow in own if flow.source == host.name for allowed in _allowed(estate, flow, flow.dest)]
@@ -68,6 +70,13 @@ def _of_proxmox(estate: Estate) -> Iterator[Allowed]:
     managers = addresses_of(estate, "management", "")
     peers = union((*managers, *addresses_of(estate, estate.hypervisors[0].name, "")))
     yield from (Allowed(Match("tcp", ports(port)), peers) for port in PROXMOX)
+
+
+def permissions(said: Iterable[Allowed], peer: int, service: Service) -> Iterator[Allowed]:
+    """Those of an end's permissions that let it and an address use a service."""
+    for one in said:
+        if service.is_in(one.match) and contains(one.peers, peer):
+            yield one
 
 
 def addresses_of(estate: Estate, party: str, purpose: str) -> Intervals:

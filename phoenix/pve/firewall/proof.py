@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from phoenix.estate import Estate
 from phoenix.pve.firewall.chains import Chain, Chains, Skipped
 from phoenix.pve.firewall.configuration import Direction, Firewall
-from phoenix.pve.firewall.declared import Allowed, Judged, declared
+from phoenix.pve.firewall.declared import Allowed, Judged, declared, permissions
 from phoenix.pve.firewall.judging import EPHEMERAL, OUTSIDE, Packet, Verdict, chain_of, judge
 from phoenix.pve.firewall.partition import Line, Service, services
 from phoenix.pve.firewall.steps import Match
@@ -161,15 +161,10 @@ class _Proof:
         """The permission that both ends have, or the one end that is filtered; None where one of them has none."""
         sides = []
         if receiver:
-            sides.append(_permission(receiver.inbound, packet.source, service))
+            sides.append(next(permissions(receiver.inbound, packet.source, service), None))
         if sender:
-            sides.append(_permission(sender.outbound, packet.dest, service))
+            sides.append(next(permissions(sender.outbound, packet.dest, service), None))
         return sides[0] if sides and all(sides) else None
-
-
-def _permission(said: Iterable[Allowed], peer: int, service: Service) -> Allowed | None:
-    inside = (one for one in said if service.is_in(one.match) and any(low <= peer <= high for low, high in one.peers))
-    return next(inside, None)
 
 
 def _service_of(match: Match) -> Match:

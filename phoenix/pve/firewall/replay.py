@@ -2,7 +2,7 @@
 
 The structure: a list of cases, each with `local_network`, `host_ip`, `cluster` (options, aliases, ipsets, groups,
 rules), `guests` by id (ip, mac, nic_firewall, options, rules) and `packets` (from, to, proto, source, dest, dport,
-verdict), where ends are `outside`, `host`, `ct103` or `vm1001`.
+verdict), where ends are `outside`, `host`, `ct103` or `vm1001`. `recorded` reads such a file and looks at its shape.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from phoenix.pve.firewall.chains import Chains
 from phoenix.pve.firewall.configuration import Entry, Firewall, GuestScope, Nic, Scope, truth
 from phoenix.pve.firewall.intervals import number
 from phoenix.pve.firewall.judging import OUTSIDE, End, Packet, Verdict, judge
+from phoenix.pve.firewall.names import RuleError
+from phoenix.pve.firewall.recorded import RecordError
 
 NODE = "host"
 
@@ -34,17 +36,24 @@ class Replayed:
         return self.recorded != self.verdict.action
 
     def __str__(self) -> str:
-        why = self.verdict.origin or "nothing filters it"
+        why = " ".join(str(self.verdict.origin or "nothing, for nothing filters it").split())
         return f"case {self.case}: {self.packet}: recorded {self.recorded}, judged {self.verdict.action} by {why}"
 
 
 def replay(cases: Sequence[Mapping[str, Any]]) -> Iterator[Replayed]:
     """Judge every packet of every case."""
     for index, case in enumerate(cases):
-        chains = Chains(firewall_of(case))
-        for recorded in case["packets"]:
-            packet = packet_of(recorded)
-            yield Replayed(index, packet, str(recorded["verdict"]), judge(chains, packet))
+        try:
+            yield from _replay(index, case)
+        except RuleError as error:
+            raise RecordError(f"case {index}: {error}") from None
+
+
+def _replay(index: int, case: Mapping[str, Any]) -> Iterator[Replayed]:
+    chains = Chains(firewall_of(case))
+    for recorded in case["packets"]:
+        packet = packet_of(recorded)
+        yield Replayed(index, packet, str(recorded["verdict"]), judge(chains, packet))
 
 
 def firewall_of(case: Mapping[str, Any]) -> Firewall:
@@ -52,7 +61,7 @@ def firewall_of(case: Mapping[str, Any]) -> Firewall:
     return Firewall(
         _scope(case["cluster"]),
         str(case["local_network"]),
-        {name: tuple(rules) for name, rules in case["cluster"].get("groups", {}).items()},
+        {name: tuple(rules) for name, rules in (case["cluster"].get("groups") or {}).items()},
         {NODE: Scope()},
         {int(vmid): _guest(guest) for vmid, guest in case["guests"].items()},
     )
@@ -78,14 +87,18 @@ def _end(name: str) -> End:
 
 
 def _guest(given: Mapping[str, Any]) -> GuestScope:
-    nic = Nic(0, (str(given["ip"]),), str(given.get("mac", "")), truth(given["nic_firewall"]))
+    nic = Nic(0, (str(given["ip"]),), str(given.get("mac") or ""), truth(given["nic_firewall"]))
     return GuestScope(_scope(given), (nic,))
 
 
 def _scope(given: Mapping[str, Any]) -> Scope:
     return Scope(
-        given.get("options", {}),
-        tuple(given.get("rules", ())),
-        given.get("aliases", {}),
-        {name: tuple(Entry(cidr) for cidr in cidrs) for name, cidrs in given.get("ipsets", {}).items()},
+        given.get("options") or {},
+        tuple(given.get("rules") or ()),
+        given.get("aliases") or {},
+        {name: tuple(map(_entry, entries)) for name, entries in (given.get("ipsets") or {}).items()},
     )
+
+
+def _entry(given: str | Mapping[str, Any]) -> Entry:
+    return Entry(given) if isinstance(given, str) else Entry(str(given["cidr"]), truth(given.get("nomatch")))
