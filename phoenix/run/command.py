@@ -95,8 +95,8 @@ def execute(
 
 
 def _prepare(options: Options, *, programs: bool) -> _Prepared:
-    config = Config.from_file(str(CONFIG)) if CONFIG.exists() else Config()
-    estate = load_estate(options.inventory or _directory(config))
+    config = configuration()
+    estate = load_estate(options.inventory or usual_inventory(config))
     targets = select(estate, options.targets)
     access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
     artifacts = _obtained(options) if programs else {}
@@ -122,8 +122,14 @@ def _take(prepared: _Prepared, chain: Chain, record: RunRecord, progress: Progre
     return False
 
 
-def _directory(config: Config) -> Path:
+def configuration() -> Config:
+    """What config.yaml says."""
+    return Config.from_file(str(CONFIG)) if CONFIG.exists() else Config()
+
+
+def usual_inventory(config: Config | None = None) -> Path:
     """The inventory that config.yaml names, relative to it."""
+    config = config or configuration()
     return CONFIG.parent / str(config.inventory.options.get("directory", "inventory"))
 
 

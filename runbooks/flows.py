@@ -1,0 +1,132 @@
+"""Say who may ask whom, and why: `python runbooks/flows.py [--inventory DIR] [--format FORMAT] [--output FILE]`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+try:
+    from phoenix.run.arguments import Arguments
+except ModuleNotFoundError:
+    sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
+
+from phoenix.derive.flows import flows as derived
+from phoenix.estate import Estate, InventoryError, load_estate
+from phoenix.estate.sources import Sources, read_sources
+from phoenix.pve.firewall.derived import derived_firewall
+from phoenix.pve.firewall.parties import QuestionError, party, service
+from phoenix.pve.firewall.questions import Questions
+from phoenix.pve.firewall.recorded import RecordError, read_cases
+from phoenix.pve.firewall.replay import replay
+from phoenix.report import answers
+from phoenix.report.flows import as_json, as_table
+from phoenix.report.picture.mermaid import as_mermaid
+from phoenix.report.picture.svg import as_svg
+from phoenix.run.command import GOOD, usual_inventory
+from phoenix.run.dialogue import interruptible, refuse
+
+CLOSED = 1
+FORMATS: dict[str, Callable[[Estate, Sources], str]] = {
+    "table": lambda estate, sources: as_table(derived(estate), sources),
+    "json": lambda estate, sources: as_json(derived(estate), sources),
+    "mermaid": lambda estate, _: as_mermaid(estate),
+    "svg": as_svg,
+}
+
+
+def flows() -> int:
+    """Say who may ask whom, each flow with the line of the inventory that it comes from; no host is asked.
+
+    A question's answer is that of the model of Proxmox's firewall, with the rules that are derived: status 0 means
+    open, 1 closed, 2 that the question is wrong. A replay gives 0 only if the model differs in no packet.
+    """
+    given = _given()
+    if given.replay:
+        return _replay(given.replay)
+    try:
+        folder = _folder(given.inventory or usual_inventory())
+        estate, sources = load_estate(folder), read_sources(folder)
+    except InventoryError as error:
+        refuse(f"the inventory cannot be used, {len(error.problems)} to correct:\n{error}")
+    if given.why or given.who_can:
+        return _answer(given, estate, sources)
+    _write(FORMATS[given.format or "table"](estate, sources), given.output)
+    return GOOD
+
+
+def _answer(given: Namespace, estate: Estate, sources: Sources) -> int:
+    try:
+        questions = Questions(estate, derived_firewall(estate))
+        *ends, port = given.why or given.who_can
+        asked, dest = service(port), party(estate, ends[-1])
+        if given.why:
+            found = questions.why(party(estate, ends[0]), dest, asked)
+            print(answers.why(found, asked, estate, sources), end="")
+        else:
+            found = questions.who_can(dest, asked)
+            print(answers.who_can(found, dest, asked, estate, sources), end="")
+    except QuestionError as error:
+        refuse(str(error))
+    return GOOD if found and all(answer.is_open for answer in found) else CLOSED
+
+
+def _replay(file: Path) -> int:
+    count = differing = 0
+    try:
+        for one in replay(read_cases(file.read_bytes())):
+            count += 1
+            differing += one.differs
+            if one.differs:
+                print(one)
+    except OSError as error:
+        refuse(f"{file} cannot be read: {error.strerror}")
+    except RecordError as error:
+        refuse(f"{file}: {error}")
+    print(f"{count} packets, {differing} differ")
+    return CLOSED if differing else GOOD
+
+
+def _folder(given: Path) -> Path:
+    """The inventory as seen from here: its lines are shown with it."""
+    here = Path(os.path.relpath(given))
+    return given if here.parts[:1] == ("..",) else here
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        refuse(f"{output} cannot be written: {error.strerror}")
+
+
+def _given() -> Namespace:
+    parser = Arguments(description=flows.__doc__)
+    parser.common("--inventory")
+    parser.add_argument("--format", choices=tuple(FORMATS), help="How the flows are written (default: table).")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="Write them there instead.")
+    asked = parser.add_mutually_exclusive_group()
+    ends = "a host, an address, outside, lan or management"
+    asked.add_argument(
+        "--why",
+        nargs=3,
+        metavar=("SOURCE", "DEST", "PORT"),
+        help=f"Say which rules decide. An end is {ends}; a port 443, 53/udp or icmp.",
+    )
+    asked.add_argument("--who-can", nargs=2, metavar=("DEST", "PORT"), help="Say who can open a connection there.")
+    asked.add_argument("--replay", metavar="FILE", type=Path, help="Judge recorded packets, and say where it differs.")
+    given = parser.parse_args()
+    if (given.format or given.output) and (given.why or given.who_can or given.replay):
+        parser.error("--format and --output are for the list of flows: leave them out, or ask nothing")
+    if given.inventory and given.replay:
+        parser.error("--replay needs no --inventory: what it judges stands in its file")
+    return given
+
+
+if __name__ == "__main__":
+    sys.exit(interruptible(flows))
