@@ -52,7 +52,7 @@ def _why(one: Answer, service: Service, estate: Estate, sources: Sources, *, sev
     else:
         said = advice(estate, one.source, one.dest, service)
         place = f", {sources.place(said.origin[0], said.origin[1:])}" if said.origin else ""
-        yield f"  to open it: {said.text}{place}" if said.origin else f"  {said.text}"
+        yield f"  {'' if said.text.startswith('nothing') else 'to open it: '}{said.text}{place}"
 
 
 def _side(side: Side) -> str:

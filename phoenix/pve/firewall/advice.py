@@ -17,7 +17,7 @@ NFS, SSH, API = 2049, 22, 8006
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do, and where in the inventory, spelt as a flow's origin; nothing there is nothing to declare."""
+    """What to do, or why nothing opens it, and where in the inventory that is said, spelt as a flow's origin."""
 
     text: str
     origin: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ def _to_hypervisor(source: Party, hypervisor: Hypervisor, service: Service) -> A
         if service == Service("tcp", NFS) and source.host.kind == "vm":
             return Advice("give the machine a `persistent_storage`", (source.name, "persistent_storage"))
     elif service in (Service("tcp", SSH), Service("tcp", API)):
-        return Advice(f"add the address of {source.name} to `management`", ("", "network", "management"))
+        return Advice("add its address to `management`", ("", "network", "management"))
     return Advice(
         f"nothing opens it: {hypervisor.name} answers those who manage it, and its guests for names and storage"
     )
@@ -83,11 +83,13 @@ def _to_service(estate: Estate, source: Party, guest: Guest, name: str) -> Advic
     through_mesh = service.expose and isinstance(source.host, Guest) and source.host is not mesh
     word = client(estate, source)
     if through_mesh and word in clients(estate, service.clients):
-        return Advice(f"{word} is a client of {name} already: it {by_name}, not {guest.name} itself", origin)
+        return Advice(f"nothing opens it: {word} is a client of {name} already, and {by_name}", origin)
     if word is None:
-        exposed = "is exposed already" if service.expose else "can be exposed (`expose: true`)"
         edge = estate.guest_with("nginx").name
-        return Advice(f"nothing opens it to {source.name}: {name} {exposed}, and is then asked at {edge}", origin)
+        exposed = (
+            f"{name} is exposed, and asked for at {edge}" if service.expose else f"expose {name}: {edge} is asked then"
+        )
+        return Advice(f"nothing opens it to {source.name} itself: {exposed}", origin)
     then = f": it then {by_name}, not {guest.name} itself" if through_mesh else ""
     return Advice(f"add {word} to `clients` of the service {name}{then}", origin)
 
