@@ -50,7 +50,7 @@ def flows(estate: Estate) -> tuple[Flow, ...]:
         *_storage(estate),
         *_egress(estate),
     }
-    return tuple(sorted(_first_purpose(found)))
+    return tuple(_first_purpose(found))
 
 
 @remembered
@@ -67,13 +67,13 @@ def clients(estate: Estate, names: tuple[str, ...]) -> tuple[str, ...]:
     """The parties that `clients:` of a service stands for: hosts as they are, groups as their members."""
     found: dict[str, None] = {}
     for name in names:
-        is_host = isinstance(estate.by_name.get(name), Guest | Hypervisor)
-        alone = [name] if name in PARTIES or is_host else []
-        found.update(dict.fromkeys([host.name for host in estate.members(name)] or alone))
+        is_one = name in PARTIES or isinstance(estate.by_name.get(name), Guest | Hypervisor)
+        found.update(dict.fromkeys([name] if is_one else [host.name for host in estate.members(name)]))
     return tuple(found)
 
 
 def _first_purpose(found: set[Flow]) -> Iterator[Flow]:
+    """All in their order; of those that open the same only the first."""
     seen: set[tuple[str, str, str, tuple[int, ...]]] = set()
     for flow in sorted(found):
         key = (flow.dest, flow.source, flow.protocol, flow.ports)

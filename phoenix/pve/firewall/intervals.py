@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 Interval = tuple[int, int]
@@ -18,7 +19,7 @@ ANY_V6: Intervals = ((V4_END, V4_END + 2**128 - 1),)
 
 def number(address: str | IPv4Address | IPv6Address) -> int:
     """The place of an address on the line; ValueError for what is none."""
-    found = ip_address(address)
+    found = ip_address(address) if isinstance(address, str) else address
     return int(found) if found.version == 4 else int(found) + V4_END  # noqa: PLR2004
 
 
@@ -27,6 +28,7 @@ def address_of(place: int) -> IPv4Address | IPv6Address:
     return IPv4Address(place) if place < V4_END else IPv6Address(place - V4_END)
 
 
+@lru_cache(maxsize=65536)
 def network(text: str) -> Interval:
     """An address or a network in CIDR notation, host bits cleared; ValueError for what is neither."""
     found = ip_network(text, strict=False)

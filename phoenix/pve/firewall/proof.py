@@ -35,7 +35,8 @@ class Violation:
 
     def __str__(self) -> str:
         decided = self.verdict.origin or "nothing, for nothing filters it"
-        said = "declared" if self.declared else "not declared"
+        flow = self.declared.flow if self.declared else None
+        said = f"declared ({flow.purpose})" if flow else "declared" if self.declared else "not declared"
         ends = f"{self.sender} → {self.receiver}"
         return f"{ends}: {self.packet} is {said}, and the firewall says {self.verdict.action}; decided by {decided}"
 
@@ -74,8 +75,8 @@ class _Proof:
         sets = {parts for step in steps for parts in (step.match.source, step.match.dest, step.match.not_source)}
         known = {parts for parts in (*sets, *(allowed.peers for allowed in said)) if parts}
         self.line = Line(known, self.names)
-        matches = {_service_of(match) for match in (*(s.match for s in steps), *(a.match for a in said))}
-        opening = {_service_of(step.match) for step in steps if step.action == "ACCEPT"}
+        matches = {match.service for match in (*(s.match for s in steps), *(a.match for a in said))}
+        opening = {step.match.service for step in steps if step.action == "ACCEPT"}
         self.services = services(matches, opening)
         self._numbers = {match: self._fitting(match) for match in matches}
 
@@ -103,7 +104,7 @@ class _Proof:
         masks: Masks = {}
         for allowed in said:
             peers = self.line.mask(allowed.peers)
-            for number in self._numbers[_service_of(allowed.match)]:
+            for number in self._numbers[allowed.match.service]:
                 masks[number] = masks.get(number, 0) | peers
         return masks
 
@@ -118,7 +119,7 @@ class _Proof:
         masks: Masks = {}
         undecided: Masks = {}
         for step in chain:
-            numbers = self._numbers[_service_of(step.match)]
+            numbers = self._numbers[step.match.service]
             if not numbers or step.match.not_mac or not self.line.mask(getattr(step.match, near)) & own:
                 continue
             peers = self.line.mask(getattr(step.match, far))
@@ -165,8 +166,3 @@ class _Proof:
         if sender:
             sides.append(next(permissions(sender.outbound, packet.dest, service), None))
         return sides[0] if sides and all(sides) else None
-
-
-def _service_of(match: Match) -> Match:
-    """A match without its addresses."""
-    return Match(match.proto, match.dport, match.sport, match.icmp, special=match.special)

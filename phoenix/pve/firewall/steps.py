@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from phoenix.pve.firewall.intervals import Intervals
@@ -43,6 +44,11 @@ class Match:
     not_source: Intervals | None = None
     not_mac: str = ""
     special: Special = ""
+
+    @cached_property
+    def service(self) -> Match:
+        """The same without its addresses."""
+        return Match(self.proto, self.dport, self.sport, self.icmp, special=self.special)
 
 
 @dataclass(frozen=True)
