@@ -20,8 +20,7 @@ SAYS = {"ACCEPT": "lets it", "DROP": "does not let it", "REJECT": "refuses to le
 
 def why(answers: Sequence[Answer], service: Service, estate: Estate, sources: Sources) -> str:
     """Each answer: the verdict, what both sides say, and the flow, or what would open it."""
-    several = len(answers) > 1
-    return "\n".join("\n".join(_why(one, service, estate, sources, several=several)) + "\n" for one in answers)
+    return "\n".join("\n".join(_why(one, service, estate, sources)) + "\n" for one in answers)
 
 
 def who_can(answers: Sequence[Answer], dest: Party, service: Service, estate: Estate, sources: Sources) -> str:
@@ -34,15 +33,17 @@ def who_can(answers: Sequence[Answer], dest: Party, service: Service, estate: Es
     for heading in ("who", "purpose", "because of", "decided by"):
         table.add_column(heading, no_wrap=True)
     for answer in answers:
-        table.add_row(_name(answer, answers), *_flow(answer, sources), str(answer.verdict.origin))
+        table.add_row(
+            _name(answer.source, answer.packet.source, answer), *_flow(answer, sources), str(answer.verdict.origin)
+        )
     able = {answer.source.name for answer in answers}
     rest = ", ".join(name for name in others if name not in able)
     return f"{asked} can be asked by\n\n{as_text(table)}\nand by nobody else" + (f": not by {rest}\n" if rest else "\n")
 
 
-def _why(one: Answer, service: Service, estate: Estate, sources: Sources, *, several: bool) -> Iterator[str]:
-    source = f"{one.source.name} ({address_of(one.packet.source)})" if several else one.source.name
-    yield f"{source} → {one.dest.name}, {spell(service)}: {'open' if one.is_open else 'closed'}"
+def _why(one: Answer, service: Service, estate: Estate, sources: Sources) -> Iterator[str]:
+    source, dest = _name(one.source, one.packet.source, one), _name(one.dest, one.packet.dest, one)
+    yield f"{source} → {dest}, {spell(service)}: {'open' if one.is_open else 'closed'}"
     yield from (f"  {line}" for line in map(_side, one.sides))
     if not one.sides:
         yield "  what a host sends to itself meets no firewall"
@@ -59,9 +60,8 @@ def _side(side: Side) -> str:
     return f"{side.host} {SAYS[side.verdict.action]} {side.direction}: {side.verdict.origin}"
 
 
-def _name(answer: Answer, answers: Sequence[Answer]) -> str:
-    alike = sum(other.source.name == answer.source.name for other in answers)
-    return f"{answer.source.name} ({address_of(answer.packet.source)})" if alike > 1 else answer.source.name
+def _name(end: Party, place: int, answer: Answer) -> str:
+    return end.name if answer.whole or end.host else f"{end.name} (such as {address_of(place)})"
 
 
 def _flow(answer: Answer, sources: Sources) -> tuple[str, str]:

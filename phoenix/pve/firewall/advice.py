@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from phoenix.derive.authority import CA_PORT
 from phoenix.derive.flows import MESH_GUEST_PORT, clients
 from phoenix.estate import Estate, Guest, Hypervisor
+from phoenix.estate import Service as Offered
 from phoenix.estate.checks.services import OWN_PORTS
 from phoenix.pve.firewall.intervals import contains, network
 from phoenix.pve.firewall.parties import Party
@@ -85,13 +86,18 @@ def _to_service(estate: Estate, source: Party, guest: Guest, name: str) -> Advic
     if through_mesh and word in clients(estate, service.clients):
         return Advice(f"nothing opens it: {word} is a client of {name} already, and {by_name}", origin)
     if word is None:
-        edge = estate.guest_with("nginx").name
-        exposed = (
-            f"{name} is exposed, and asked for at {edge}" if service.expose else f"expose {name}: {edge} is asked then"
-        )
-        return Advice(f"nothing opens it to {source.name} itself: {exposed}", origin)
+        return Advice(f"nothing opens it to {source.name} itself: {_at_the_edge(estate, name, service)}", origin)
     then = f": it then {by_name}, not {guest.name} itself" if through_mesh else ""
     return Advice(f"add {word} to `clients` of the service {name}{then}", origin)
+
+
+def _at_the_edge(estate: Estate, name: str, service: Offered) -> str:
+    edge = estate.guest_with("nginx").name
+    if service.expose:
+        return f"{name} is exposed, and asked for at {edge}"
+    if service.scheme == "tcp" or service.tls == "mutual":
+        return f"clients of {name} are hosts, groups, lan or management"
+    return f"expose {name}, and {edge} is asked for it"
 
 
 def client(estate: Estate, source: Party) -> str | None:

@@ -6,7 +6,7 @@ Verdicts are the model's. The flows only say where the inventory means it so.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phoenix.derive.flows import Flow
 from phoenix.estate import Estate, Hypervisor
@@ -30,13 +30,17 @@ class Side:
 
 @dataclass(frozen=True)
 class Answer:
-    """One packet between two ends: the verdict, what each side that filters says, and whether the sender is free."""
+    """One packet between two ends: the verdict, and what each side that filters says.
+
+    It stands for all addresses of both, unless it is not `whole`: then for those that are treated like these.
+    """
 
     source: Party
     dest: Party
     packet: Packet
     verdict: Verdict
     sides: tuple[Side, ...]
+    whole: bool = True
 
     @property
     def is_open(self) -> bool:
@@ -71,7 +75,7 @@ class Questions:
         if not found:
             empty = source if source.host is None else dest
             raise QuestionError(f"all addresses of {empty.name} are those of hosts: ask about a host")
-        return tuple(found.values())
+        return tuple(replace(answer, whole=len(found) == 1) for answer in found.values())
 
     def who_can(self, dest: Party, service: Service) -> tuple[Answer, ...]:
         """Every host and every word from which a connection can be opened."""
