@@ -1,4 +1,4 @@
-"""A file of recorded verdicts is read whatever it leaves out, and refused with case and key where its shape is wrong."""
+"""A file of recorded verdicts is read whatever it leaves out, and refused by case and key where its shape is wrong."""
 
 from __future__ import annotations
 

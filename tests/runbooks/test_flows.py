@@ -69,6 +69,12 @@ def test_output(run: Runbook, tmp_path: Path, form: str, begins: str) -> None:
     assert (written.status, written.out, file.read_text("utf-8")) == (0, "", printed.out)
 
 
+def test_the_picture_of_the_documents(run: Runbook) -> None:
+    """The picture in docs/ is that of the inventory as it is now."""
+    again = "runbooks/flows.py --format svg --output docs/images/flows.svg"
+    assert run("--format", "svg").out == (ROOT / "docs/images/flows.svg").read_text("utf-8"), f"make it anew: {again}"
+
+
 def test_another_inventory(run: Runbook, tmp_path: Path) -> None:
     """An inventory elsewhere is read there, and its lines are named with its path."""
     copy = Copy(tmp_path)

@@ -23,7 +23,7 @@ def shortened(text: str, most: int = LONGEST) -> str:
 
 def extent(text: str) -> float:
     """How wide a small text is, about."""
-    return sum(NARROW if character in NARROW_ONES else CHARACTER for character in text)
+    return round(sum(NARROW if character in NARROW_ONES else CHARACTER for character in text), 1)
 
 
 def tracks(spans: Mapping[B, Interval]) -> dict[B, int]:

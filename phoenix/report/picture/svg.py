@@ -21,8 +21,8 @@ INK = {
     "operation": "#c2570c",
     "certificates": "#1a7f37",
     "node": "#0f7c8c",
-    "outward": "#8c959f",
-    "diagnosis": "#b8a13a",
+    "outward": "#6e7781",
+    "diagnosis": "#967a0c",
 }
 PAPER = {
     "party": "#ffffff",
