@@ -32,12 +32,12 @@ name=${{0##*/}}
 "$name" "$@"
 status=$?
 [ -e /run/crash/armed ] || exit $status
-said=$(echo "$name $*" | sed 's#/run/phoenix[.][^/ ]*#WORK#g; s/[0-9][0-9][0-9: T-]*/-/g' | tr '\n' ' ')
-if echo "$said" | grep -qE '{NONE}'; then exit $status; fi
+said=$(printf '%s\n' "$name $*" | sed 's#/run/phoenix[.][^/ ]*#WORK#g; s/[0-9][0-9][0-9: T-]*/-/g' | tr '\n' ' ')
+if printf '%s\n' "$said" | grep -qE '{NONE}'; then exit $status; fi
 effect="$(sh /run/crash/stands </dev/null 2>/dev/null) $said"
 if grep -qxFe "$effect" /run/crash/killed; then exit $status; fi
 rm -f /run/crash/armed
-echo "$effect" >>/run/crash/killed
+printf '%s\n' "$effect" >>/run/crash/killed
 process=$PPID above=
 while [ "$process" -gt 1 ]; do
   above="$above $process"
@@ -45,7 +45,8 @@ while [ "$process" -gt 1 ]; do
 done
 {KILL} -KILL $above
 """
-HELD = """({holds}
+HELD = """/usr/bin/rm -f /run/crash/armed
+({holds}
 ) >/run/crash/held 2>&1 || {{ tail -n 1 /run/crash/killed; cat /run/crash/held; exit 1; }}
 : >/run/crash/armed; cat /run/crash/killed"""
 MOST = 150
