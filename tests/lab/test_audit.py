@@ -94,7 +94,7 @@ def test_the_estate_is_sound(tmp_path: Path) -> None:
     assert {row["host"] for row in found} == set(hosts)
     mesh = {row["path"] for row in found if row["path"].startswith("/etc/traefik/acme.json#") and row["kind"] == "key"}
     assert len(mesh) == len(bench.SERVICES) + 1  # and the account's
-    own = [row for row in found if row["host"] == "step-ca" and row["path"].endswith("secrets/root_ca_key")]
+    own = [row for row in found if row["host"] == "step-ca" and row["path"].endswith("ssl/secrets/root_ca_key")]
     assert [row["flags"] for row in own] == ["encrypted: behind a password"]
 
 

@@ -47,7 +47,7 @@ def before() -> Iterator[tuple[str, str]]:
     """What the node presents, and has, while nobody asks for a web certificate: in the end it is so again."""
     found = presented(), there()
     yield found
-    bench.said("pve", "pvenode cert delete 1")
+    bench.said("pve", f"pvenode cert delete 1; rm -f {bench.CLIENT_ROOT}")
     deployed = bench.deploy()
     assert (deployed.status, deployed.record["changed"]) == (0, 0), deployed.output
     assert (presented(), there()) == found
