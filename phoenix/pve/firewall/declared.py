@@ -49,7 +49,7 @@ def judged(estate: Estate, host: Guest | Hypervisor) -> Judged:
     inbound = [allowed for flow in own if flow.dest == host.name for allowed in _allowed(estate, flow, flow.source)]
     outbound = [allowed for flow in own if flow.source == host.name for allowed in _allowed(estate, flow, flow.dest)]
     vital = [Allowed(Match("icmp", icmp=kind), ANY_V4) for kind in ("fragmentation-needed", "time-exceeded")]
-    addresses = (number(IPv4Address(host.address)),)
+    addresses = (number(host.address),)
     if isinstance(host, Guest):
         return Judged(host.vmid, host.name, addresses, (*inbound, *vital), (*outbound, *vital))
     resolver = number(host.guest_resolver)

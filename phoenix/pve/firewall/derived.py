@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 from phoenix.derive.firewall import IpSet, cluster_firewall, guest_firewall
 from phoenix.derive.guests import mac_of
 from phoenix.derive.memory import remembered
@@ -29,7 +27,7 @@ def derived_firewall(estate: Estate) -> Firewall:
 def _guest(estate: Estate, guest: Guest) -> GuestScope:
     found = guest_firewall(estate, guest)
     scope = Scope(found.options, tuple(rule.parameters for rule in found.rules))
-    return GuestScope(scope, (Nic(0, (str(IPv4Address(guest.address)),), mac_of(guest.vmid)),))
+    return GuestScope(scope, (Nic(0, (str(guest.address),), mac_of(guest.vmid)),))
 
 
 def _entries(ipset: IpSet) -> tuple[Entry, ...]:
