@@ -29,9 +29,11 @@ up: setup  ## start the lab, building its image the first time
 down: setup  ## stop the lab and leave nothing of it running or mounted
 	@$(PY) runbooks/lab.py down
 
-# The tests have a lab of their own, so that they leave alone the one that was deployed to.
+# The tests have a lab of their own, so that they leave alone the one that was deployed to. They begin from nothing: what a
+# run that was killed left there is no deployment.
 test: export PHOENIX_LAB := $(or $(PHOENIX_LAB),/var/lib/phoenix-lab-test)
 test: setup lint  ## the whole suite, the lab's tests included; fails where the lab cannot run
+	@$(PY) runbooks/lab.py down
 	@$(MAKE) --no-print-directory -j2 artifacts up
 	@$(PY) -m pytest --lab=required; status=$$?; $(PY) runbooks/lab.py down; exit $$status
 

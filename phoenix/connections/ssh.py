@@ -135,7 +135,8 @@ def handshake(sock: socket.socket | paramiko.Channel, where: str, user: str, key
         transport.connect(hostkey=parse_host_key(host_key), username=user, pkey=key)
     except paramiko.AuthenticationException:
         transport.close()
-        raise ConnectionFailedError(f"{where}: {user} was refused with the key {key_file}") from None
+        what = f"put {key_file}.pub into the authorized_keys of {user} there"
+        raise ConnectionFailedError(f"{where}: {user} was refused with the key {key_file}: {what}") from None
     except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
         transport.close()
         reason = "the host key is not the pinned one" if "host key" in str(error).lower() else str(error) or "closed"

@@ -157,8 +157,8 @@ def test_wrong_host_key(server: SshServer) -> None:
 
 
 def test_wrong_user_key(server: SshServer) -> None:
-    """A key that the server does not know is named."""
-    with pytest.raises(ConnectionFailedError, match=r"root was refused with the key .*other"):
+    """A key that the server does not know is named, and where it must be put."""
+    with pytest.raises(ConnectionFailedError, match=r"root was refused with the key .*other: put .*other.pub into"):
         connect(server.access(key_file=server.folder / "other"), "pve")
 
 

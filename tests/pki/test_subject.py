@@ -14,6 +14,7 @@ SUBJECTS = [
     "/CN=Ä ÖÜ",
     "/O=One+OU=Two/CN=multi",
     "/DC=lab/CN=" + "x" * 60,
+    "/O=" + "Ä" * 64 + "/OU=" + "a" * 64 + "+CN=" + "b" * 64,
 ]
 
 
