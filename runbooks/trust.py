@@ -9,9 +9,10 @@ try:
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.estate import Estate
+from phoenix.run import Stage
 from phoenix.run.command import execute
 from phoenix.run.dialogue import interruptible
-from tasks.trust_stages import trust_distribution
 
 
 def trust() -> int:
@@ -19,7 +20,13 @@ def trust() -> int:
     parser = Arguments(description=trust.__doc__)
     parser.flag("--lab", "Distribute in the embedded lab.")
     parser.common("--inventory", "--target", "--dry-run", "--diff", "--json", "--workers")
-    return execute(options(parser.parse_args()), trust_distribution, programs=False)
+    return execute(options(parser.parse_args()), _stages, programs=False)
+
+
+def _stages(estate: Estate) -> tuple[Stage, ...]:
+    from tasks.trust_stages import trust_distribution  # noqa: PLC0415 - loads while the connections are made
+
+    return trust_distribution(estate)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from phoenix.connections.access import HypervisorAccess
@@ -12,6 +13,7 @@ from phoenix.connections.shell import ContainerShell, MachineShell, NodeShell, S
 from phoenix.connections.ssh import ConnectionFailedError, SshLink, connect, handshake
 from phoenix.estate import Estate, Guest, Hypervisor
 
+AT_ONCE = 8
 HOST_KEY_FILE = "/etc/ssh/ssh_host_ed25519_key.pub"
 
 
@@ -19,13 +21,21 @@ class Links:
     """The connections of one run to one estate."""
 
     def __init__(self, estate: Estate, access: Mapping[str, HypervisorAccess]) -> None:
-        self._estate = estate
+        self.estate = estate
         self._access = access
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
+        self._begun: dict[str, Future[SshLink]] = {}
         self._nodes: dict[str, SshLink] = {}
         self._machines: dict[str, SshLink] = {}
         self._apis = {name: ProxmoxClient(entry.api, name) for name, entry in access.items()}
+
+    def begin(self, hypervisors: Iterable[str]) -> None:
+        """Start to connect to hypervisors; whoever first asks for one waits for it, or is told why it failed."""
+        pool = ThreadPoolExecutor(AT_ONCE)
+        for name in hypervisors:
+            self._begun[name] = pool.submit(connect, self._access[name].ssh, name)
+        pool.shutdown(wait=False)
 
     def api(self, hypervisor: str) -> ProxmoxClient:
         """The API of a hypervisor."""
@@ -41,7 +51,7 @@ class Links:
 
     def shell(self, name: str) -> Shell:
         """Root on a host, by the way that fits its kind."""
-        host = self._estate.host(name)
+        host = self.estate.host(name)
         if isinstance(host, Hypervisor):
             return NodeShell(self._node(name))
         if isinstance(host, Guest) and host.kind == "vm":
@@ -56,14 +66,20 @@ class Links:
             link.close()
 
     def close(self) -> None:
-        """End every connection, virtual machines first."""
+        """End every connection, virtual machines first; one that has only begun, as soon as it is made."""
+        while self._begun:
+            self._begun.popitem()[1].add_done_callback(_end)
         for link in (*self._machines.values(), *self._nodes.values()):
             link.close()
         for api in self._apis.values():
             api.close()
 
     def _node(self, name: str) -> SshLink:
-        return self._once(self._nodes, name, lambda: connect(self._access[name].ssh, name))
+        return self._once(self._nodes, name, lambda: self._connect(name))
+
+    def _connect(self, name: str) -> SshLink:
+        begun = self._begun.pop(name, None)
+        return begun.result() if begun else connect(self._access[name].ssh, name)
 
     def _machine(self, guest: Guest) -> SshLink:
         return self._once(self._machines, guest.name, lambda: self._jump(guest))
@@ -82,7 +98,7 @@ class Links:
 
     def _host_key(self, guest: Guest) -> str:
         """Learn a machine's host key from its guest agent, over the hypervisor's pinned lane."""
-        node = self._estate.hypervisor_of(guest).node
+        node = self.estate.hypervisor_of(guest).node
         path = f"nodes/{node}/qemu/{guest.vmid}/agent/file-read"
         try:
             answer: Any = self.api(guest.hypervisor).get(path, file=HOST_KEY_FILE)
@@ -98,3 +114,8 @@ class Links:
             if link is None or not link.alive:
                 link = made[name] = make()
             return link
+
+
+def _end(begun: Future[SshLink]) -> None:
+    if not begun.exception():
+        begun.result().close()

@@ -67,6 +67,14 @@ def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_ru
     console.print(text, highlight=False)
 
 
+def refuse(title: str, details: object = "") -> None:
+    """Say on standard error why there is no run, or none that came to its end."""
+    console = Console(stderr=True)
+    console.print(f"[bold red]{title}[/]", soft_wrap=True)
+    if str(details):
+        console.print(str(details), markup=False, highlight=False, soft_wrap=True)
+
+
 def _outcome(records: Sequence[TaskRecord]) -> str:
     failed = next((record for record in records if record.error), None)
     if failed:

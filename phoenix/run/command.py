@@ -1,26 +1,28 @@
-"""What every runbook does around its stages: read the inventory, choose targets, run, report, and say how it went."""
+"""What every runbook does around its stages: read the inventory, choose targets, connect, run, and say how it went.
+
+Connections to the hypervisors begin as soon as it is known which are needed. What only a run needs, Nornir, the console
+and the tasks, is loaded meanwhile: that takes as long as connecting does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing as closed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nornir.core.configuration import Config
-from rich.console import Console
-
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.connections.access import AccessError, HypervisorAccess, access_path, read_access
+from phoenix.connections.access import AccessError, access_path, read_access
+from phoenix.connections.links import Links
 from phoenix.estate import Estate, InventoryError, load_estate
 from phoenix.estate.target import TargetError, select
-from phoenix.report.console import Progress, summary
 from phoenix.run.record import RunRecord
-from phoenix.run.runner import Runner
-from phoenix.run.stage import Stage
-from phoenix.run.start import Scope, begin
+from phoenix.run.stage import Stage, carriers
 
 if TYPE_CHECKING:
+    from nornir.core.configuration import Config
+
     from phoenix.artifacts.store import Artifact
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
@@ -45,13 +47,13 @@ class Options:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """Everything that a run needs before it touches anything."""
 
-    estate: Estate
-    access: Mapping[str, HypervisorAccess]
+    options: Options
+    links: Links
+    targets: frozenset[str]
     artifacts: Mapping[str, Artifact]
-    scope: Scope
 
 
 def execute(
@@ -66,42 +68,23 @@ def execute(
 
     `programs` says whether the chain may push programs, so that they are obtained before it begins.
     """
-    out, err = Console(), Console(stderr=True)
     try:
-        prepared = _prepare(options, programs=programs)
+        estate = load_estate(options.inventory or usual_inventory())
+        targets = select(estate, options.targets)
+        access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
+        with closed(Links(estate, access)) as links:
+            links.begin(host.name for host in estate.hypervisors if host.name in targets | carriers(estate, targets))
+            from phoenix.run.conduct import conduct  # noqa: PLC0415 - loads while the connections are made
+
+            artifacts = _obtained(options) if programs else {}
+            return conduct(Prepared(options, links, targets, artifacts), chain, closing, report)
     except InventoryError as error:
         title = f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:"
-        return _refuse(err, title, error, WRONG_INPUT)
+        return _refuse(title, error, WRONG_INPUT)
     except TargetError as error:
-        return _refuse(err, "the target names nothing of the estate; nothing was touched:", error, WRONG_INPUT)
+        return _refuse("the target names nothing of the estate; nothing was touched:", error, WRONG_INPUT)
     except (AccessError, ArtifactError) as error:
-        return _refuse(err, "the run cannot begin; nothing was touched:", error, HOST_FAILED)
-    record = RunRecord()
-    progress = Progress(err if report else out, diff=options.diff, dry_run=options.dry_run)
-    interrupted = _take(prepared, chain, record, progress)
-    if report is None:
-        summary(out, record, [host.name for host in prepared.estate.hosts()], dry_run=options.dry_run)
-    if options.json:
-        record.write(options.json)
-    if interrupted:
-        title = "stopped by Ctrl-C or SIGTERM: steps that had begun were finished, a further run goes on from here"
-        return _refuse(err, title, "", INTERRUPTED)
-    if report:
-        return report(prepared.estate, prepared.scope.targets, record)
-    if not record.failed and closing and not options.dry_run:
-        for line in closing(prepared.estate, record):
-            out.print(line, soft_wrap=True, highlight=False, markup=False)
-    return HOST_FAILED if record.failed else GOOD
-
-
-def _prepare(options: Options, *, programs: bool) -> _Prepared:
-    config = configuration()
-    estate = load_estate(options.inventory or usual_inventory(config))
-    targets = select(estate, options.targets)
-    access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
-    artifacts = _obtained(options) if programs else {}
-    workers = options.workers or int(config.runner.options.get("num_workers", 16))
-    return _Prepared(estate, access, artifacts, Scope(targets, dry_run=options.dry_run, workers=workers))
+        return _refuse("the run cannot begin; nothing was touched:", error, HOST_FAILED)
 
 
 def _obtained(options: Options) -> Mapping[str, Artifact]:
@@ -110,31 +93,20 @@ def _obtained(options: Options) -> Mapping[str, Artifact]:
     return cached() if options.dry_run else obtain_all()
 
 
-def _take(prepared: _Prepared, chain: Chain, record: RunRecord, progress: Progress) -> bool:
-    """Take the run through its stages; tells whether it was interrupted."""
-    with begin(prepared.estate, prepared.access, prepared.artifacts, prepared.scope) as (nornir, run):
-        try:
-            Runner(nornir, run, record, progress).take(chain(prepared.estate))
-        except KeyboardInterrupt:
-            return True
-        finally:
-            record.round_trips = run.round_trips()
-    return False
-
-
 def configuration() -> Config:
     """What config.yaml says."""
+    from nornir.core.configuration import Config  # noqa: PLC0415 - all of Nornir, which a run loads later
+
     return Config.from_file(str(CONFIG)) if CONFIG.exists() else Config()
 
 
-def usual_inventory(config: Config | None = None) -> Path:
+def usual_inventory() -> Path:
     """The inventory that config.yaml names, relative to it."""
-    config = config or configuration()
-    return CONFIG.parent / str(config.inventory.options.get("directory", "inventory"))
+    return CONFIG.parent / str(configuration().inventory.options.get("directory", "inventory"))
 
 
-def _refuse(console: Console, title: str, details: object, status: int) -> int:
-    console.print(f"[bold red]{title}[/]", soft_wrap=True)
-    if str(details):
-        console.print(str(details), markup=False, highlight=False, soft_wrap=True)
+def _refuse(title: str, details: object, status: int) -> int:
+    from phoenix.report.console import refuse  # noqa: PLC0415 - loads the console
+
+    refuse(title, details)
     return status

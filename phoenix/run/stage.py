@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from nornir.core.task import Result
+from typing import TYPE_CHECKING
 
 from phoenix.estate import Estate
 
-TaskFunction = Callable[..., Result]
+if TYPE_CHECKING:
+    from nornir.core.task import Result
+
+TaskFunction = Callable[..., "Result"]
 Selector = Callable[[Estate], tuple[str, ...]]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,10 +14,8 @@ from nornir.core.plugins.connections import ConnectionPluginRegister
 from nornir.core.state import GlobalState
 from nornir.plugins.runners import ThreadedRunner
 
-from phoenix.connections.access import HypervisorAccess
 from phoenix.connections.links import Links
 from phoenix.connections.plugin import Handed
-from phoenix.estate import Estate
 from phoenix.estate.plugin import as_nornir
 from phoenix.run.context import Run
 
@@ -35,26 +32,16 @@ class Scope:
     workers: int = 16
 
 
-@contextmanager
-def begin(
-    estate: Estate,
-    access: Mapping[str, HypervisorAccess],
-    artifacts: Mapping[str, Artifact],
-    scope: Scope,
-) -> Iterator[tuple[Nornir, Run]]:
-    """Give Nornir and the run's context; every connection is closed at the end, failed hosts included."""
-    links = Links(estate, access)
-    run = Run(estate, links, scope.targets, scope.dry_run, artifacts)
+def begin(links: Links, artifacts: Mapping[str, Artifact], scope: Scope) -> tuple[Nornir, Run]:
+    """Give Nornir and the run's context; who made the links closes them."""
+    run = Run(links.estate, links, scope.targets, scope.dry_run, artifacts)
     nornir = Nornir(
-        inventory=_connected(as_nornir(estate), run),
+        inventory=_connected(as_nornir(links.estate), run),
         runner=ThreadedRunner(num_workers=scope.workers),
         config=Config(logging=LoggingConfig(enabled=False)),
         data=GlobalState(dry_run=scope.dry_run),
     )
-    try:
-        yield nornir, run
-    finally:
-        links.close()
+    return nornir, run
 
 
 def _connected(inventory: Inventory, run: Run) -> Inventory:

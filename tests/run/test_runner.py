@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 from nornir.core.task import Result, Task
 
+from phoenix.connections.links import Links
 from phoenix.connections.proxmox import ApiError
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import ApplyError, Change
@@ -54,8 +55,8 @@ class Log:
     def take(self, *stages: Stage, targets: tuple[str, ...] = EVERYBODY) -> RunRecord:
         """Run the stages."""
         record = RunRecord()
-        with begin(SMALL, {}, {}, Scope(frozenset(targets), workers=8)) as (nornir, run):
-            Runner(nornir, run, record, lambda host, task: self.announced.append((host, task))).take(stages)
+        nornir, run = begin(Links(SMALL, {}), {}, Scope(frozenset(targets), workers=8))
+        Runner(nornir, run, record, lambda host, task: self.announced.append((host, task))).take(stages)
         return record
 
 

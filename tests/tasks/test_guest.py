@@ -48,11 +48,11 @@ class Bench:
         """Take stages, with what exists as preflight would have learned it."""
         estate, record = example(), RunRecord()
         scope = Scope(frozenset(host.name for host in estate.hosts()), dry_run=dry_run, workers=4)
-        with begin(estate, {}, {}, scope) as (nornir, run):
-            run.links = cast("Links", self)
-            found = self.client.get("cluster/resources", type="vm")
-            run.exists.update({int(one["vmid"]): one for one in found})
-            Runner(nornir, run, record, lambda _host, _task: None).take(stages)
+        nornir, run = begin(Links(estate, {}), {}, scope)
+        run.links = cast("Links", self)
+        found = self.client.get("cluster/resources", type="vm")
+        run.exists.update({int(one["vmid"]): one for one in found})
+        Runner(nornir, run, record, lambda _host, _task: None).take(stages)
         return record
 
     def api(self, _hypervisor: str) -> Recorder:
