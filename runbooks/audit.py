@@ -16,9 +16,10 @@ from phoenix.estate import Estate
 from phoenix.pki.audit import audit as compare
 from phoenix.pki.decision import utc_now
 from phoenix.report.audit import write_report
-from phoenix.run.command import GOOD, HOST_FAILED, execute
+from phoenix.run.command import execute
 from phoenix.run.dialogue import interruptible
 from phoenix.run.record import RunRecord
+from phoenix.run.request import GOOD, HOST_FAILED
 from tasks.audit import PLACES, Audit
 from tasks.stages import inspection
 

@@ -13,9 +13,10 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.pki.sealed import SealError
-from phoenix.run.command import Chain, execute
+from phoenix.run.command import execute
 from phoenix.run.dialogue import interruptible, refuse
 from phoenix.run.passphrase import read_key, read_passphrase, read_sealed, refuse_existing
+from phoenix.run.request import Chain
 from tasks.authority_backup import export_state
 from tasks.offline_root import bring_root_online, take_root_offline
 from tasks.stages import on_authority, restoration

@@ -25,8 +25,9 @@ from phoenix.report import answers
 from phoenix.report.flows import as_json, as_table
 from phoenix.report.picture.mermaid import as_mermaid
 from phoenix.report.picture.svg import as_svg
-from phoenix.run.command import GOOD, usual_inventory
+from phoenix.run.config import usual_inventory
 from phoenix.run.dialogue import interruptible, refuse
+from phoenix.run.request import GOOD
 
 CLOSED = 1
 FORMATS: dict[str, Callable[[Estate, Sources], str]] = {

@@ -6,7 +6,7 @@ from phoenix.derive.certificates import leaves_of
 from phoenix.estate import Estate, Template
 from phoenix.pki.rotation import Kind
 from phoenix.run import Stage, Step, everyone, group, guests, hypervisors
-from phoenix.run.command import Chain
+from phoenix.run.request import Chain
 from phoenix.run.stage import Selector, TaskFunction
 from tasks.access import check_access
 from tasks.audit import Audit

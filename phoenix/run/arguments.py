@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from phoenix.run.command import Options
+from phoenix.run.request import Options
 
 MOST_WORKERS = 256
 

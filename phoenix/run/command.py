@@ -6,54 +6,21 @@ and the tasks, is loaded meanwhile: that takes as long as connecting does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing as closed
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phoenix.artifacts.errors import ArtifactError
 from phoenix.connections.access import AccessError, access_path, read_access
 from phoenix.connections.links import Links
-from phoenix.estate import Estate, InventoryError, load_estate
+from phoenix.estate import InventoryError, load_estate
 from phoenix.estate.target import TargetError, select
-from phoenix.run.record import RunRecord
-from phoenix.run.stage import Stage, carriers
+from phoenix.run.config import usual_inventory
+from phoenix.run.request import HOST_FAILED, WRONG_INPUT, Chain, Closing, Options, Prepared, Report
+from phoenix.run.stage import carriers
 
 if TYPE_CHECKING:
-    from nornir.core.configuration import Config
-
     from phoenix.artifacts.store import Artifact
-
-CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
-GOOD, HOST_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-Chain = Callable[[Estate], Sequence[Stage]]
-Closing = Callable[[Estate, RunRecord], Iterable[str]]
-Report = Callable[[Estate, frozenset[str], RunRecord], int]
-"""What a run says instead of the table of changes, from the estate, its targets and its record; gives the status."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What an operator asked for on the command line."""
-
-    inventory: Path | None = None
-    targets: tuple[str, ...] = ()
-    lab: bool = False
-    dry_run: bool = False
-    diff: bool = False
-    json: Path | None = None
-    workers: int | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything that a run needs before it touches anything."""
-
-    options: Options
-    links: Links
-    targets: frozenset[str]
-    artifacts: Mapping[str, Artifact]
 
 
 def execute(
@@ -91,18 +58,6 @@ def _obtained(options: Options) -> Mapping[str, Artifact]:
     from phoenix.artifacts.obtain import cached, obtain_all  # noqa: PLC0415 - 0.03 s for who pushes programs
 
     return cached() if options.dry_run else obtain_all()
-
-
-def configuration() -> Config:
-    """What config.yaml says."""
-    from nornir.core.configuration import Config  # noqa: PLC0415 - all of Nornir, which a run loads later
-
-    return Config.from_file(str(CONFIG)) if CONFIG.exists() else Config()
-
-
-def usual_inventory() -> Path:
-    """The inventory that config.yaml names, relative to it."""
-    return CONFIG.parent / str(configuration().inventory.options.get("directory", "inventory"))
 
 
 def _refuse(title: str, details: object, status: int) -> int:

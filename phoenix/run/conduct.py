@@ -5,8 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from phoenix.report.console import Progress, refuse, summary
-from phoenix.run.command import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, Prepared, Report, configuration
+from phoenix.run.config import usual_workers
 from phoenix.run.record import RunRecord
+from phoenix.run.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, Prepared, Report
 from phoenix.run.runner import Runner
 from phoenix.run.start import Scope, begin
 
@@ -35,8 +36,7 @@ def conduct(prepared: Prepared, chain: Chain, closing: Closing | None, report: R
 def _take(prepared: Prepared, chain: Chain, record: RunRecord, progress: Progress) -> bool:
     """Take the run through its stages; tells whether it was interrupted."""
     options = prepared.options
-    workers = options.workers or int(configuration().runner.options.get("num_workers", 16))
-    scope = Scope(prepared.targets, dry_run=options.dry_run, workers=workers)
+    scope = Scope(prepared.targets, dry_run=options.dry_run, workers=options.workers or usual_workers())
     nornir, run = begin(prepared.links, prepared.artifacts, scope)
     try:
         Runner(nornir, run, record, progress).take(chain(run.estate))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from phoenix.run.command import INTERRUPTED, WRONG_INPUT
+from phoenix.run.request import INTERRUPTED, WRONG_INPUT
 
 
 def refuse(why: str, status: int = WRONG_INPUT) -> NoReturn:

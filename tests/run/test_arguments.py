@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phoenix.run.arguments import COMMON, Arguments, options
-from phoenix.run.command import Options
+from phoenix.run.request import Options
 
 
 def parser() -> Arguments:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from phoenix.artifacts import obtain
-from phoenix.run.command import Options, execute
+from phoenix.run.command import execute
+from phoenix.run.request import Options
 from tests.inventories import ROOT, Copy
 
 RUNBOOKS = sorted(path.stem for path in (ROOT / "runbooks").glob("*.py"))
