@@ -73,20 +73,10 @@ def _ask_containers(node: HostSession, run: Run, containers: list[Guest], expect
         vmid: frozenset(probe for resource in trust_in(expected, run.estate, name) for probe in resource.probes())
         for vmid, name in names.items()
     }
-    answers = _from_outside(node.shell, asked)
+    answers = ask_node(node.shell, asked) if asked else {}
     inside = {vmid: question(probes) for vmid, probes in asked.items() if vmid not in answers}
     done = run_in_containers(node.shell, inside, OBSERVE_SECONDS)
     answers |= {vmid: completed.out for vmid, completed in done.items() if completed.status == 0}
     for vmid, output in answers.items():
         run.exists[vmid] = {"status": "running"}
         run.session(names[vmid]).learn(asked[vmid], output)
-
-
-def _from_outside(shell: NodeShell, asked: dict[int, frozenset[Probe]]) -> dict[int, str]:
-    """What the node can say of its containers; those that are asked the same are asked together."""
-    groups: dict[frozenset[Probe], list[int]] = {}
-    for vmid, probes in asked.items():
-        groups.setdefault(probes, []).append(vmid)
-    with ThreadPoolExecutor(len(groups) or 1) as pool:
-        found = pool.map(lambda group: ask_node(shell, *group), groups.items())
-        return {vmid: answer for answers in found for vmid, answer in answers.items()}

@@ -24,20 +24,17 @@ PLACES = tuple(
 """Where other stores are looked for."""
 
 
-def ask_node(node: Shell, probes: frozenset[Probe], vmids: Sequence[int]) -> dict[int, str]:
-    """The answers to one set of probes, by the ids of the containers for which the node can give them."""
-    look = next(probe for probe in probes if probe.subject.startswith("system store"))
-    paths = sorted({probe.subject for probe in probes if probe.kind in ("stat", "content")})
-    listings = sorted({probe.subject for probe in probes if probe.kind == "listing"})
+def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, str]:
+    """The answers of those containers for which the node can give them, by id, to what each is asked."""
+    groups = {probes: number for number, probes in enumerate(dict.fromkeys(asked.values()))}
     readers = ", ".join(f"[{_quoted(r.unit)}, {_quoted(r.named_in)}]" for r in READERS if r.unit != REGISTRATION)
     settings = (
-        f"our @files = ({_list(paths)}); our @listings = ({_list(listings)}); our @others = ({_list(PLACES)});\n"
+        f"our @groups = ({', '.join(map(_group, groups))}); our @others = ({_list(PLACES)});\n"
         f"our @readers = ({readers}); our $named = {_quoted(BUNDLE_FILE)};\n"
         f"our $registration = [{_quoted(REGISTRATION)}, {_quoted(f'{SYSTEMD}/{REGISTRATION}')}];\n"
-        f"our $asked = {_quoted(look.subject)};\n"
     )
-    names = ",".join(look.command.rpartition(" look ")[2].split()) or "-"
-    return _run(node, settings, ("look", names, *map(str, vmids)), OBSERVE_SECONDS)
+    jobs = (f"{vmid}={groups[probes]}" for vmid, probes in asked.items())
+    return _run(node, settings, ("look", *jobs), OBSERVE_SECONDS)
 
 
 def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Sequence[str]]) -> set[int]:
@@ -48,17 +45,28 @@ def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Se
     return {vmid for vmid, said in _run(node, settings, ("change", *jobs), APPLY_SECONDS).items() if said == "done"}
 
 
+def _group(probes: frozenset[Probe]) -> str:
+    """What containers that are asked the same are asked, as Perl."""
+    look = next(probe for probe in probes if probe.subject.startswith("system store"))
+    paths = sorted({probe.subject for probe in probes if probe.kind in ("stat", "content")})
+    listings = sorted({probe.subject for probe in probes if probe.kind == "listing"})
+    names = look.command.rpartition(" look ")[2].split()
+    lists = {"files": paths, "listings": listings, "names": names}
+    words = ", ".join(f"{key} => [{_list(values)}]" for key, values in lists.items())
+    return f"{{ {words}, asked => {_quoted(look.subject)} }}"
+
+
 def _run(node: Shell, settings: str, words: Iterable[str], limit: float) -> dict[int, str]:
-    program = f"{settings}our $look = <<'END-OF-LOOK';\n{PROGRAM}END-OF-LOOK\n{ON_NODE}"
-    arguments = shlex.join(words)
+    program = f"{settings}our $store_program = <<'END-OF-STORE';\n{PROGRAM}END-OF-STORE\n{ON_NODE}"
     script = (
-        f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\nperl - {arguments} <<'END-OF-PROGRAM'\n{program}END-OF-PROGRAM"
+        "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
+        f"perl - {shlex.join(words)} <<'END-OF-PROGRAM'\n{program}END-OF-PROGRAM"
     )
     lines = (line.partition("|") for line in node.run(script, limit).out.splitlines())
     return {int(vmid): b64decode(answer).decode("utf-8", "replace") for vmid, _, answer in lines}
 
 
-def _list(words: tuple[str, ...] | list[str]) -> str:
+def _list(words: Iterable[str]) -> str:
     return ", ".join(map(_quoted, words))
 
 

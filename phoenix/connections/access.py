@@ -16,9 +16,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    RootModel,
     SecretStr,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -102,10 +102,6 @@ class HypervisorAccess(_Strict):
     ssh: SshAccess
 
 
-class _File(RootModel[dict[str, HypervisorAccess]]):
-    pass
-
-
 def access_path(*, lab: bool) -> Path:
     """Where the access file is: the lab's own, or that of the real estate."""
     if lab:
@@ -118,7 +114,7 @@ def read_access(path: Path, hypervisors: tuple[str, ...]) -> dict[str, Hyperviso
     """Read the entries of the hypervisors; AccessError says what is missing or unsafe."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        data = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+        data = YAML(typ="safe").load(path.read_text("utf-8"))
     except FileNotFoundError:
         raise AccessError(
             f"{path} does not exist: it says how to reach the hypervisors (see README, or start the lab)"
@@ -128,7 +124,7 @@ def read_access(path: Path, hypervisors: tuple[str, ...]) -> dict[str, Hyperviso
     if mode & 0o077:
         raise AccessError(f"{path} holds secrets and has mode {mode:04o}: chmod 600 {path}")
     try:
-        entries = _File.model_validate(data).root
+        entries = TypeAdapter(dict[str, HypervisorAccess]).validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))

@@ -1,12 +1,14 @@
 # Answers containers' questions about trust from their node, in the form of the observation script, by looking through
 # their roots from outside, or makes changes that are files and links only: no process is started inside, and nothing of a
 # container is run or loaded. A container with more to it is left out, and served from inside.
-# Words: `look` NAME,NAME,... of the wanted anchors, VMID...; or `change` VMID=WORD,WORD,... of the store's `settle`.
+# Words: `look` VMID=GROUP,...; or `change` VMID=WORD,WORD,... of the store's `settle`. Containers of one of @groups are
+# asked the same: its `names` are the anchors that they should hold.
 use strict;
 use Fcntl qw(:flock);
 use File::Glob qw(bsd_glob);
 use IO::Handle;
-our (@files, @listings, @others, @readers, $named, $registration, $asked, $look, %texts, $mark, $from_outside);
+our (@groups, @others, @readers, $named, $registration, $store_program, %texts, $mark, $from_outside);
+our $workers = 4;
 
 # uuencode has the same bits in other letters; perl-base has no MIME::Base64.
 sub base64 {
@@ -17,15 +19,16 @@ sub base64 {
     $text;
 }
 
-sub init_pids {
-    my %pids;
-    for my $pid (map { m{(\d+)$} } glob "/proc/[0-9]*") {
-        open(my $groups, "<", "/proc/$pid/cgroup") or next;
-        my ($vmid) = map { m{/lxc(?:\.payload\.|/)(\d+)(?:/|$)} } <$groups> or next;
-        open(my $status, "<", "/proc/$pid/status") or next;
-        $pids{$vmid} = $pid if grep { /^NSpid:\s+\d+\s+1$/ } <$status>;
+# The first process of a container, by the group of processes that LXC keeps it in (cgroup v1 or v2, LXC's name or Proxmox's).
+sub init_pid {
+    for (bsd_glob("/sys/fs/cgroup/{,systemd/,unified/}lxc{/,.payload.}$_[0]/{,ns/}{init.scope/,}cgroup.procs")) {
+        open(my $pids, "<", $_) or next;
+        for my $pid (map { /(\d+)/ } <$pids>) {
+            open(my $status, "<", "/proc/$pid/status") or next;
+            return $pid if grep { /^NSpid:\s+\d+\s+1$/ } <$status>;
+        }
     }
-    return %pids;
+    return undef;
 }
 
 sub content { open(my $in, "<", $_[0]) or return; local $/; my $text = <$in>; defined $text ? $text : "" }
@@ -33,7 +36,7 @@ sub content { open(my $in, "<", $_[0]) or return; local $/; my $text = <$in>; de
 sub stat_line {
     my ($path, $root) = @_;
     my @stat = lstat $path or return "";
-    my $type = -l _ ? "symbolic link" : -d _ ? "directory" : -f _ ? "regular " . (-s _ ? "" : "empty ") . "file" : exit;
+    my $type = -l _ ? "symbolic link" : -d _ ? "directory" : -f _ ? "regular " . (-s _ ? "" : "empty ") . "file" : die "$path is none of these\n";
     my $owner = $stat[4] == $root && $stat[5] == $root ? "root:root" : "$stat[4]:$stat[5]";
     sprintf "\@stat|%s|%o|%s|%d|%d|%s\n", $type, $stat[2] & 07777, $owner, @stat[7, 9], $path;
 }
@@ -44,38 +47,44 @@ sub names_it {
 
 sub told { my ($unit, $folder) = @_; -l "/run/systemd/units/invocation:$unit" && (!$folder || names_it($folder)) }
 
-# Compiled once, for every container: a child runs it at most once, so that its variables are its own.
-eval "sub look_at_store {\n$look\n} 1" or die $@;
+# Compiled once, for every container.
+{ local @ARGV; eval "$store_program; 1" or die $@ }
 
 sub answer {
-    my ($root, @names) = ((lstat "/")[4], @_);
-    exit if grep { -e $_ || -l $_ } map { bsd_glob($_) } @others;
-    print map { stat_line($_, $root) } @files;
-    print map { -f $_ ? "\@content|" . base64(content($_)) . "|$_\n" : "" } @files;
-    print map { -e $_ || -l $_ ? "\@listing|$_|$_\n" : "" } @listings;
+    my ($group) = @_;
+    my $root = (lstat "/")[4];
+    die "there is another store\n" if grep { -e $_ || -l $_ } map { bsd_glob($_) } @others;
     my $told = join "", map { "$_->[0]\n" } grep { told(@$_) } @readers;
     $told .= "$registration->[0]\n" if -e $registration->[1];
-    print "\@command||other stores\n\@command|", base64($told), "|readers of anchors\n\@look\n";
-    @ARGV = ("look", @names);
-    look_at_store();
+    return join "",
+        (map { stat_line($_, $root) } @{ $group->{files} }),
+        (map { -f $_ ? "\@content|" . base64(content($_)) . "|$_\n" : "" } @{ $group->{files} }),
+        (map { -e $_ || -l $_ ? "\@listing|$_|$_\n" : "" } @{ $group->{listings} }),
+        "\@command||other stores\n\@command|", base64($told), "|readers of anchors\n",
+        "\@command|", base64(join "", look(@{ $group->{names} })), "|$group->{asked}\n";
 }
+
+# Reading needs no process of its own for each container: the way back out of a root is a directory that was opened before.
+opendir(my $home, "/") or die "/: $!\n";
 
 sub look_into {
-    my ($pid, @names) = @_;
-    my $said = in_root($pid, sub { answer(@names) });
-    my ($lines, $wrong) = split /^\@look\n/m, ($said // ""), 2;
-    defined $wrong ? $lines . "\@command|" . base64($wrong) . "|$asked\n" : undef;
+    my ($pid, $group) = @_;
+    local $SIG{ALRM} = sub { die "no answer\n" };
+    chroot "/proc/$pid/root" and chdir "/" or return undef;
+    my $said = eval { alarm 10; answer($group) };
+    alarm 0;
+    chdir $home and chroot "." or exit 1;
+    $said;
 }
 
-# What a child says that is in a container's root; nothing if it did not come to its end.
-sub in_root {
-    my ($pid, $work) = @_;
+# What a child says that is in a container's root for good; nothing if it did not come to its end.
+sub change_in {
+    my ($pid, @words) = @_;
     my $child = open(my $said, "-|");
     if (defined $child && !$child) {
-        @INC = ();    # what is not loaded yet would be the container's
         alarm 10;
         chroot "/proc/$pid/root" and chdir "/" or exit 1;
-        $work->();
+        change(@words);
         exit;
     }
     local $/;
@@ -88,6 +97,7 @@ sub become_root_of_it {
     ($(, $)) = ($gid, "$gid $gid");
     ($<, $>) = ($uid, $uid);
     exit 1 if $< != $uid || $> != $uid || $( != $gid || $) != $gid;
+    closedir $home;
     umask 022;
 }
 
@@ -116,27 +126,25 @@ sub change {
     put($mark, "@gone\n");
     put($_, $texts{$_}) for sort keys %texts;
     unlink "/usr/local/share/ca-certificates/$_.crt" for @gone;
-    @ARGV = ("settle", @words);
-    look_at_store();
+    settle(@words);
     unlink $mark;
     print "done";
 }
 
-my %pids = init_pids();
 my $verb = shift @ARGV;
 $from_outside = $verb eq "change";
-my @names = $from_outside ? () : grep { $_ ne "-" } split /,/, shift @ARGV;
 
 sub serve {
     my ($vmid, $words) = split /=/, $_[0], 2;
-    my $pid = $pids{$vmid} or return undef;
-    $from_outside ? in_root($pid, sub { change(split /,/, $words) }) : look_into($pid, @names);
+    my $pid = init_pid($vmid) or return undef;
+    $from_outside ? change_in($pid, split /,/, $words) : look_into($pid, $groups[$words]);
 }
 
-my ($workers, @workers) = (4);
+my @workers;
 for my $number (0 .. $workers - 1) {
     my $child = open(my $said, "-|");
     if (!$child) {
+        @INC = ();    # what is not loaded yet would be a container's
         for my $word (map { $ARGV[$_] } grep { $_ % $workers == $number } 0 .. $#ARGV) {
             my $answer = serve($word);
             print $word =~ /^(\d+)/, "|", base64($answer), "\n" if $answer;

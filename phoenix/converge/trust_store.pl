@@ -14,34 +14,41 @@ sub entries { opendir(my $dir, $_[0]) or return (); grep { !/^\.\.?$/ } readdir 
 sub below { map { my $path = "$_[0]/$_"; -d $path ? below($path) : /\.crt$/ && -f _ ? $path : () } entries($_[0]) }
 sub pem { my ($name) = $_[0] =~ m{([^/]*)$}; $name =~ s/(.)\.crt$/$1/; $name =~ tr/ (),/_==_/; "$name.pem" }
 
-my ($verb, @words) = @ARGV;
-my @lines = split /\n/, slurp($conf);
-my %sizes;    # of the list's certificates, known from asking whether they are files
-my @certs = ((grep { -f && defined($sizes{$_} = -s _ || 0) } map { "$shared/$_" } grep { !/^$|^[#!]/ } @lines), sort { $a cmp $b } below($own));
-# A look needs no links but hash links and ours: reading the others is a third of its time.
-my @read = grep { $verb ne "look" || /$hashed/ || is_ours($_) } entries($store);
-my %links = map { my $to = readlink "$store/$_"; defined $to ? ($_ => $to) : () } @read;
-my %hashes;
-for (grep { /$hashed/ } sort keys %links) { push @{ $hashes{$links{$_}} }, $_ }
+# What is there: the certificates of the store in their order, and the links.
+my (@lines, %sizes, @certs, %links, %hashes);
+
+sub read_store {
+    my ($verb) = @_;
+    @lines = split /\n/, slurp($conf);
+    %sizes = ();    # of the list's certificates, known from asking whether they are files
+    @certs = ((grep { -f && defined($sizes{$_} = -s _ || 0) } map { "$shared/$_" } grep { !/^$|^[#!]/ } @lines), sort { $a cmp $b } below($own));
+    # A look needs no links but hash links and ours: reading the others is a third of its time.
+    my @read = grep { $verb ne "look" || /$hashed/ || is_ours($_) } entries($store);
+    %links = map { my $to = readlink "$store/$_"; defined $to ? ($_ => $to) : () } @read;
+    %hashes = ();
+    for (grep { /$hashed/ } sort keys %links) { push @{ $hashes{$links{$_}} }, $_ }
+}
 
 sub is_ours { $_[0] =~ /^(.*)\.pem$/ && $1 =~ $ours }
 sub expected { join "", map { my $text = slurp($_); $text =~ /[^\n]\z/ ? "$text\n" : $text } @certs }
 
 sub look {
+    read_store("look");
     my %wanted = map { $_ => 1 } @_;
-    my $text = slurp($bundle);
+    my ($text, @wrong) = (slurp($bundle));
     for my $name (@_) {
         my $anchor = slurp("$own/$name.crt");
         my $times = () = $anchor ? $text =~ /\Q$anchor\E/g : ();    # an empty text would be found everywhere
-        print "link $name\n" if ($links{"$name.pem"} || "") ne "$own/$name.crt";
-        print "bundle $name\n" if !$anchor || !$times;
-        print "hash $name\n" if !$hashes{"$name.pem"} && $times < 2;    # a second copy has the only hash link
+        push @wrong, "link $name" if ($links{"$name.pem"} || "") ne "$own/$name.crt";
+        push @wrong, "bundle $name" if !$anchor || !$times;
+        push @wrong, "hash $name" if !$hashes{"$name.pem"} && $times < 2;    # a second copy has the only hash link
     }
     my %seen = map { s/\.(pem|crt)$//r => 1 } (keys %links, entries($own));
-    print map { "stale $_\n" } grep { $_ =~ $ours && !$wanted{$_} } sort keys %seen;
+    push @wrong, map { "stale $_" } grep { $_ =~ $ours && !$wanted{$_} } sort keys %seen;
     my $length = 0;
     $length += $sizes{$_} // -s for @certs;
-    print "length\n" if @_ && $length != length $text && length(expected()) != length $text;
+    push @wrong, "length" if @_ && $length != length $text && length(expected()) != length $text;
+    return map { "$_\n" } @wrong;
 }
 
 # Whether everything but our own anchors is as the tool leaves it, so that only they need be touched.
@@ -116,6 +123,7 @@ sub by_the_tool {
 }
 
 sub settle {
+    read_store("settle");
     my (@new, @gone, @same, %subjects);
     for (@_) {
         my ($name, $hash) = split /\./, substr $_, 1;
@@ -135,4 +143,5 @@ sub settle {
     tell_hooks((map { "+$store/$_.pem" } sort keys %new), @minus);
 }
 
-$verb eq "look" ? look(@words) : settle(@words);
+my ($verb, @words) = @ARGV;
+if (defined $verb) { $verb eq "look" ? print look(@words) : settle(@words) }

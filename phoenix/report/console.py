@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from phoenix.run.record import RunRecord, TaskRecord
 
@@ -45,26 +44,19 @@ class Progress:
 
 def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_run: bool) -> None:
     """Print the table of what changed on which host, and what failed."""
-    title = "What would change" if dry_run else "What changed"
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for heading, justify in (
-        ("host", "left"),
-        ("changes", "right"),
-        ("seconds", "right"),
-        ("result", "left"),
-    ):
-        table.add_column(heading, justify="right" if justify == "right" else "left")
-    for host in order:
-        records = record.hosts.get(host)
-        if records is None:
-            continue
-        changes = sum(len(task.changes) for task in records)
-        outcome = _outcome(records)
-        table.add_row(host, str(changes), f"{sum(task.seconds for task in records):.1f}", outcome)
-    console.print(table)
+    shown = [host for host in order if host in record.hosts]
+    width = max(map(len, ("host", *shown)))
+    lines = [
+        f"[italic]{'What would change' if dry_run else 'What changed'}[/]",
+        f"[bold]{'host':{width}}  changes  seconds  result[/]",
+    ]
+    for host in shown:
+        records = record.hosts[host]
+        changes, seconds = sum(len(task.changes) for task in records), sum(task.seconds for task in records)
+        lines.append(f"{host:{width}}  {changes:7}  {seconds:7.1f}  {_outcome(records)}")
     to_make = " to make" if dry_run else ""
-    text = f"{record.changed} changes{to_make} on {len(record.hosts)} hosts in {record.seconds:.1f} s"
-    console.print(text, highlight=False)
+    lines.append(f"{record.changed} changes{to_make} on {len(record.hosts)} hosts in {record.seconds:.1f} s")
+    console.print("\n".join(lines), soft_wrap=True, highlight=False)
 
 
 def refuse(title: str, details: object = "") -> None:

@@ -18,7 +18,11 @@ from tasks.trust_store import SystemStore
 from tests.converge.test_trust_store import R1, R2, ROOT_ONLY, Machine
 
 pytestmark = ROOT_ONLY
-INSIDE = 'chroot "/proc/$pid/root" and chdir "/" or exit 1;'
+INSIDE = (
+    'chroot "/proc/$pid/root" and chdir "/" or return undef;',
+    'chdir $home and chroot "." or exit 1;',
+    'chroot "/proc/$pid/root" and chdir "/" or exit 1;',
+)
 
 
 class Node:
@@ -29,9 +33,11 @@ class Node:
 
     def run(self, script: str, limit: float = 0) -> Completed:
         """Run the node's program with paths below the directory."""
-        assert INSIDE in script
         assert limit > 0
-        script = script.replace(INSIDE, "").replace("= init_pids();", "= (7 => 1);")
+        for step in INSIDE:
+            assert step in script
+            script = script.replace(step, "")
+        script = script.replace("= init_pid($vmid)", "= 1")
         done = self.machine.run(script)
         return Completed(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -43,7 +49,7 @@ class Node:
 def both(machine: Machine, trust: Trust) -> tuple[Observation, Observation]:
     """What the node says, and what the shell says."""
     probes = frozenset((*Directory("/etc/phoenix").probes(), *trust.probes()))
-    answer = ask_node(Node(machine), probes, [7])[7]
+    answer = ask_node(Node(machine), {7: probes})[7]
     inside = machine.run(_with_path(observe_script(probes))).stdout.decode()
     here = str(machine.here)
     node, shell = (read_observation(probes, said.replace(here, "")) for said in (answer, inside))
@@ -128,4 +134,4 @@ def test_container_with_another_store_is_left_out(tmp_path: Path) -> None:
     node.parent.mkdir(parents=True, exist_ok=True)
     node.write_text("")
     probes = frozenset(Trust(Bundle((R1,))).probes())
-    assert ask_node(Node(machine), probes, [7]) == {}
+    assert ask_node(Node(machine), {7: probes}) == {}
