@@ -42,7 +42,8 @@ def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Se
     listed = ", ".join(f"{_quoted(path)} => {_quoted(text)}" for path, text in texts.items())
     settings = f"our %texts = ({listed}); our $mark = {_quoted(MARK)};\n"
     jobs = (f"{vmid}={','.join(own)}" for vmid, own in words.items())
-    return {vmid for vmid, said in _run(node, settings, ("change", *jobs), APPLY_SECONDS).items() if said == "done"}
+    done = _run(node, settings, ("change", *jobs), APPLY_SECONDS, politely=True)
+    return {vmid for vmid, said in done.items() if said == "done"}
 
 
 def _group(probes: frozenset[Probe]) -> str:
@@ -56,11 +57,12 @@ def _group(probes: frozenset[Probe]) -> str:
     return f"{{ {words}, asked => {_quoted(look.subject)} }}"
 
 
-def _run(node: Shell, settings: str, words: Iterable[str], limit: float) -> dict[int, str]:
+def _run(node: Shell, settings: str, words: Iterable[str], limit: float, *, politely: bool = False) -> dict[int, str]:
+    """Run the program; `politely` behind whatever else the node does, such as restarts for which requests wait."""
     program = f"{settings}our $store_program = <<'END-OF-STORE';\n{PROGRAM}END-OF-STORE\n{ON_NODE}"
     script = (
         "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
-        f"perl - {shlex.join(words)} <<'END-OF-PROGRAM'\n{program}END-OF-PROGRAM"
+        f"{'nice -n 10 ' if politely else ''}perl - {shlex.join(words)} <<'END-OF-PROGRAM'\n{program}END-OF-PROGRAM"
     )
     lines = (line.partition("|") for line in node.run(script, limit).out.splitlines())
     return {int(vmid): b64decode(answer).decode("utf-8", "replace") for vmid, _, answer in lines}
