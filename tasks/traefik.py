@@ -10,6 +10,7 @@ from phoenix.derive.routes import Route, routes
 from phoenix.run import Run
 from tasks.converging import BUNDLE_FILE, converge, render
 from tasks.mesh_certificates import CONFIG, DYNAMIC, STORAGE, UNIT, MeshCertificates
+from tasks.trust_readers import MESH_ANCHORS
 
 HOLD = "/usr/local/lib/phoenix/mesh-hold"
 HOLD_SECONDS = 30
@@ -30,11 +31,20 @@ def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         "traefik/traefik.yml.j2",
         edge=estate.guest_with("nginx").address,
         email=f"admin@{estate.zone}",
+        anchors=MESH_ANCHORS,
         leaf_hours=estate.settings.ca.mesh.hours,
         **values,
     )
     hold = render(task, "traefik/hold.sh.j2", seconds=HOLD_SECONDS, **values)
-    unit = render(task, "traefik/traefik.service.j2", config=CONFIG, user=USER, hold=HOLD)
+    unit = render(
+        task,
+        "traefik/traefik.service.j2",
+        config=CONFIG,
+        user=USER,
+        hold=HOLD,
+        bundle=BUNDLE_FILE,
+        anchors=MESH_ANCHORS,
+    )
     files = (
         File(f"{DYNAMIC}/_mesh.yml", render(task, "traefik/mesh.yml.j2")),
         *(File(f"{DYNAMIC}/{route.service}.yml", _route(task, run, route)) for route in routes(estate)),

@@ -41,15 +41,15 @@ class Trust:
         system = SystemStore(self.bundle)
         bundle, store = self._file.changes(seen), system.changes(seen)
         found = (*bundle, *store, *OtherStores(self.bundle).changes(seen))
-        if not found:
+        differs = self._differs(seen) or interrupted(seen)
+        told = Readers().told(seen, self.bundle, store=bool(store), bundle=differs) if self.bundle.anchors else ()
+        if not (found or told):
             return ()
-        again = interrupted(seen)
-        told = Readers().told(seen, store=bool(store), bundle=self._differs(seen) or again)
         return (system.mark(seen), *found, *told, Change("trust", "update", script=f"rm -f {MARK}", guard=True))
 
     def is_plain(self, seen: Observation) -> bool:
         """Tell whether there is something to do, and all of it is files and links of the system's store."""
-        told = Readers().told(seen, store=True, bundle=True)
+        told = Readers().told(seen, self.bundle, store=True, bundle=True)
         return bool(self.bundle.anchors and self.changes(seen)) and not (OtherStores(self.bundle).changes(seen) or told)
 
     @property

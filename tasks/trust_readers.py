@@ -8,25 +8,32 @@ from importlib.resources import files
 from phoenix.converge import Change, Observation, Probe
 from phoenix.converge.change import Verb
 from phoenix.converge.files import SYSTEMD
+from phoenix.pki.authority import Bundle
 from tasks.converging import BUNDLE_FILE
 
 RESTART_DOCKER = files("phoenix.converge").joinpath("docker_restart.sh").read_text("utf-8") + "restart_docker"
 # Where Portainer's own certificate is not trusted any more it fails, and is taken up again when there is another one.
 REGISTER = "timeout 120 systemctl start phoenix-register-agents.service || true"
 REGISTRATION = "phoenix-register-agents.service"
+MESH_ANCHORS = "/run/traefik/anchors.crt"
+"""The bundle as it was when the mesh was started: its unit makes the copy, and the mesh reads that."""
 ACTIVE = "/run/systemd/units/invocation"
 """systemd keeps a link for each unit that is active; asking for it costs no process."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A unit that reads the system's `store` or our `bundle`, how it is told, and where it may name what it reads."""
+    """A unit that reads the system's `store` or our `bundle`, how it is told, and where it may name what it reads.
+
+    `loaded` is a file with what it has read: where there is one, it is told exactly if that is not what it should be.
+    """
 
     unit: str
     reads: str
     verb: Verb
     script: str
     named_in: str = ""
+    loaded: str = ""
 
     @property
     def concerned(self) -> str:
@@ -51,7 +58,7 @@ class _Registration(Reader):
 READERS = (
     Reader("docker.service", "store", "restart", RESTART_DOCKER),
     Reader("nginx.service", "bundle", "reload", "timeout 60 systemctl reload nginx.service", "/etc/nginx"),
-    Reader("traefik.service", "bundle", "restart", "restart_unit traefik.service"),
+    Reader("traefik.service", "bundle", "restart", "restart_unit traefik.service", loaded=MESH_ANCHORS),
     _Registration("phoenix-register-agents.service", "bundle", "start", REGISTER),
 )
 
@@ -61,12 +68,18 @@ class Readers:
     """All of them, in the order in which they depend on each other."""
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask which are there."""
+        """Ask which are there, and what they have read."""
         asked = "; ".join(f"if {reader.concerned}; then echo {reader.unit}; fi" for reader in READERS)
-        return (Probe("command", "readers of anchors", asked),)
+        loaded = (Probe("content", reader.loaded) for reader in READERS if reader.loaded)
+        return (Probe("command", "readers of anchors", asked), *loaded)
 
-    def told(self, seen: Observation, *, store: bool, bundle: bool) -> tuple[Change, ...]:
-        """Tell those for whom something changed."""
+    def told(self, seen: Observation, wanted: Bundle, *, store: bool, bundle: bool) -> tuple[Change, ...]:
+        """Tell those for whom something changed, or that have read something else than what is wanted."""
         there = seen.outputs.get("readers of anchors", "").split()
         changed = {"store": store, "bundle": bundle}
-        return tuple(reader.change() for reader in READERS if reader.unit in there and changed[reader.reads])
+
+        def is_due(reader: Reader) -> bool:
+            loaded = seen.text(reader.loaded)
+            return changed[reader.reads] if loaded is None else loaded != wanted.pem
+
+        return tuple(reader.change() for reader in READERS if reader.unit in there and is_due(reader))
