@@ -177,3 +177,20 @@ def test_host_that_leaves_the_group_trusts_no_more(tmp_path: Path) -> None:
     assert kept.splitlines()[0].startswith("Updating")
     assert "0 added, 0 removed" in kept
     assert "ok" in bench.said("llamacpp", HEALTH)
+
+
+BUNDLE = "/etc/phoenix/phoenix_ca_bundle.crt"
+INVOCATION = "systemctl show -p InvocationID --value traefik"
+
+
+def test_mesh_is_started_anew_for_what_it_has_not_read() -> None:
+    """A damaged bundle is mended without a restart of the mesh; one that was started with it gets another start."""
+    kept = bench.said("traefik", f"{INVOCATION}; echo >>{BUNDLE}").splitlines()[0]
+    assert distribute("--target", "traefik").startswith("1 changes")
+    assert bench.said("traefik", INVOCATION) == kept
+    bench.said("traefik", f"echo >>{BUNDLE}; systemctl restart traefik", limit=100)
+    spoilt = bench.said("traefik", INVOCATION)
+    distribute("--target", "traefik")
+    assert bench.said("traefik", INVOCATION) != spoilt
+    assert bench.said("traefik", f"cmp {BUNDLE} /run/traefik/anchors.crt && echo same") == "same"
+    assert distribute("--target", "traefik").startswith("0 changes")
