@@ -24,7 +24,7 @@ def trust() -> int:
 
 
 def _stages(estate: Estate) -> tuple[Stage, ...]:
-    from tasks.trust_stages import trust_distribution  # noqa: PLC0415 - loads while the connections are made
+    from tasks.trust.stages import trust_distribution  # noqa: PLC0415 - loads while the connections are made
 
     return trust_distribution(estate)
 

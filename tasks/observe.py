@@ -20,7 +20,7 @@ from tasks.nginx import nginx_resources
 from tasks.portainer import portainer_resources
 from tasks.storage import storage_resources
 from tasks.traefik import traefik_resources
-from tasks.trust import trust_resources
+from tasks.trust.push import trust_resources
 from tasks.web_certificate import web_certificate_resources
 
 

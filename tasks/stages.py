@@ -39,7 +39,7 @@ from tasks.rotation import (
 )
 from tasks.storage import prepare_storage
 from tasks.traefik import configure_traefik
-from tasks.trust import push_trust
+from tasks.trust.push import push_trust
 from tasks.web_certificate import serve_web_certificate
 
 

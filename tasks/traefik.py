@@ -10,7 +10,7 @@ from phoenix.derive.routes import Route, routes
 from phoenix.run import Run
 from tasks.converging import BUNDLE_FILE, converge, render
 from tasks.mesh_certificates import CONFIG, DYNAMIC, STORAGE, UNIT, MeshCertificates
-from tasks.trust_readers import MESH_ANCHORS
+from tasks.trust.readers import MESH_ANCHORS
 
 HOLD = "/usr/local/lib/phoenix/mesh-hold"
 HOLD_SECONDS = 30

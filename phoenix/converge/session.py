@@ -116,10 +116,5 @@ def _names(changes: Sequence[Change]) -> tuple[tuple[str, str], ...]:
 
 def question(probes: Iterable[Probe]) -> str:
     """The script that asks a host all of it."""
-    return _with_path(observe_script(probes))
-
-
-def _with_path(script: str) -> str:
-    return (
-        f"export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root\n{script}"
-    )
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return f"export PATH={path} LC_ALL=C.UTF-8 HOME=/root\n{observe_script(probes)}"

@@ -32,8 +32,8 @@ from phoenix.converge import (
     Unit,
 )
 from phoenix.converge.apply import apply_script, check_applied
-from phoenix.converge.observe import observe_script, read_observation
-from phoenix.converge.session import _with_path
+from phoenix.converge.observe import read_observation
+from phoenix.converge.session import question
 
 ME = f"{getpwuid(os.getuid()).pw_name}:{getgrgid(os.getgid()).gr_name}"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="gives files away, which only root may")
@@ -89,7 +89,7 @@ class Host:
     def observe(self, *resources: Resource) -> Observation:
         """Ask for everything that the resources ask for."""
         probes = [probe for resource in resources for probe in resource.probes()]
-        done = self.run(_with_path(observe_script(probes)))
+        done = self.run(question(probes))
         assert (done.returncode, done.stderr) == (0, b"")
         return read_observation(probes, done.stdout.decode().replace(f"{self.here}/begun", "/var/lib/phoenix/begun"))
 
@@ -242,7 +242,7 @@ def test_made_once(host: Host) -> None:
     assert host.converge(made) == [f"create file {made.path}: made on the host"]
     assert Path(made.path).stat().st_mode & 0o777 == 0o600
     assert host.converge(made) == []
-    seen = host.run(_with_path(observe_script(made.probes()))).stdout
+    seen = host.run(question(made.probes())).stdout
     assert b"s3cret" not in seen
     assert b"czNjcmV0" not in seen
 
@@ -491,7 +491,7 @@ def test_one_script_for_all(host: Host) -> None:
         Probe("command", "multi line", "printf 'a\\n|b\\n'"),
         Probe("command", "fails", "echo partly; exit 3"),
     }
-    seen = read_observation(probes, host.run(_with_path(observe_script(probes))).stdout.decode())
+    seen = read_observation(probes, host.run(question(probes)).stdout.decode())
     assert seen.asked == probes
     assert (seen.stats[host.path("f")].size, seen.stats[host.path("f")].owner) == (6, ME)
     assert seen.contents == {host.path("f"): b"hello\n"}

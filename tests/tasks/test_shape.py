@@ -21,8 +21,8 @@ VERBS = {
 
 def modules() -> Iterator[Any]:
     """Every module of tasks."""
-    for found in pkgutil.iter_modules(tasks.__path__):
-        yield importlib.import_module(f"tasks.{found.name}")
+    for found in pkgutil.walk_packages(tasks.__path__, "tasks."):
+        yield importlib.import_module(found.name)
 
 
 def functions() -> Iterator[Callable[..., Any]]:

@@ -22,10 +22,10 @@ from cryptography.x509.oid import NameOID
 from phoenix.connections.shell import whole
 from phoenix.converge import Change
 from phoenix.converge.apply import apply_script, check_applied
-from phoenix.converge.observe import Observation, observe_script, read_observation
-from phoenix.converge.session import _with_path
+from phoenix.converge.observe import Observation, read_observation
+from phoenix.converge.session import question
 from phoenix.pki.authority import Bundle
-from tasks.trust import Trust
+from tasks.trust.push import Trust
 
 TOOL = Path("/usr/sbin/update-ca-certificates")
 MOVED = (
@@ -58,6 +58,7 @@ class Machine:
 
     def __init__(self, here: Path) -> None:
         self.here = here
+        self.path = r"\1"
         for path in MOVED:
             if not path.endswith("ca-certificates.conf"):
                 (here / path[1:]).parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +87,16 @@ class Machine:
         (self.here / name).write_text(f"#!/bin/sh\n{script}\n")
         (self.here / name).chmod(0o755)
 
+    def hide(self, program: str) -> None:
+        """Let scripts find all programs of this machine but one."""
+        folder = self.here / "programs"
+        folder.mkdir()
+        for place in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"):
+            for path in Path(place).glob("*"):
+                if path.name != program and not (folder / path.name).is_symlink():
+                    (folder / path.name).symlink_to(path)
+        self.path = str(folder)
+
     def tool(self, *options: str) -> None:
         """Run Debian's tool as an administrator would."""
         env = {"PATH": f"{self.here}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
@@ -104,13 +115,13 @@ class Machine:
     def run(self, script: str) -> subprocess.CompletedProcess[bytes]:
         """Run a script of the product in this place."""
         script = re.sub("|".join(f"(?<![\\w/]){re.escape(path)}" for path in MOVED), f"{self.here}\\g<0>", script)
-        script = re.sub(r"export PATH=(\S+)", rf"export PATH={self.here}/bin:\1", script)
+        script = re.sub(r"export PATH=(\S+)", rf"export PATH={self.here}/bin:{self.path}", script)
         return subprocess.run(["/bin/sh", "-s"], input=whole(script), capture_output=True, check=False, timeout=60)
 
     def observe(self, trust: Trust) -> Observation:
         """Ask the questions of the product."""
         probes = trust.probes()
-        done = self.run(_with_path(observe_script(probes)))
+        done = self.run(question(probes))
         assert (done.returncode, done.stderr) == (0, b"")
         here = str(self.here)
         seen = read_observation(probes, done.stdout.decode().replace(here, ""))

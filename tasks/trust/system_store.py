@@ -13,7 +13,7 @@ from phoenix.pki.authority import Bundle, fingerprint
 from phoenix.pki.subject import subject_hash
 from tasks.converging import ANCHOR_FILE
 
-PROGRAM = files("phoenix.converge").joinpath("trust_store.pl").read_text("utf-8")
+PROGRAM = files("tasks.trust").joinpath("system_store.pl").read_text("utf-8")
 FOLDER, _, FIRST = ANCHOR_FILE.removesuffix(".crt").rpartition("/")
 STORE = "/etc/ssl/certs"
 BUNDLE = f"{STORE}/ca-certificates.crt"

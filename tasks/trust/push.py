@@ -13,9 +13,9 @@ from phoenix.pki.authority import Bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.converging import BUNDLE_FILE, converge
-from tasks.trust_elsewhere import OtherStores
-from tasks.trust_readers import Readers
-from tasks.trust_store import MARK, SystemStore, interrupted
+from tasks.trust.other_stores import OtherStores
+from tasks.trust.readers import Readers
+from tasks.trust.system_store import MARK, SystemStore, interrupted
 
 CERTS_D = "/etc/docker/certs.d"
 

@@ -9,9 +9,9 @@ from nornir.core.task import Result, Task
 
 from phoenix.run import Run
 from tasks.together import NOTHING, Found, Outside, apply_together
-from tasks.trust import Trust, trust_of
-from tasks.trust_on_node import change_on_node
-from tasks.trust_store import SystemStore
+from tasks.trust.on_node import change_on_node
+from tasks.trust.push import Trust, trust_of
+from tasks.trust.system_store import SystemStore
 
 
 def push_together(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:

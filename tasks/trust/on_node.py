@@ -1,4 +1,4 @@
-"""What containers hold of the anchors, answered and changed by their node for all of them at once; trust_on_node.pl."""
+"""What containers hold of the anchors, answered and changed by their node for all of them at once; on_node.pl."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from phoenix.converge import Probe
 from phoenix.converge.files import SYSTEMD
 from phoenix.converge.session import APPLY_SECONDS, OBSERVE_SECONDS
 from tasks.converging import BUNDLE_FILE
-from tasks.trust_elsewhere import FUNCTIONS
-from tasks.trust_readers import READERS, REGISTRATION
-from tasks.trust_store import MARK, PROGRAM
+from tasks.trust.other_stores import FUNCTIONS
+from tasks.trust.readers import READERS, REGISTRATION
+from tasks.trust.system_store import MARK, PROGRAM
 
-ON_NODE = files("phoenix.converge").joinpath("trust_on_node.pl").read_text("utf-8")
+ON_NODE = files("tasks.trust").joinpath("on_node.pl").read_text("utf-8")
 PLACES = tuple(
     path for places in re.findall(r"for f in ([^;]*);", FUNCTIONS) for path in places.replace("\\\n", " ").split()
 )

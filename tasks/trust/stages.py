@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from phoenix.estate import Estate
 from phoenix.run import Stage, Step, everyone, hypervisors
-from tasks.trust import push_trust
-from tasks.trust_authority import observe_authority
-from tasks.trust_together import push_together
+from tasks.trust.authority import observe_authority
+from tasks.trust.push import push_trust
+from tasks.trust.together import push_together
 
 
 def trust_distribution(_estate: Estate) -> tuple[Stage, ...]:

@@ -9,13 +9,13 @@ import pytest
 
 from phoenix.connections.ssh import Completed
 from phoenix.converge import Directory, Observation
-from phoenix.converge.observe import observe_script, read_observation
-from phoenix.converge.session import _with_path
+from phoenix.converge.observe import read_observation
+from phoenix.converge.session import question
 from phoenix.pki.authority import Bundle
-from tasks.trust import Trust
-from tasks.trust_on_node import ask_node, change_on_node
-from tasks.trust_store import SystemStore
-from tests.converge.test_trust_store import R1, R2, ROOT_ONLY, Machine
+from tasks.trust.on_node import ask_node, change_on_node
+from tasks.trust.push import Trust
+from tasks.trust.system_store import SystemStore
+from tests.tasks.trust.test_system_store import R1, R2, ROOT_ONLY, Machine
 
 pytestmark = ROOT_ONLY
 INSIDE = (
@@ -50,7 +50,7 @@ def both(machine: Machine, trust: Trust) -> tuple[Observation, Observation]:
     """What the node says, and what the shell says."""
     probes = frozenset((*Directory("/etc/phoenix").probes(), *trust.probes()))
     answer = ask_node(Node(machine), {7: probes})[7]
-    inside = machine.run(_with_path(observe_script(probes))).stdout.decode()
+    inside = machine.run(question(probes)).stdout.decode()
     here = str(machine.here)
     node, shell = (read_observation(probes, said.replace(here, "")) for said in (answer, inside))
     # The node may tell more than was asked: of readers, and modes where only a content was wanted.

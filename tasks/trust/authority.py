@@ -16,8 +16,8 @@ from phoenix.pki.authority import Bundle, SeenAuthority, read_bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.converging import result, session
-from tasks.trust import trust_in
-from tasks.trust_on_node import ask_node
+from tasks.trust.on_node import ask_node
+from tasks.trust.push import trust_in
 
 ONE = Bundle(("",))
 """What a host is asked about a single anchor is the same whichever it is: it can be asked before that is known."""
