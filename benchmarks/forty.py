@@ -29,8 +29,14 @@ SSH = "ssh-{vmid}: {{port: 22, scheme: tcp, clients: [pve]}}"
 CLEAN = """
 [ -d /root/clean ] || { rm -f /usr/local/share/ca-certificates/phoenix_ca.crt; update-ca-certificates --fresh
   rm -rf /root/clean; cp -a /etc/ssl/certs /root/clean; }
-rm -rf /etc/ssl/certs /etc/phoenix /usr/local/share/ca-certificates/*
-cp -a /root/clean /etc/ssl/certs
+rm -rf /etc/phoenix /usr/local/share/ca-certificates/*
+entries() { cd $1 && find . -mindepth 1 -printf '%f %y %s %m %l\\n' | sort; }
+entries /root/clean >/run/clean
+entries /etc/ssl/certs >/run/pushed
+cd /etc/ssl/certs
+comm -13 /run/clean /run/pushed | cut -d' ' -f1 | xargs -r rm
+comm -23 /run/clean /run/pushed | cut -d' ' -f1 | while read -r name; do cp -a "/root/clean/$name" .; done
+cp /root/clean/ca-certificates.crt .
 """
 TRUSTS = """
 set -e

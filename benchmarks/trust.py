@@ -65,13 +65,13 @@ def _given() -> Namespace:
 
 
 def _measure(forty: Forty, times: Times, firsts: int, runs: int, console: Console) -> None:
-    """Every tool's first pushes, then rounds without a change in which the tools take turns."""
+    """First pushes, then pushes without a change; in each round every tool has its turn."""
     ours = (PYTHON, "runbooks/trust.py", "--lab", "--inventory", str(forty.inventory))
     commands = {**prepare(forty), OURS: ours}
     log = forty.folder / "log"
-    for tool, command in commands.items():
-        for _ in range(firsts):
-            console.print(f"first push: {tool}", style="dim")
+    for round_ in range(1, firsts + 1):
+        for tool, command in commands.items():
+            console.print(f"first push {round_}: {tool}", style="dim")
             forty.forget()
             times.setdefault(("first push", tool), []).append(timed(command, {}, log).seconds)
             forty.verify()

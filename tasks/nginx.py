@@ -12,10 +12,13 @@ from phoenix.derive.routes import routes
 from phoenix.estate import Guest
 from phoenix.run import Run
 from tasks.converging import BUNDLE_FILE, converge, render
+from tasks.trust.readers import NGINX_ANCHORS
 
 CONFIG = "/etc/nginx/conf.d/phoenix.conf"
 RELOAD = "/usr/local/lib/phoenix/reload-nginx"
 DROP_IN = f"{SYSTEMD}/nginx.service.d"
+READ = f"/bin/cp {BUNDLE_FILE} {NGINX_ANCHORS}"
+"""What Nginx is about to read can be seen, so that it is told of another bundle, and only of that."""
 TLS = {
     "ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
     "curves": "X25519:prime256v1:secp384r1",
@@ -49,13 +52,14 @@ def nginx_resources(task: Task, run: Run) -> tuple[Resource, ...]:
 
 def _daemon(task: Task, ports: tuple[int, ...], config: str, probe: str) -> tuple[Resource, ...]:
     """Nginx with its configuration, and with a way of reloading that loses no connection."""
-    reload = f"systemctl show --property=ExecReload nginx.service | grep -o 'path={RELOAD} ' | head -n 1"
+    known = "systemctl show --property=ExecStartPre,ExecReload nginx.service"
+    ours = f"{known} | grep -cF -e 'argv[]={READ} ;' -e 'argv[]={RELOAD} ;'"
     return (
         Directory("/etc/nginx/conf.d"),
-        File(RELOAD, render(task, "nginx/reload.sh.j2", ports=ports), mode="0755"),
+        File(RELOAD, render(task, "nginx/reload.sh.j2", ports=ports, read=READ), mode="0755"),
         Directory(DROP_IN),
-        File(f"{DROP_IN}/phoenix.conf", f"[Service]\nExecReload=\nExecReload={RELOAD}\n"),
-        Command("reloading of nginx.service", reload, f"path={RELOAD}", "systemctl daemon-reload"),
+        File(f"{DROP_IN}/phoenix.conf", f"[Service]\nExecStartPre=-{READ}\nExecReload=\nExecReload={RELOAD}\n"),
+        Command("reloading of nginx.service", ours, "2", "systemctl daemon-reload"),
         Daemon(
             Unit("nginx.service"),
             files=(

@@ -104,13 +104,13 @@ sub become_root_of_it {
 sub folder { my $path = ""; for (grep { $_ } split m{/}, $_[0]) { $path .= "/$_"; mkdir $path or -d $path or die "$path: $!\n" } }
 
 sub put {
-    my ($path, $text) = @_;
+    my ($path, $text, $lasting) = @_;
     my ($folder, $name) = $path =~ m{(.*)/(.*)};
     my $new = "$folder/.$name.phoenix-new";
     folder($folder);
     unlink $new;
     open(my $out, ">", $new) or die "$new: $!\n";
-    chmod 0644, $new and print $out $text and $out->flush and $out->sync and close $out and rename $new, $path
+    chmod 0644, $new and print $out $text and $out->flush and (!$lasting || $out->sync) and close $out and rename $new, $path
         or die "$path: $!\n";
 }
 
@@ -124,7 +124,7 @@ sub change {
     flock $lock, LOCK_EX | LOCK_NB or exit 1;
     my @gone = map { /^-(.*)/ ? $1 : () } @words;
     put($mark, "@gone\n");
-    put($_, $texts{$_}) for sort keys %texts;
+    put($_, $texts{$_}, "lasting") for sort keys %texts;
     unlink "/usr/local/share/ca-certificates/$_.crt" for @gone;
     settle(@words);
     unlink $mark;

@@ -17,6 +17,8 @@ REGISTER = "timeout 120 systemctl start phoenix-register-agents.service || true"
 REGISTRATION = "phoenix-register-agents.service"
 MESH_ANCHORS = "/run/traefik/anchors.crt"
 """The bundle as it was when the mesh was started: its unit makes the copy, and the mesh reads that."""
+NGINX_ANCHORS = "/run/nginx-anchors.crt"
+"""The bundle as it was when Nginx was started or reloaded last: its unit makes the copy just before."""
 ACTIVE = "/run/systemd/units/invocation"
 """systemd keeps a link for each unit that is active; asking for it costs no process."""
 
@@ -57,7 +59,14 @@ class _Registration(Reader):
 
 READERS = (
     Reader("docker.service", "store", "restart", RESTART_DOCKER),
-    Reader("nginx.service", "bundle", "reload", "timeout 60 systemctl reload nginx.service", "/etc/nginx"),
+    Reader(
+        "nginx.service",
+        "bundle",
+        "reload",
+        "timeout 60 systemctl reload nginx.service",
+        named_in="/etc/nginx",
+        loaded=NGINX_ANCHORS,
+    ),
     Reader("traefik.service", "bundle", "restart", "restart_unit traefik.service", loaded=MESH_ANCHORS),
     _Registration("phoenix-register-agents.service", "bundle", "start", REGISTER),
 )

@@ -57,11 +57,11 @@ sub is_expected {
     for my $name (grep { !is_ours($_) } keys %listed) { return 0 if ($links{$name} || "") ne $listed{$name} }
     for (grep { s/^!// } map { $_ } @lines) { return 0 if exists $links{pem($_)} }
     for my $name (grep { !is_ours($_) } keys %links) {
-        next if $name =~ $hashed && is_ours($links{$name});
-        return 0 if !-e "$store/$name";
+        next if $name =~ $hashed && (is_ours($links{$name}) || $listed{ $links{$name} });
+        return 0 if !$listed{$name} && !-e "$store/$name";    # what a listed one leads to was asked for with the list
         return 0 if $links{$name} =~ m{^(\Q$shared\E|\Q$own\E)} && !$listed{$name};
     }
-    for my $name (grep { /\.(pem|crt|cer|crl)$/ && !is_ours($_) && -f "$store/$_" } entries($store)) {
+    for my $name (grep { /\.(pem|crt|cer|crl)$/ && !is_ours($_) && ($listed{$_} || -f "$store/$_") } entries($store)) {
         return 0 if $name ne "ca-certificates.crt" && @{ $hashes{$name} || [] } != 1;
     }
     -s $bundle && in_order();

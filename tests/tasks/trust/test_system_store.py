@@ -31,8 +31,8 @@ TOOL = Path("/usr/sbin/update-ca-certificates")
 MOVED = (
     "/usr/local/share/ca-certificates", "/usr/share/ca-certificates", "/etc/ca-certificates/update.d",
     "/etc/ca-certificates.conf", "/etc/ssl/certs", "/etc/phoenix", "/var/lib/phoenix", "/run/phoenix.", "/run/lock",
-    "/run/systemd", "/run/traefik", "/usr/lib/jvm", "/opt/", "/srv/", "/home/", "/root/",
-    "/usr/lib/python3", "/usr/local/lib/python3", "/usr/bin/node", "/usr/local/bin/node", "/etc/pki",
+    "/run/systemd", "/run/traefik", "/run/nginx-anchors.crt", "/etc/nginx", "/usr/lib/jvm", "/opt/", "/srv/", "/home/",
+    "/root/", "/usr/lib/python3", "/usr/local/lib/python3", "/usr/bin/node", "/usr/local/bin/node", "/etc/pki",
     "/etc/profile.d", "/etc/environment.d", "/etc/systemd",
 )  # fmt: skip
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0 or not TOOL.exists(), reason="needs root and Debian's ca-certificates")
@@ -369,15 +369,24 @@ def test_readers_are_told_once_and_in_order(machine: Machine) -> None:
     assert machine.noted("systemctl") == []
 
 
-def test_mesh_is_told_of_what_it_has_not_read(machine: Machine) -> None:
-    """A mesh that has read the bundle is left alone while that is mended; one that has read another is started anew."""
-    units, loaded = machine.here / "run/systemd/units", machine.here / "run/traefik/anchors.crt"
+@pytest.mark.parametrize(
+    ("unit", "loaded", "told"),
+    [
+        ("traefik.service", "run/traefik/anchors.crt", "restart"),
+        ("nginx.service", "run/nginx-anchors.crt", "reload"),
+    ],
+)
+def test_who_has_read_the_bundle_is_not_told_of_it(machine: Machine, unit: str, loaded: str, told: str) -> None:
+    """A program that has read the bundle is left alone while that is mended; one that has read another is told."""
+    units, copy = machine.here / "run/systemd/units", machine.here / loaded
     units.mkdir(parents=True)
-    (units / "invocation:traefik.service").symlink_to("x")
-    loaded.parent.mkdir()
-    loaded.write_text(R1)
+    (units / f"invocation:{unit}").symlink_to("x")
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_text(R1)
+    (machine.here / "etc/nginx").mkdir()
+    (machine.here / "etc/nginx/site").write_text(f"trusts {machine.here}/etc/phoenix/phoenix_ca_bundle.crt")
     assert machine.converge(R1)
     assert machine.noted("systemctl") == []
-    loaded.write_text(OTHER)
-    assert machine.converge(R1) == ["restart unit traefik.service: it reads anchors only then"]
-    assert "restart traefik.service" in machine.noted("systemctl")
+    copy.write_text(OTHER)
+    assert machine.converge(R1) == [f"{told} unit {unit}: it reads anchors only then"]
+    assert f"{told} {unit}" in machine.noted("systemctl")
