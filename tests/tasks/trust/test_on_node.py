@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from phoenix.converge import Directory, Observation
 from phoenix.converge.observe import read_observation
 from phoenix.converge.session import question
 from phoenix.pki.authority import Bundle
-from tasks.trust.on_node import ask_node, change_on_node
+from tasks.trust.on_node import ON_NODE, ask_node, change_on_node
 from tasks.trust.push import Trust
 from tasks.trust.system_store import SystemStore
 from tests.tasks.trust.test_system_store import R1, R2, ROOT_ONLY, Machine
@@ -135,3 +137,29 @@ def test_container_with_another_store_is_left_out(tmp_path: Path) -> None:
     node.write_text("")
     probes = frozenset(Trust(Bundle((R1,))).probes())
     assert ask_node(Node(machine), {7: probes}) == {}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "lxc/103/ns/init.scope",  # Proxmox VE, one hierarchy
+        "lxc/103/ns",  # the same, with an init that is not systemd
+        "systemd/lxc/103/ns/init.scope",  # Proxmox VE, with the hierarchies of version 1
+        "lxc.payload.103/init.scope",  # LXC's own names
+        "systemd/lxc.payload.103/init.scope",
+        "unified/lxc.payload.103",
+    ],
+)
+def test_first_process_is_found(tmp_path: Path, folder: str) -> None:
+    """Wherever the processes of a container are kept, its first one is found, and that of no other container."""
+    for pid, inside in ((41, 7), (42, 1)):
+        (tmp_path / f"proc/{pid}").mkdir(parents=True)
+        (tmp_path / f"proc/{pid}/status").write_text(f"Name:\tx\nNSpid:\t{pid}\t{inside}\n")
+    (tmp_path / "cgroup" / folder).mkdir(parents=True)
+    (tmp_path / "cgroup" / folder / "cgroup.procs").write_text("41\n42\n")
+    found = re.search(r"^sub init_pid \{.*?^\}", ON_NODE, re.MULTILINE | re.DOTALL)
+    assert found
+    program = found[0].replace("/sys/fs/cgroup", f"{tmp_path}/cgroup").replace("/proc/", f"{tmp_path}/proc/")
+    for vmid, expected in (("103", "42"), ("10", "none"), ("1030", "none")):
+        script = f'use File::Glob qw(bsd_glob); {program} print init_pid({vmid}) // "none"'
+        assert subprocess.check_output(["perl", "-e", script], text=True, timeout=10) == expected
