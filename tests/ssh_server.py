@@ -112,7 +112,9 @@ class SshServer:
         return SshAccess(host="127.0.0.1", port=self.port, user=user, host_key=text, key_file=key_file or self.key_file)
 
     def close(self) -> None:
-        """End it."""
+        """End it, its thread before its listener: who waits at a closed number may be given the next one's clients."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
         self.listener.close()
         for transport in self.transports:
             transport.close()
