@@ -77,10 +77,10 @@ def converge(task: Task, *resources: Resource, dry_run: bool | None = None) -> R
     return result(task, [change for change in changes if not change.guard])
 
 
-def result(task: Task, changes: list[Change]) -> Result:
-    """The Nornir result of changes: a diff that a person wants to read, and the changes themselves."""
+def result(task: Task, changes: list[Change], notes: tuple[str, ...] = ()) -> Result:
+    """The Nornir result of changes: a diff that a person wants to read, the changes themselves, and what to know."""
     diff = "\n".join(change.diff or str(change) for change in changes)
-    return Result(host=task.host, changed=bool(changes), diff=diff, changes=tuple(changes))
+    return Result(host=task.host, changed=bool(changes), diff=diff, changes=tuple(changes), notes=notes)
 
 
 @dataclass(frozen=True)

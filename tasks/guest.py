@@ -17,7 +17,7 @@ from phoenix.pve.properties import differences, parse, spell
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.converging import result
-from tasks.firewall import guest_changes, write_guest_rules
+from tasks.firewall.apply import new_guest_changes, write_new_guest
 from tasks.ready import wait_until_ready
 
 CREATE_SECONDS = 600.0
@@ -69,7 +69,7 @@ def _make(run: Run, api: ProxmoxClient, machine: Guest | Template, changes: list
     origin = f"clone of {machine.clone_of}" if machine.clone_of else f"from {machine.ostemplate or machine.disk_image}"
     changes.append(Change(f"guest {machine.vmid} {machine.name}", "create", f"{machine.kind}, {origin}"))
     if isinstance(machine, Guest):
-        changes.extend(guest_changes(run.estate, machine, [], {}))
+        changes.extend(new_guest_changes(run.estate, machine))
     if run.dry_run:
         return
     base = path_of(run.estate, machine)
@@ -88,7 +88,7 @@ def _make(run: Run, api: ProxmoxClient, machine: Guest | Template, changes: list
         api.run("post", f"{base}/template", STATE_SECONDS)
     else:
         _set_mounts(run, machine, bind_mounts(run.estate, machine))
-        write_guest_rules(run, api, machine)
+        write_new_guest(run, api, machine)
     run.exists[machine.vmid] = {"status": "stopped", "name": machine.name}
 
 

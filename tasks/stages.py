@@ -18,7 +18,7 @@ from tasks.ca import init_ca
 from tasks.certificate import issue_certificates, issue_together
 from tasks.dns import serve_dns
 from tasks.docker import deploy_stacks, mount_storage
-from tasks.firewall import apply_cluster_firewall, apply_guest_firewall, prepare_cluster_sets
+from tasks.firewall.apply import apply_firewall, prepare_cluster_sets, prove_firewall
 from tasks.guest import create_guest, destroy_guest
 from tasks.mesh_certificates import renew_mesh_certificates
 from tasks.nginx import configure_nginx
@@ -51,6 +51,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
     given_up = (Step(reset_authority, group("step_ca")),) if reset else ()
     return (
         preflight(),
+        Stage("proof of the firewall", (Step(prove_firewall, hypervisors, for_others=True),)),
         Stage("observation", (Step(observe_host, everyone),)),
         Stage(
             "hypervisor",
@@ -58,7 +59,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
                 Step(install_software, hypervisors),
                 Step(prepare_storage, hypervisors, for_others=True),
                 Step(serve_dns, hypervisors),
-                Step(prepare_cluster_sets, hypervisors),
+                Step(prepare_cluster_sets, hypervisors, for_others=True),
             ),
         ),
         *(Stage("templates", (Step(create_guest, level),)) for level in _template_levels(estate)),
@@ -76,7 +77,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
             ),
         ),
         Stage("portainer", (Step(register_agents, group("portainer")),)),
-        Stage("firewall", (Step(apply_guest_firewall, guests), Step(apply_cluster_firewall, hypervisors))),
+        Stage("firewall", (Step(apply_firewall, hypervisors, for_others=True),)),
         Stage("proof", (Step(prove_routes, hypervisors),)),
         Stage("web certificates", (Step(serve_web_certificate, hypervisors),)),
     )

@@ -18,6 +18,8 @@ _PERIOD = 1.0
 _PAUSE = 0.1
 _TRIAL = 60
 BRIDGE = "vmbr0"
+READ = Path("/run/phoenix-lab-firewall")
+"""When what is in force was read, in seconds since the epoch: `pve-firewall status` tells by it what is pending."""
 
 
 class Enforcer:
@@ -61,6 +63,7 @@ class Enforcer:
     async def apply(self) -> None:
         """Load the filter now, if it differs from what is loaded."""
         async with self._busy:
+            begun = time.time()
             given = self._read()
             text = nft.OFF
             if enabled(int(given.cluster["options"].get("enable") or 0), time.time()):
@@ -71,6 +74,7 @@ class Enforcer:
                 await asyncio.to_thread(run, "nft", "-f", "-", feed=text.encode(), limit=20)
                 self._loaded = text
                 log.info("filter loaded: %d rules", text.count(" counter "))
+            await asyncio.to_thread(READ.write_text, f"{'enabled' if text != nft.OFF else 'disabled'} {begun}\n")
 
     def _complain(self, skipped: tuple[str, ...]) -> None:
         for reason in skipped if skipped != self._complaints else ():

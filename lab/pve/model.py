@@ -7,6 +7,7 @@ from typing import Any
 from lab.pve import state
 from lab.pve.enforce import Enforcer
 from lab.pve.fake import FakePve
+from lab.pve.fwfiles import Files
 from lab.pve.guests import Guests
 from lab.pve.spec import GuestSpec, parse
 
@@ -16,6 +17,7 @@ class Model(FakePve):  # type: ignore[misc]  # fakepve ships no types
 
     real: Guests
     filter: Enforcer
+    firewall_files: Files
     model_file: Path
     root_keys: dict[int, str]
 
@@ -33,7 +35,8 @@ class Model(FakePve):  # type: ignore[misc]  # fakepve ships no types
         return [*self.cts, *self.vms]
 
     def save(self) -> None:
-        """Remember the model."""
+        """Remember the model, and write the files that a node has of it."""
+        self.firewall_files.store(self._fw())
         state.save(self.model_file, state.dump(self))
 
     def see(self, guest: Any, *, running: bool) -> None:

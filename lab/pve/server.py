@@ -20,6 +20,7 @@ from lab.pve.changes import Changes
 from lab.pve.enforce import BRIDGE, Enforcer, connected_network
 from lab.pve.fake import PveError
 from lab.pve.firewall import EMPTY, FilterInput
+from lab.pve.fwfiles import Files
 from lab.pve.guests import Guests
 from lab.pve.node import Node
 from lab.pve.spec import SpecError
@@ -51,6 +52,7 @@ class LabPve(Agent, Node, Changes, WebCertificate, Watch):
         self.directory, self.model_file = directory, directory / "model.json"
         self.real = Guests(directory / "workloads.json")
         self.filter = Enforcer(self.filter_input)
+        self.firewall_files = Files(NODE)
         self.local_network = ""
         self.root_keys, self.executions, self.background = {}, {}, set()
 
@@ -113,6 +115,8 @@ class LabPve(Agent, Node, Changes, WebCertificate, Watch):
 
     @web.middleware
     async def _remember(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if "/firewall" in request.path:
+            self.firewall_files.load(self._fw())
         response: web.StreamResponse = await handler(request)
         if request.method in ("POST", "PUT", "DELETE") and "/agent/" not in request.path:
             self.save()
@@ -121,8 +125,10 @@ class LabPve(Agent, Node, Changes, WebCertificate, Watch):
         return response
 
     def filter_input(self) -> FilterInput:
-        """The firewall configuration and the interfaces it is about."""
+        """The firewall configuration, as it is in its files, and the interfaces it is about."""
         firewall = self._fw()
+        if self.firewall_files.load(firewall):
+            self.save()
         if not self.local_network:
             self.local_network = connected_network()
         nics = []

@@ -30,6 +30,10 @@ class Links:
         self._machines: dict[str, SshLink] = {}
         self._apis = {name: ProxmoxClient(entry.api, name) for name, entry in access.items()}
 
+    def afresh(self) -> Links:
+        """Connections of their own to the same estate, none of them made yet."""
+        return Links(self.estate, self._access)
+
     def begin(self, hypervisors: Iterable[str]) -> None:
         """Start to connect to hypervisors; whoever first asks for one waits for it, or is told why it failed."""
         pool = ThreadPoolExecutor(AT_ONCE)

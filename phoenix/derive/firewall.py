@@ -6,7 +6,7 @@ IN rule at its destination; all rules accept, the policies drop, so their order 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import IPv4Network
@@ -64,24 +64,16 @@ class IpSet:
 
 
 @dataclass(frozen=True)
-class GuestFirewall:
-    """The firewall of one guest."""
+class Level:
+    """What is wanted at one level of the firewall: the cluster's, whose rules are those of all nodes, or a guest's."""
 
-    options: dict[str, str]
-    rules: tuple[Rule, ...]
-
-
-@dataclass(frozen=True)
-class ClusterFirewall:
-    """The firewall of the cluster; its rules are those of the hypervisors."""
-
-    options: dict[str, str]
-    rules: tuple[Rule, ...]
-    ipsets: tuple[IpSet, ...]
-    aliases: dict[str, str] = field(default_factory=dict)
+    options: Mapping[str, str]
+    rules: tuple[Rule, ...] = ()
+    ipsets: tuple[IpSet, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def guest_firewall(estate: Estate, guest: Guest) -> GuestFirewall:
+def guest_firewall(estate: Estate, guest: Guest) -> Level:
     """What a guest may be asked and may ask for; everything else is dropped."""
     own = flows_by_host(estate).get(guest.name, ())
     found = [
@@ -94,12 +86,14 @@ def guest_firewall(estate: Estate, guest: Guest) -> GuestFirewall:
         "policy_out": "DROP",
         "dhcp": "0",
         "macfilter": "1",
+        "ipfilter": "0",
         "ndp": "1",
+        "radv": "0",
     }
-    return GuestFirewall(options, _unique(found))
+    return Level(options, _unique(found))
 
 
-def cluster_firewall(estate: Estate) -> ClusterFirewall:
+def cluster_firewall(estate: Estate) -> Level:
     """What hypervisors may be asked. They may open connections freely: a node's own tasks cannot be foreseen."""
     names = {hypervisor.name for hypervisor in estate.hypervisors}
     network = estate.settings.network
@@ -118,7 +112,11 @@ def cluster_firewall(estate: Estate) -> ClusterFirewall:
     options = {"enable": "1", "policy_in": "DROP", "policy_out": "ACCEPT"}
     # Proxmox lets the node's whole subnet manage it unless this alias says otherwise.
     aliases = {LOCAL_NETWORK: str(estate.hypervisors[0].address)}
-    return ClusterFirewall(options, _unique(found), ipsets, aliases)
+    return Level(options, _unique(found), ipsets, aliases)
+
+
+NODE = Level({"enable": "1"})
+"""What is wanted at a node's own level: that it filters. Its rules are those of the cluster."""
 
 
 def _rules(direction: Literal["in", "out"], estate: Estate, flow: Flow) -> Iterator[Rule]:

@@ -127,13 +127,18 @@ class Authority(Strict):
 
 
 class Settings(Strict):
-    """What holds for the whole estate: the data of defaults.yaml."""
+    """What holds for the whole estate: the data of defaults.yaml.
+
+    `foreign_rules` says what becomes of firewall rules that the inventory does not yield: they are removed, or left
+    where they are and reported, or kept, and what they open is taken as meant.
+    """
 
     zone: DomainName
     alias_zones: tuple[DomainName, ...] = ()
     network: Network
     egress: tuple[Egress, ...] = ()
     ca: Authority
+    foreign_rules: Literal["report", "keep", "remove"] = "remove"
     records: dict[Label, IPv4Address] = {}
 
 

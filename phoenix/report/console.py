@@ -22,7 +22,7 @@ class Progress:
 
     def __call__(self, host: str, record: TaskRecord) -> None:
         """Announce one task."""
-        if not record.changes and record.error is None:
+        if not record.changes and record.error is None and not record.notes:
             return
         with self._lock:
             if record.changes:
@@ -33,6 +33,8 @@ class Progress:
                 self._print(f"  [yellow]{escape(str(change))}[/]")
                 for line in change.diff.splitlines():
                     self._print(f"    [{_colour(line)}]{escape(line)}[/]")
+            for note in record.notes:
+                self._print(f"[yellow]![/] [bold]{host}[/] {record.stage}: {escape(note)}")
             if record.skipped:
                 self._print(f"[dim]- {host} {record.stage}: {escape(str(record.error))}[/]")
             elif record.error:

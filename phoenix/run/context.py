@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phoenix.connections.links import Links
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """One run. `targets` are the hosts it may touch; `exists` and `running` are vmids as the API told them."""
+    """One run. `targets` are the hosts it may touch; `exists` are vmids as the API told them.
+
+    `inventory` is the folder that the estate was read from, so that messages can name its lines.
+    """
 
     estate: Estate
     links: Links = field(repr=False)
     targets: frozenset[str]
     dry_run: bool
     artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
+    inventory: Path | None = None
     authority: SeenAuthority | None = None
     failed: set[str] = field(default_factory=set)
     exists: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False)

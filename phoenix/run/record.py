@@ -14,7 +14,7 @@ from phoenix.converge import Change
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """One task on one host; `seconds` is its wall time, `error` one line for a person."""
+    """One task on one host; `seconds` is its wall time, `error` one line for a person, `notes` what it should know."""
 
     stage: str
     task: str
@@ -22,6 +22,7 @@ class TaskRecord:
     changes: tuple[Change, ...] = ()
     error: str | None = None
     skipped: bool = False
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The record in the spelling of `--json`."""
@@ -35,6 +36,7 @@ class TaskRecord:
             "seconds": round(self.seconds, 3),
             "changes": changes,
         }
+        found |= {"notes": list(self.notes)} if self.notes else {}
         return found | ({"error": self.error} if self.error else {})
 
 

@@ -74,16 +74,17 @@ class Runner:
         if self._stop.is_set():
             return False
         changes: tuple[Any, ...] = ()
+        notes: tuple[str, ...] = ()
         error = None
         try:
             result = step.task(task, run=self.run)
-            changes = tuple(getattr(result, "changes", ()))
+            changes, notes = tuple(getattr(result, "changes", ())), tuple(getattr(result, "notes", ()))
         except (*EXPECTED_ERRORS, TaskFailedError) as problem:
             error = str(problem)
             changes = tuple(getattr(problem, "changes", ()))
         except Exception as problem:  # noqa: BLE001  # a mistake of ours on one host must not take the others down
             error = f"unexpected {type(problem).__name__}: {problem}"
-        record = TaskRecord(stage.name, step.task.__name__, time.monotonic() - begun, changes, error)
+        record = TaskRecord(stage.name, step.task.__name__, time.monotonic() - begun, changes, error, notes=notes)
         self._record.add(name, record)
         self._announce(name, record)
         if error:

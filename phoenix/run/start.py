@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nornir.core import Nornir
@@ -25,16 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scope:
-    """How far a run goes: the hosts it may touch, whether it may change anything, and how many hosts at once."""
+    """How far a run goes: the hosts it may touch, whether it may change anything, and how many hosts at once.
+
+    `inventory` is the folder that says so.
+    """
 
     targets: frozenset[str]
     dry_run: bool = False
     workers: int = 16
+    inventory: Path | None = None
 
 
 def begin(links: Links, artifacts: Mapping[str, Artifact], scope: Scope) -> tuple[Nornir, Run]:
     """Give Nornir and the run's context; who made the links closes them."""
-    run = Run(links.estate, links, scope.targets, scope.dry_run, artifacts)
+    run = Run(links.estate, links, scope.targets, scope.dry_run, artifacts, scope.inventory)
     nornir = Nornir(
         inventory=_connected(as_nornir(links.estate), run),
         runner=ThreadedRunner(num_workers=scope.workers),

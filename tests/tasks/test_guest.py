@@ -12,11 +12,11 @@ pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 from phoenix.connections.links import Links
 from phoenix.connections.ssh import Completed
 from phoenix.estate import Estate
-from phoenix.run import Stage, Step, guests, hypervisors
+from phoenix.run import Stage, Step, hypervisors
 from phoenix.run.record import RunRecord
 from phoenix.run.runner import Runner
 from phoenix.run.start import Scope, begin
-from tasks.firewall import apply_cluster_firewall, apply_guest_firewall, prepare_cluster_sets
+from tasks.firewall.apply import apply_firewall, prepare_cluster_sets
 from tasks.guest import create_guest
 from tasks.stages import deployment
 from tests.inventories import example
@@ -55,6 +55,10 @@ class Bench:
         Runner(nornir, run, record, lambda _host, _task: None).take(stages)
         return record
 
+    def afresh(self) -> Bench:
+        """New connections are the same ones."""
+        return self
+
     def api(self, _hypervisor: str) -> Recorder:
         """The one client."""
         return self.client
@@ -82,7 +86,7 @@ def building(estate: Estate) -> tuple[Stage, ...]:
         if any(step.task is create_guest for step in stage.steps)
     ]
     sets = Stage("sets", (Step(prepare_cluster_sets, hypervisors),))
-    wall = Stage("firewall", (Step(apply_guest_firewall, guests), Step(apply_cluster_firewall, hypervisors)))
+    wall = Stage("firewall", (Step(apply_firewall, hypervisors),))
     return (sets, *made, wall)
 
 
@@ -179,8 +183,8 @@ def test_edits_are_undone(bench: Bench) -> None:
     bench.client.put(f"{base}/firewall/options", policy_in="ACCEPT")
     bench.client.put(f"{base}/config", cores=7)
     record = bench.take(*building(example()))
-    changes = [f"{c.verb} {c.reason}" for task in record.hosts["traefik"] for c in task.changes]
-    assert [change.split()[0] for change in changes] == ["update", "create", "remove", "update"]
+    changes = [c.verb for host in ("traefik", "pve") for task in record.hosts[host] for c in task.changes]
+    assert changes == ["update", "create", "update", "update", "remove"]
     assert "cores is '7', should be '2'" in changes[0]
     assert "policy_in is ACCEPT, should be DROP" in changes[3]
     listed = [rule["comment"] for rule in bench.client.get(f"{base}/firewall/rules")]

@@ -6,6 +6,7 @@ guest's or a node's. Both must accept.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from phoenix.pve.firewall.chains import Chain, Chains
@@ -54,10 +55,17 @@ class Verdict:
 
 
 def judge(chains: Chains, packet: Packet) -> Verdict:
-    """Send a packet through its sender's chain and its receiver's."""
-    if packet.established:
-        return Verdict("ACCEPT")
+    """Send a packet through its sender's chain and its receiver's; the first that refuses decides, or the last."""
     last = Verdict("ACCEPT")
+    for verdict in () if packet.established else verdicts(chains, packet):
+        last = verdict
+        if last.action != "ACCEPT":
+            break
+    return last
+
+
+def verdicts(chains: Chains, packet: Packet) -> Iterator[Verdict]:
+    """What each end that filters says of a packet that opens a connection."""
     sides: tuple[tuple[End, int, Direction], ...] = (
         (packet.sender, packet.source, "out"),
         (packet.receiver, packet.dest, "in"),
@@ -65,10 +73,7 @@ def judge(chains: Chains, packet: Packet) -> Verdict:
     for end, address, direction in sides:
         chain = chain_of(chains, end, address, direction)
         if chain is not None:
-            last = decide(chain, packet)
-            if last.action != "ACCEPT":
-                return last
-    return last
+            yield decide(chain, packet)
 
 
 def chain_of(chains: Chains, end: End, address: int, direction: Direction) -> Chain | None:

@@ -13,7 +13,7 @@ from phoenix.estate import Estate
 from phoenix.pve.firewall.chains import Chain, Chains, Skipped
 from phoenix.pve.firewall.configuration import Direction, Firewall
 from phoenix.pve.firewall.declared import Allowed, Judged, declared, permissions
-from phoenix.pve.firewall.judging import EPHEMERAL, OUTSIDE, Packet, Verdict, chain_of, judge
+from phoenix.pve.firewall.judging import EPHEMERAL, OUTSIDE, Packet, Verdict, chain_of, judge, verdicts
 from phoenix.pve.firewall.partition import Line, Service, services
 from phoenix.pve.firewall.steps import Match
 
@@ -57,17 +57,18 @@ class Proof:
         return not self.violations and not self.skipped
 
 
-def prove(estate: Estate, firewall: Firewall) -> Proof:
-    """Compare a firewall with what the estate's flows say."""
-    proof = _Proof(estate, Chains(firewall))
+def prove(estate: Estate, firewall: Firewall, meant: frozenset[tuple[str, int]] = frozenset()) -> Proof:
+    """Compare a firewall with what the estate's flows say; `meant` are rules, by level and position, that may open."""
+    proof = _Proof(estate, Chains(firewall), meant)
     found = tuple(violation for violation, _ in zip(proof.violations(), range(MOST_VIOLATIONS), strict=False))
     sizes = len(proof.ends), len(proof.services), len(proof.line.addresses)
     return Proof(*sizes, found, tuple(proof.chains.skipped))
 
 
 class _Proof:
-    def __init__(self, estate: Estate, chains: Chains) -> None:
+    def __init__(self, estate: Estate, chains: Chains, meant: frozenset[tuple[str, int]]) -> None:
         self.chains = chains
+        self._meant = meant
         self.ends = declared(estate)
         self.names = {address: judged for judged in self.ends for address in judged.addresses}
         steps = [step for judged in self.ends for chain in self._chains(judged) for step in chain or ()]
@@ -154,9 +155,14 @@ class _Proof:
         verdict = judge(self.chains, packet)
         said = self._said(sender, receiver, packet, service)
         too_much, too_little = verdict.action == "ACCEPT" and not said, verdict.action != "ACCEPT" and said
-        if too_much or (too_little and service.sport == EPHEMERAL):
+        if (too_much and not self._is_meant(packet)) or (too_little and service.sport == EPHEMERAL):
             names = sender.name if sender else "outside", receiver.name if receiver else "outside"
             yield Violation(packet, verdict, *names, said)
+
+    def _is_meant(self, packet: Packet) -> bool:
+        """Tell whether one of those rules lets a packet through, at either end."""
+        origins = (verdict.origin for verdict in verdicts(self.chains, packet)) if self._meant else ()
+        return any(origin and (origin.level, origin.position) in self._meant for origin in origins)
 
     def _said(self, sender: Judged | None, receiver: Judged | None, packet: Packet, service: Service) -> Allowed | None:
         """The permission that both ends have, or the one end that is filtered; None where one of them has none."""

@@ -1,0 +1,89 @@
+"""Real connection attempts from inside hosts, all at once, with nothing installed there.
+
+Containers are tried from by the node's own Perl in their network namespaces, machines by the one that they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import cast, get_args
+
+from phoenix.connections.shell import Shell
+from phoenix.connections.ssh import ConnectionFailedError
+from phoenix.estate import Estate, Guest
+from phoenix.pve.firewall.matrix import Attempt, Matrix, Outcome, Tried
+from tasks.converging import TEMPLATES
+
+SECONDS, AGAIN = 1, 3
+"""How long an attempt waits for its answer, and the second one of those that were not treated as expected."""
+MOST_ROUNDS = 8
+Shells = Callable[[str], Shell]
+
+
+def try_all(estate: Estate, matrix: Matrix, shells: Shells, *, full: bool = False) -> list[Tried]:
+    """Make every attempt; what surprises is tried once more, with more patience."""
+    attempts = matrix.attempts(full=full)
+    outcomes: dict[Attempt, Outcome] = dict.fromkeys(attempts, "untried")
+    outcomes |= _tried(estate, attempts, shells, SECONDS)
+    odd = [tried.attempt for tried in matrix.compared(outcomes) if tried.is_odd]
+    if odd:
+        outcomes |= _tried(estate, odd, shells, AGAIN)
+    return matrix.compared(outcomes)
+
+
+def _tried(estate: Estate, attempts: Iterable[Attempt], shells: Shells, limit: int) -> dict[Attempt, Outcome]:
+    own: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        own.setdefault(attempt.source, []).append(attempt)
+    nodes: dict[str, dict[str, list[Attempt]]] = {}
+    for name, asked in own.items():
+        host = estate.host(name)
+        carrier = host.hypervisor if isinstance(host, Guest) and host.kind == "lxc" else name
+        nodes.setdefault(carrier, {})[name] = asked
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        found = pool.map(lambda carrier: _from_one(estate, shells, carrier, nodes[carrier], limit), nodes)
+        return {attempt: outcome for part in found for attempt, outcome in part.items()}
+
+
+def _from_one(
+    estate: Estate, shells: Shells, carrier: str, asked: Mapping[str, Sequence[Attempt]], limit: int
+) -> dict[Attempt, Outcome]:
+    """What one shell can try: its own host's attempts, and those of the containers that it carries."""
+    script = "\n".join(
+        (
+            "export PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "work=$(mktemp -d /run/phoenix-attempts.XXXXXXXX) && cd $work || exit 1",
+            f"cat >try.pl <<'PERL'\n{program()}PERL",
+            *(_one(estate, carrier, name, attempts, limit) for name, attempts in asked.items()),
+            'wait; for file in said.*; do sed "s/^/${file#said.} /" $file; done; cd /; rm -rf $work',
+        )
+    )
+    most = max(map(len, asked.values()))
+    try:
+        done = shells(carrier).run(script, (limit + 2) * (1 + most // 400) + 15)
+    except ConnectionFailedError:
+        return {}
+    known = {(name, one.proto, one.address, str(one.port)): one for name, attempts in asked.items() for one in attempts}
+    found: dict[Attempt, Outcome] = {}
+    for line in done.out.splitlines():
+        *what, outcome = line.split()
+        if (one := known.get(cast("tuple[str, str, str, str]", tuple(what)))) and outcome in get_args(Outcome):
+            found[one] = cast("Outcome", outcome)
+    return found
+
+
+def _one(estate: Estate, carrier: str, name: str, attempts: Sequence[Attempt], limit: int) -> str:
+    host = estate.host(name)
+    enter = ""
+    if name != carrier and isinstance(host, Guest):
+        enter = f"nsenter -t $(lxc-info -n {host.vmid} -p -H) -n "
+    lines = "\n".join(f"{one.proto} {one.address} {one.port}" for one in attempts)
+    return f"{enter}perl try.pl {limit} >said.{name} 2>error.{name} <<'ASKED' &\n{lines}\nASKED"
+
+
+@lru_cache(maxsize=1)
+def program() -> str:
+    """The program that makes attempts."""
+    return (TEMPLATES / "firewall/attempts.pl").read_text("utf-8")

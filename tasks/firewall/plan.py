@@ -1,0 +1,86 @@
+"""What a run changes of a hypervisor's firewall, and the proof that it may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
+from phoenix.estate import Guest, Hypervisor
+from phoenix.estate.sources import read_sources
+from phoenix.pve.firewall.configuration import Firewall
+from phoenix.pve.firewall.identity import describe
+from phoenix.pve.firewall.planned import Surroundings, planned_firewall, prove_planned
+from phoenix.pve.firewall.proof import Proof, Violation
+from phoenix.pve.firewall.reconcile import LevelPlan, Write, in_order, plan_level
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+from tasks.firewall.sweep import Swept, cluster_place, guest_place, node_place, sweep
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plans of all levels that a run touches, and the firewall that is in force when they are carried out."""
+
+    levels: tuple[LevelPlan, ...]
+    actual: Firewall
+
+    @property
+    def writes(self) -> list[Write]:
+        """Every write, in its order."""
+        return in_order(self.levels)
+
+    @property
+    def foreign(self) -> list[str]:
+        """Rules that nobody derived, as a person would say them."""
+        return [f"{plan.place.name}: {describe(rule)}" for plan in self.levels for rule in plan.foreign]
+
+
+def plan_firewall(run: Run, hypervisor: Hypervisor) -> Plan:
+    """Read what is, and find what separates it from what the flows say; a plan that cannot be proved is an error."""
+    estate, api = run.estate, run.links.api(hypervisor.name)
+    guests = touched(run, hypervisor)
+    swept = sweep(api, estate, hypervisor, guests)
+    levels = tuple(_levels(run, hypervisor, guests, swept))
+    around = Surroundings(swept.groups, swept.nics, swept.backend)
+    check_proof(run, prove_planned(estate, planned_firewall(estate, levels, around)))
+    own = {level.place for level in levels}
+    others = (LevelPlan(place, (), scope, ()) for place, scope in swept.levels.items() if place not in own)
+    return Plan(levels, planned_firewall(estate, (*levels, *others), around))
+
+
+def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
+    """The guests of a hypervisor that the run is about; one on which a step failed is left as it is."""
+    return [
+        guest
+        for guest in run.estate.guests
+        if guest.hypervisor == hypervisor.name and guest.name in run.targets - run.failed and guest.vmid in run.exists
+    ]
+
+
+def check_proof(run: Run, proof: Proof) -> None:
+    """Stop a run whose firewall would let through what is not declared, or refuse what is."""
+    if proof.holds:
+        return
+    said = [*map(str, proof.skipped), *(_place(run, violation) for violation in proof.violations)]
+    more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
+    raise TaskFailedError(
+        f"the firewall would not do what the inventory says, nothing of it was applied: {'; '.join(said[:SHOWN])}{more}"
+    )
+
+
+def _levels(run: Run, hypervisor: Hypervisor, guests: list[Guest], swept: Swept) -> list[LevelPlan]:
+    estate, policy = run.estate, run.estate.settings.foreign_rules
+    wanted = {guest_place(estate, guest): guest_firewall(estate, guest) for guest in guests}
+    if hypervisor.name in run.targets:
+        wanted = {cluster_place(): cluster_firewall(estate), node_place(hypervisor): NODE, **wanted}
+    return [plan_level(place, level, swept.levels[place], policy) for place, level in wanted.items()]
+
+
+def _place(run: Run, violation: Violation) -> str:
+    flow = violation.declared.flow if violation.declared else None
+    if flow is None or run.inventory is None:
+        return str(violation)
+    host, *path = flow.origin
+    return f"{violation} ({read_sources(run.inventory).place(host, tuple(path))})"
