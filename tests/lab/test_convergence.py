@@ -94,10 +94,10 @@ def test_firewall_edits_are_undone() -> None:
     rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
     dry = bench.deploy("--dry-run", "--diff")
     reasons = " ".join(
-        change["reason"] for task in dry.record["hosts"]["traefik"]["tasks"] for change in task["changes"]
+        change["reason"] for task in dry.record["hosts"]["pve"]["tasks"] for change in task["changes"]
     )
     assert "2375" in reasons
-    assert {host for host, _ in dry.changes} == {"traefik"}
+    assert {resource for _, resource in dry.changes} == {"firewall of traefik"}
     mended = bench.deploy()
     assert mended.status == 0, mended.output
     comments = [rule["comment"] for rule in rules.get()]

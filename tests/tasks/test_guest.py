@@ -185,7 +185,8 @@ def test_edits_are_undone(bench: Bench) -> None:
     record = bench.take(*building(example()))
     changes = [c.verb for host in ("traefik", "pve") for task in record.hosts[host] for c in task.changes]
     assert changes == ["update", "create", "update", "update", "remove"]
-    assert "cores is '7', should be '2'" in changes[0]
-    assert "policy_in is ACCEPT, should be DROP" in changes[3]
+    reasons = [c.reason for host in ("traefik", "pve") for task in record.hosts[host] for c in task.changes]
+    assert "cores is '7', should be '2'" in reasons[0]
+    assert "policy_in is ACCEPT, should be DROP" in reasons[3]
     listed = [rule["comment"] for rule in bench.client.get(f"{base}/firewall/rules")]
     assert sorted(listed) == sorted(rule["comment"] for rule in rules)

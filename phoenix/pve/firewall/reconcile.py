@@ -1,7 +1,7 @@
 """A level as it is listed → the writes that bring it to what is wanted, and the level as it will be. Pure.
 
 No write closes what is needed or opens what is forbidden: sets come before the rules that name them, rules before the
-policies that rely on them, the cluster's switch after all of these, and what goes, goes last.
+policies that rely on them, policies before what goes, and what is switched on comes last.
 
 Source: Proxmox VE API, `…/firewall/{options,rules,aliases,ipset}`.
 """
@@ -36,9 +36,12 @@ class Phase(IntEnum):
 
     SETS = 0
     RULES = 1
-    OPTIONS = 2
-    SWITCH = 3
+    HIDING = 2
+    """A guest's own sets and aliases that hide the cluster's of the same name."""
+    POLICIES = 3
     REMOVALS = 4
+    SWITCH = 5
+    MAIN_SWITCH = 6
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class LevelPlan:
 def plan_level(place: Place, wanted: Level, seen: Scope, policy: Policy) -> LevelPlan:
     """Find what separates a level from what is wanted there."""
     rules = reconcile(wanted.rules, seen.rules, policy)
-    # A guest's own sets and aliases come before the cluster's of the same name, so strangers there are not harmless.
+    # A guest's own sets and aliases hide the cluster's of the same name, so strangers there are not harmless.
     exclusive = place.kind == "guest" and policy == "remove"
     writes = (
         *(write for ipset in wanted.ipsets for write in _ipset(place, ipset, seen.ipsets.get(ipset.name))),
@@ -130,9 +133,9 @@ def _rule(place: Place, phase: Phase, path: str, title: str, step: Step) -> Writ
 def _options(place: Place, wanted: Mapping[str, str], seen: Mapping[str, object]) -> Iterator[Write]:
     usual = USUAL[place.kind]
     differing = {k: v for k, v in wanted.items() if not same_option(v, seen.get(k, usual.get(k)))}
-    phase = Phase.SWITCH if place.kind == "cluster" else Phase.OPTIONS
-    # The switch itself comes after the policies that it puts in force.
-    for key, value in sorted(differing.items(), key=lambda item: item[0] == "enable"):
+    switch = Phase.MAIN_SWITCH if place.kind == "cluster" else Phase.SWITCH
+    for key, value in differing.items():
+        phase = switch if key == "enable" else Phase.POLICIES
         reason = f"{key} is {seen.get(key, 'unset')}, should be {value}"
         title = f"firewall of {place.name}"
         yield Write(place, phase, "put", f"{place.base}/options", {key: value}, title, "update", reason)
@@ -153,7 +156,7 @@ def _aliases(place: Place, wanted: Level, seen: Scope, *, exclusive: bool) -> It
             yield Write(place, Phase.SETS, "put", f"{path}/{name}", fields, title, "update", f"{have} → {cidr}")
     for name in seen.aliases if exclusive else ():
         title = f"alias {name} of {place.name}"
-        yield Write(place, Phase.REMOVALS, "delete", f"{path}/{name}", {}, title, "remove")
+        yield Write(place, Phase.HIDING, "delete", f"{path}/{name}", {}, title, "remove")
 
 
 def _ipset(place: Place, wanted: IpSet, seen: Sequence[Entry] | None) -> Iterator[Write]:
@@ -179,4 +182,4 @@ def _ipset(place: Place, wanted: IpSet, seen: Sequence[Entry] | None) -> Iterato
 def _strange_sets(place: Place, seen: Scope) -> Iterator[Write]:
     for name in seen.ipsets:
         title = f"set {name} of {place.name}"
-        yield Write(place, Phase.REMOVALS, "delete", f"{place.base}/ipset/{name}", {"force": "1"}, title, "remove")
+        yield Write(place, Phase.HIDING, "delete", f"{place.base}/ipset/{name}", {"force": "1"}, title, "remove")

@@ -62,10 +62,10 @@ class _List:
     def reconciled(self) -> Reconciled:
         """All steps, in their order."""
         chosen = self._choose()
-        makes = (*self._edit(chosen), *self._add(chosen), *self._move())
-        removals = tuple(self._remove())
         adopted = {id(rule) for rule in chosen.values()}
         foreign = tuple(rule for rule in self._foreign if id(rule) not in adopted)
+        makes = (*self._edit(chosen), *self._add(chosen), *self._move())
+        removals = tuple(self._remove())
         return Reconciled(makes, removals, tuple(self._rules), foreign)
 
     def _choose(self) -> dict[str, Listed]:
