@@ -1,8 +1,8 @@
 """The one door to fakepve (AGPL, lab and tests only), which ships no types."""
 
-from fakepve import FakePve, PveError, TaskError  # type: ignore[import-untyped]
+from fakepve import FakePve, PveError, TaskError, schema  # type: ignore[import-untyped]
 from fakepve.lxc import FakeCt  # type: ignore[import-untyped]
 from fakepve.model import FakeVm  # type: ignore[import-untyped]
 from fakepve.qemu import with_mac  # type: ignore[import-untyped]
 
-__all__ = ["FakeCt", "FakePve", "FakeVm", "PveError", "TaskError", "with_mac"]
+__all__ = ["FakeCt", "FakePve", "FakeVm", "PveError", "TaskError", "schema", "with_mac"]

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from lab.pve.agent import Agent
 from lab.pve.backed import BACKED, UNBACKED_PARAMETERS
 from lab.pve.changes import Changes
 from lab.pve.enforce import BRIDGE, Enforcer, connected_network
-from lab.pve.fake import PveError
+from lab.pve.fake import PveError, schema
 from lab.pve.firewall import EMPTY, FilterInput
 from lab.pve.fwfiles import Files
 from lab.pve.guests import Guests
@@ -101,7 +102,7 @@ class LabPve(Agent, Node, Changes, WebCertificate, Watch):
 
     @web.middleware
     async def _only_backed(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        match = self.resolve(request, _PREFIX)
+        match = self.resolve(request, _PREFIX) or _member_of_set(request.path)
         if match is None or (request.method, match.template) not in BACKED:
             asked = f"{request.method} {request.path}"
             raise PveError(501, f"Method '{asked}' not implemented: the lab does not really do this")
@@ -144,6 +145,12 @@ class LabPve(Agent, Node, Changes, WebCertificate, Watch):
         privileged = v if v.get("unprivileged") is not None else {**v, "unprivileged": 0}  # PVE 8's default
         upid: str = await super()._lxc_create(user, privileged)
         return upid
+
+
+def _member_of_set(path: str) -> Any:
+    """The schema's match of a network in an IP set: its slash may stay as it is, which the matching does not know."""
+    found = re.fullmatch(rf"{_PREFIX}(/.*/ipset/[\w-]+/[^/]+)/\d+", path)
+    return schema.load().match(found[1]) if found else None
 
 
 async def _fields(request: web.Request) -> dict[str, Any]:

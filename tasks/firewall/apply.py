@@ -12,23 +12,23 @@ from phoenix.connections.links import Links
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import Change
-from phoenix.derive.firewall import cluster_firewall, guest_firewall
+from phoenix.derive.firewall import Level, cluster_firewall, guest_firewall
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.configuration import Scope
+from phoenix.pve.firewall.configuration import Scope, truth
 from phoenix.pve.firewall.derived import derived_firewall
-from phoenix.pve.firewall.matrix import Matrix
 from phoenix.pve.firewall.proof import prove
 from phoenix.pve.firewall.reconcile import Phase, Write, in_order, plan_level
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.converging import result
-from tasks.firewall.attempts import try_all
-from tasks.firewall.plan import Plan, check_proof, plan_firewall, touched
+from tasks.firewall.plan import Plan, check_proof, plan_firewall
+from tasks.firewall.reach import try_present
 from tasks.firewall.sweep import cluster_place, guest_place, read_level
 from tasks.firewall.transaction import Transaction
 from tasks.firewall.writes import ConcurrentEditError, carry_out, changes_of
 
 TRIES = 4
+ALL, OPENING = frozenset(Phase), frozenset({Phase.SETS, Phase.RULES})
 SHOWN = 5
 
 
@@ -39,11 +39,11 @@ def prove_firewall(task: Task, run: Run) -> Result:
 
 
 def prepare_cluster_sets(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Make the sets that guests' rules name, before a guest has such rules; nothing is taken out of one."""
+    """Make the sets that guests' rules name, before a guest has such rules; one that is there is left as it is."""
     api, place = run.links.api(task.host.name), cluster_place()
-    wanted = cluster_firewall(run.estate)
-    plan = plan_level(place, wanted, read_level(api, place), run.estate.settings.foreign_rules)
-    writes = [write for write in plan.writes if _is_prepared(write)]
+    there = {str(ipset["name"]) for ipset in api.get(f"{place.base}/ipset")}
+    sets = tuple(ipset for ipset in cluster_firewall(run.estate).ipsets if ipset.name not in there)
+    writes = list(plan_level(place, Level({}, ipsets=sets), Scope(), "keep").writes)
     if not task.is_dry_run(dry_run):
         carry_out(api, writes)
     return result(task, changes_of(writes))
@@ -61,23 +61,37 @@ def write_new_guest(run: Run, api: ProxmoxClient, guest: Guest) -> None:
     carry_out(api, in_order([plan]))
 
 
+def open_what_is_declared(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
+    """Mend what an edit closed, and open what is newly declared, before anybody needs it; nothing is taken away.
+
+    Without this a host that cannot be reached any more could not be mended, and a service would wait for its flows.
+    """
+    hypervisor = run.estate.host(task.host.name)
+    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
+    is_on = truth(run.links.api(hypervisor.name).get(f"{cluster_place().base}/options").get("enable"))
+    if task.is_dry_run(dry_run) or not is_on:
+        return result(task, [])
+    return _applied(task, run, hypervisor, OPENING)
+
+
 def apply_firewall(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Bring a hypervisor's firewall, and that of its guests in the run, to what the flows say."""
     hypervisor = run.estate.host(task.host.name)
     assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    plan = plan_firewall(run, hypervisor)
-    if task.is_dry_run(dry_run) or not plan.writes:
-        return _said(task, run, plan, [write for write in plan.writes if not _is_prepared(write)])
-    return _said(task, run, plan, _change(run, hypervisor, plan))
+    if not task.is_dry_run(dry_run):
+        return _applied(task, run, hypervisor, ALL)
+    plan = plan_firewall(run, hypervisor, ALL)
+    made_before = {write.thing for write in plan.writes if write.path == f"{cluster_place().base}/ipset"}
+    return _said(task, run, plan, [write for write in plan.writes if write.thing not in made_before])
 
 
-def _is_prepared(write: Write) -> bool:
-    """Tell whether a write is one of those that come before all guests."""
-    return write.place.kind == "cluster" and write.phase is Phase.SETS and write.thing.startswith("set ")
+def _applied(task: Task, run: Run, hypervisor: Hypervisor, phases: frozenset[Phase]) -> Result:
+    plan = plan_firewall(run, hypervisor, phases)
+    return _said(task, run, plan, _change(run, hypervisor, plan) if plan.writes else [])
 
 
 def _said(task: Task, run: Run, plan: Plan, writes: list[Write]) -> Result:
-    shown = plan.foreign if run.estate.settings.foreign_rules == "report" else ()
+    shown = plan.foreign if run.estate.settings.foreign_rules == "report" and plan.phases == ALL else ()
     notes = tuple(f"a rule that the inventory does not yield: {rule}" for rule in shown)
     return result(task, changes_of(writes), notes)
 
@@ -87,10 +101,10 @@ def _change(run: Run, hypervisor: Hypervisor, plan: Plan) -> list[Write]:
     shell = run.links.shell(hypervisor.name)
     change = Transaction(hypervisor.name, hypervisor.node, [level.place for level in plan.levels])
     try:
-        made, plan = _make(run, hypervisor, change, len(plan.writes))
+        made = _make(run, hypervisor, change, plan)
         change.settle(shell)
         with _afresh(run, hypervisor) as links:
-            _hold(run, hypervisor, plan, links)
+            _hold(run, hypervisor, links)
             change.confirm(links.shell(hypervisor.name))
     except (ApiError, ConnectionFailedError, TaskFailedError) as error:
         how = "is as it was before" if change.undo(shell) else "goes back to what it was by itself, in minutes"
@@ -98,21 +112,19 @@ def _change(run: Run, hypervisor: Hypervisor, plan: Plan) -> list[Write]:
     return made
 
 
-def _make(run: Run, hypervisor: Hypervisor, change: Transaction, most: int) -> tuple[list[Write], Plan]:
+def _make(run: Run, hypervisor: Hypervisor, change: Transaction, plan: Plan) -> list[Write]:
     """Make what is still to be done; somebody else's edit is kept, and then looked at like everything else."""
     made: list[Write] = []
     edit = ""
     for attempt in range(TRIES):
-        change.begin(run.links.shell(hypervisor.name), most)
-        plan = plan_firewall(run, hypervisor)
+        change.begin(run.links.shell(hypervisor.name), len(plan.writes))
         try:
-            made += carry_out(run.links.api(hypervisor.name), plan.writes)
+            now = plan_firewall(run, hypervisor, plan.phases)
+            return made + carry_out(run.links.api(hypervisor.name), now.writes)
         except ConcurrentEditError as error:
             made += error.made
             edit = str(error)
             time.sleep(0.2 * 2**attempt)
-        else:
-            return made, plan
     raise TaskFailedError(f"somebody else keeps changing the firewall: {edit}; run again")
 
 
@@ -130,11 +142,9 @@ def _afresh(run: Run, hypervisor: Hypervisor) -> Iterator[Links]:
         links.close()
 
 
-def _hold(run: Run, hypervisor: Hypervisor, plan: Plan, links: Links) -> None:
-    """Try the hosts that the change is about, and see that packets are treated as the model says."""
-    guests = [guest for guest in touched(run, hypervisor) if run.is_running(guest.vmid)]
-    matrix = Matrix(run.estate, plan.actual, (hypervisor, *guests))
-    odd = [str(tried) for tried in try_all(run.estate, matrix, links.shell) if tried.is_odd]
+def _hold(run: Run, hypervisor: Hypervisor, links: Links) -> None:
+    """Try the hosts that the change is about, and see that packets are treated as the model says of what is there."""
+    odd = [str(tried) for tried in try_present(run, hypervisor, links) if tried.is_odd]
     if odd:
         more = f"; and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
         raise TaskFailedError(f"packets are not treated as the model says: {'; '.join(odd[:SHOWN])}{more}")

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.sources import read_sources
-from phoenix.pve.firewall.configuration import Firewall
 from phoenix.pve.firewall.identity import describe
 from phoenix.pve.firewall.planned import Surroundings, planned_firewall, prove_planned
 from phoenix.pve.firewall.proof import Proof, Violation
-from phoenix.pve.firewall.reconcile import LevelPlan, Write, in_order, plan_level
+from phoenix.pve.firewall.reconcile import LevelPlan, Phase, Write, in_order, plan_level
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.firewall.sweep import Swept, cluster_place, guest_place, node_place, sweep
@@ -21,15 +20,15 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """The plans of all levels that a run touches, and the firewall that is in force when they are carried out."""
+    """The plans of all levels that a run touches, as far as some phases go."""
 
     levels: tuple[LevelPlan, ...]
-    actual: Firewall
+    phases: frozenset[Phase]
 
     @property
     def writes(self) -> list[Write]:
-        """Every write, in its order."""
-        return in_order(self.levels)
+        """Every write of those phases, in its order."""
+        return [write for write in in_order(self.levels) if write.phase in self.phases]
 
     @property
     def foreign(self) -> list[str]:
@@ -37,25 +36,23 @@ class Plan:
         return [f"{plan.place.name}: {describe(rule)}" for plan in self.levels for rule in plan.foreign]
 
 
-def plan_firewall(run: Run, hypervisor: Hypervisor) -> Plan:
+def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[Phase]) -> Plan:
     """Read what is, and find what separates it from what the flows say; a plan that cannot be proved is an error."""
     estate, api = run.estate, run.links.api(hypervisor.name)
     guests = touched(run, hypervisor)
     swept = sweep(api, estate, hypervisor, guests)
     levels = tuple(_levels(run, hypervisor, guests, swept))
-    around = Surroundings(swept.groups, swept.nics, swept.backend)
+    around = Surroundings(swept.groups, {}, swept.backend)  # interfaces are put right with their guests
     check_proof(run, prove_planned(estate, planned_firewall(estate, levels, around)))
-    own = {level.place for level in levels}
-    others = (LevelPlan(place, (), scope, ()) for place, scope in swept.levels.items() if place not in own)
-    return Plan(levels, planned_firewall(estate, (*levels, *others), around))
+    return Plan(levels, phases)
 
 
 def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
-    """The guests of a hypervisor that the run is about; one on which a step failed is left as it is."""
+    """The guests of a hypervisor that the run is about and that exist; their rules do not depend on how they are."""
     return [
         guest
         for guest in run.estate.guests
-        if guest.hypervisor == hypervisor.name and guest.name in run.targets - run.failed and guest.vmid in run.exists
+        if guest.hypervisor == hypervisor.name and guest.name in run.targets and guest.vmid in run.exists
     ]
 
 

@@ -93,9 +93,7 @@ def test_firewall_edits_are_undone() -> None:
     rules(first["pos"]).delete()
     rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
     dry = bench.deploy("--dry-run", "--diff")
-    reasons = " ".join(
-        change["reason"] for task in dry.record["hosts"]["pve"]["tasks"] for change in task["changes"]
-    )
+    reasons = " ".join(change["reason"] for task in dry.record["hosts"]["pve"]["tasks"] for change in task["changes"])
     assert "2375" in reasons
     assert {resource for _, resource in dry.changes} == {"firewall of traefik"}
     mended = bench.deploy()

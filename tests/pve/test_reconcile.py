@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import product
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
@@ -79,7 +80,7 @@ def _ipsets(ipsets: dict[str, tuple[Entry, ...]], write: Write, path: list[str])
         return {**ipsets, write.fields["name"]: ()}
     if len(path) == 1 and write.method == "delete":
         return {name: entries for name, entries in ipsets.items() if name != path[0]}
-    cidr = write.fields.get("cidr") or path[1]
+    cidr = write.fields.get("cidr") or unquote(path[1])
     kept = tuple(entry for entry in ipsets[path[0]] if entry.cidr != cidr)
     new = () if write.method == "delete" else (Entry(cidr, write.fields.get("nomatch") == "1"),)
     return {**ipsets, path[0]: (*kept, *new)}
@@ -143,7 +144,7 @@ DRIFTS: dict[str, tuple[Place, Drift, list[tuple[str, str]]]] = {
             scope,
             ipsets={**scope.ipsets, "phoenix-internet": (*scope.ipsets["phoenix-internet"][:2], Entry("10.0.0.0/24"))},
         ),
-        [("put", "ipset/phoenix-internet/10.0.0.0/24")],
+        [("put", "ipset/phoenix-internet/10.0.0.0%2F24")],
     ),
     "a stranger that drops": (
         place("traefik"),

@@ -121,9 +121,7 @@ SEEN = st.lists(
 )
 
 
-@given(
-    wanted=st.lists(RULES, unique_by=lambda rule: rule.key), seen=SEEN, policy=st.sampled_from(["remove", "report"])
-)
+@given(wanted=st.lists(RULES, unique_by=lambda rule: rule.key), seen=SEEN, policy=st.sampled_from(["remove", "report"]))
 def test_any_list_settles(wanted: list[Rule], seen: list[dict[str, Any]], policy: Policy) -> None:
     """From whatever list, the steps end with the derived rules in their order, and nothing is left to do."""
     assert_settled(seen, policy, tuple(wanted))

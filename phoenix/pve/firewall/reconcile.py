@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
+from urllib.parse import quote
 
 from phoenix.derive.firewall import IpSet, Level
 from phoenix.pve.firewall.configuration import Entry, Listed, Scope, truth
@@ -174,9 +175,11 @@ def _ipset(place: Place, wanted: IpSet, seen: Sequence[Entry] | None) -> Iterato
             yield Write(place, Phase.SETS, "post", own, given, title, "create", said)
         elif have[cidr] != nomatch:
             given = {"nomatch": str(int(nomatch))}
-            yield Write(place, Phase.SETS, "put", f"{own}/{cidr}", given, title, "update", f"should be {said}")
+            yield Write(
+                place, Phase.SETS, "put", f"{own}/{quote(cidr, safe='')}", given, title, "update", f"should be {said}"
+            )
     for cidr in sorted(set(have) - set(goal)):
-        yield Write(place, Phase.REMOVALS, "delete", f"{own}/{cidr}", {}, title, "remove", cidr)
+        yield Write(place, Phase.REMOVALS, "delete", f"{own}/{quote(cidr, safe='')}", {}, title, "remove", cidr)
 
 
 def _strange_sets(place: Place, seen: Scope) -> Iterator[Write]:

@@ -1,0 +1,53 @@
+"""Try who can reach whom, for real: `python runbooks/matrix.py [--lab] [--target EXPR]... [--full]`."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import replace
+
+try:
+    from phoenix.run.arguments import Arguments, options
+except ModuleNotFoundError:
+    sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
+
+from phoenix.estate import Estate
+from phoenix.report.matrix import as_text
+from phoenix.run.command import execute
+from phoenix.run.dialogue import interruptible
+from phoenix.run.record import RunRecord
+from phoenix.run.request import GOOD, HOST_FAILED
+from tasks.firewall.reach import Reach
+from tasks.stages import reachability
+
+
+def matrix() -> int:
+    """Open real connections between all hosts, and compare each with the model of the firewall as it is now.
+
+    Every declared port is tried and some that are not, from inside the hosts; nothing is installed or changed there.
+    Status 0 means that all packets were treated as the model says, 1 that some were not or could not be tried.
+    """
+    given = _given()
+    reach = Reach(full=given.full)
+
+    def report(_estate: Estate, _targets: frozenset[str], record: RunRecord) -> int:
+        for host, error in record.errors().items():
+            print(f"{host}: {error}")
+        print(as_text(reach.tried), end="")
+        good = not record.failed and reach.tried and all(one.agrees for one in reach.tried)
+        return GOOD if good else HOST_FAILED
+
+    looking = replace(options(given), dry_run=True)
+    return execute(looking, lambda _estate: reachability(reach), report=report, programs=False)
+
+
+def _given() -> Namespace:
+    parser = Arguments(description=matrix.__doc__)
+    parser.flag("--lab", "Try it in the embedded lab.")
+    parser.common("--inventory", "--target")
+    parser.flag("--full", "Try every port that anything in the estate mentions, between every two hosts.")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(interruptible(matrix))

@@ -1,0 +1,46 @@
+"""The matrix on demand: the firewall as it is now, and what packets between running hosts show of it."""
+
+from __future__ import annotations
+
+import threading
+
+from nornir.core.task import Result, Task
+
+from phoenix.connections.links import Links
+from phoenix.estate import Hypervisor
+from phoenix.pve.firewall.matrix import Matrix, Tried
+from phoenix.pve.firewall.planned import Surroundings, planned_firewall
+from phoenix.pve.firewall.reconcile import LevelPlan
+from phoenix.run import Run
+from tasks.converging import result
+from tasks.firewall.attempts import try_all
+from tasks.firewall.plan import touched
+from tasks.firewall.sweep import sweep
+
+
+class Reach:
+    """Gathers what was tried; `full` asks for every port."""
+
+    def __init__(self, *, full: bool) -> None:
+        self._full = full
+        self._lock = threading.Lock()
+        self.tried: list[Tried] = []
+
+    def try_connections(self, task: Task, run: Run) -> Result:
+        """Try every connection between a hypervisor and the guests that run there."""
+        hypervisor = run.estate.host(task.host.name)
+        assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
+        found = try_present(run, hypervisor, run.links, full=self._full)
+        with self._lock:
+            self.tried += found
+        return result(task, [])
+
+
+def try_present(run: Run, hypervisor: Hypervisor, links: Links, *, full: bool = False) -> list[Tried]:
+    """Read the firewall as it is, and try every connection between the hypervisor and the run's guests there."""
+    guests = [guest for guest in touched(run, hypervisor) if run.is_running(guest.vmid)]
+    swept = sweep(links.api(hypervisor.name), run.estate, hypervisor, guests)
+    present = (LevelPlan(place, (), scope, ()) for place, scope in swept.levels.items())
+    around = Surroundings(swept.groups, swept.nics, swept.backend)
+    matrix = Matrix(run.estate, planned_firewall(run.estate, present, around), (hypervisor, *guests))
+    return try_all(run.estate, matrix, links.shell, full=full)
