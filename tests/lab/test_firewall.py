@@ -157,13 +157,12 @@ def test_foreign_rule_that_opens(tmp_path: Path) -> None:
     rules = open_lab().node.lxc("102").firewall.rules
     rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
     before = bench.said("pve", FILES)
-    asked = ("  ca:\n    name:", "  foreign_rules: {}\n\n  ca:\n    name:")
-    stays = inventory(tmp_path / "1", (asked[0], asked[1].format("report")), file="defaults.yaml")
+    stays = inventory(tmp_path / "1", ("foreign_rules: remove", "foreign_rules: report"), file="defaults.yaml")
     stopped = bench.deploy("--inventory", str(stays), "--target", "pve,traefik")
     assert stopped.status == 1
     assert "guest 102, rule" in stopped.errors("pve")
     assert "for a test" in stopped.errors("pve")
-    kept = inventory(tmp_path / "2", (asked[0], asked[1].format("keep")), file="defaults.yaml")
+    kept = inventory(tmp_path / "2", ("foreign_rules: remove", "foreign_rules: keep"), file="defaults.yaml")
     good = bench.deploy("--inventory", str(kept), "--target", "pve,traefik")
     assert good.status == 0, good.output
     assert [resource for _, resource in good.changes] == ["firewall of traefik"]  # the stranger stands behind ours now
