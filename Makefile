@@ -47,7 +47,7 @@ lint: setup  ## ruff, mypy and the import rules
 	@.venv/bin/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 
 bench: setup  ## measure, with the machine's description
-	@status=0; for what in run trust issue firewall; do $(PY) benchmarks/$$what.py || status=1; done; exit $$status
+	@status=0; for what in run reconcile trust issue firewall; do $(PY) benchmarks/$$what.py || status=1; done; exit $$status
 
 shell: setup  ## a shell with .venv active
 	@VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(CURDIR)/.venv/bin:$$PATH $${SHELL:-bash}

@@ -47,6 +47,7 @@ SCENARIOS = (
     Scenario("second run", DEPLOY, promise="3 s, aim 1.5 s; 200 MiB"),
     Scenario("plan", (*DEPLOY, "--dry-run")),
     Scenario("one guest", (*DEPLOY, "--target", "traefik")),
+    Scenario("full matrix", (PYTHON, "runbooks/matrix.py", "--lab", "--full"), promise="5 s"),
 )
 
 

@@ -1,0 +1,68 @@
+"""Measure what an unchanged firewall of the deployed lab costs a run: one sweep of reads, the plan and its proof."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from rich.console import Console
+
+from benchmarks.machine import describe
+from benchmarks.measure import positive
+from phoenix.connections.access import access_path, read_access
+from phoenix.connections.links import Links
+from phoenix.estate import Hypervisor, load_estate
+from phoenix.run.config import usual_inventory
+from phoenix.run.context import Run
+from tasks.firewall.apply import ALL
+from tasks.firewall.plan import plan_firewall
+from tasks.firewall.sweep import sweep
+
+PROMISED = 0.5
+
+
+def main() -> int:
+    """Report minimum, median and maximum; a firewall that is not as derived is no measurement."""
+    parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
+    parser.add_argument("--runs", metavar="N", type=positive, default=7, help="Runs (default: %(default)s).")
+    runs, console, estate = parser.parse_args().runs, Console(), load_estate(usual_inventory())
+    console.print(*(f"{key}: {value}" for key, value in describe().items()), sep="\n", highlight=False)
+    hypervisor = estate.hypervisors[0]
+    links = Links(estate, read_access(access_path(lab=True), (hypervisor.name,)))
+    run = Run(estate, links, frozenset(host.name for host in estate.hosts()), dry_run=True)
+    run.exists.update({int(one["vmid"]): one for one in links.api(hypervisor.name).get("cluster/resources", type="vm")})
+    swept = _times(runs, lambda: sweep(links.api(hypervisor.name), estate, hypervisor, estate.guests))
+    whole = _times(runs, lambda: _unchanged(run, hypervisor))
+    links.close()
+    for name, times in (("sweep alone", swept), ("sweep, plan and proof", whole)):
+        said = " ".join(f"{kind} {value:.3f} s" for kind, value in _summary(times).items())
+        console.print(f"{name}: {said} (promised {PROMISED} s)", highlight=False)
+    return int(median(whole) > PROMISED)
+
+
+def _times(runs: int, work: Callable[[], object]) -> list[float]:
+    times = []
+    for _ in range(runs):
+        begun = time.monotonic()
+        work()
+        times.append(time.monotonic() - begun)
+    return times
+
+
+def _summary(times: list[float]) -> dict[str, float]:
+    return {"min": min(times), "median": median(times), "max": max(times)}
+
+
+def _unchanged(run: Run, hypervisor: Hypervisor) -> None:
+    if writes := plan_firewall(run, hypervisor, ALL).writes:
+        sys.exit(f"the firewall is not as derived, {len(writes)} writes to make: deploy to the lab first")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
