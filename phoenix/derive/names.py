@@ -7,7 +7,7 @@ view* is what guests and the hypervisor see: the same names answer with the mesh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Literal
 
@@ -18,12 +18,18 @@ Source = Literal["zone", "vm", "container"]
 
 @dataclass(frozen=True, order=True)
 class Record:
-    """One name with its address in each view, and which of the three sources it comes from."""
+    """One name with its address in each view, and which of the three sources it comes from.
+
+    `purpose` says why there is such a name; `origin` is where the inventory says so: a host, or nothing for the whole
+    estate, and the keys below it.
+    """
 
     name: str
     lan: IPv4Address
     guest: IPv4Address
     source: Source
+    purpose: str = field(default="", compare=False)
+    origin: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def same_in_both_views(self) -> bool:
@@ -47,22 +53,32 @@ def service_names(estate: Estate, name: str) -> tuple[str, ...]:
 
 def _zone(estate: Estate) -> Iterator[Record]:
     for hypervisor in estate.hypervisors:
-        yield Record(estate.fqdn(hypervisor.node), hypervisor.address, hypervisor.address, "zone")
+        address, origin = hypervisor.address, (hypervisor.name, "node")
+        yield Record(estate.fqdn(hypervisor.node), address, address, "zone", "hypervisor", origin)
     for label, address in estate.settings.records.items():
-        yield Record(estate.fqdn(label), address, address, "zone")
+        yield Record(estate.fqdn(label), address, address, "zone", "further name of the zone", ("", "records", label))
 
 
 def _of_guest(estate: Estate, guest: Guest) -> Iterator[Record]:
     source: Source = "vm" if guest.kind == "vm" else "container"
     edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
     for name, service in guest.services.items():
+        origin = (guest.name, "services", name)
         for full in service_names(estate, name):
             if service.expose:
-                yield Record(full, edge, mesh, source)
+                yield Record(full, edge, mesh, source, "exposed service: outside the edge, inside the mesh", origin)
             elif service.tls or full in service.aliases:
-                yield Record(full, guest.address, guest.address, source)
-    always = ("ca",) if guest.has("step_ca") else ()  # its own certificate and every client say this name
-    for label in (guest.name, *always, *guest.aliases):
-        yield Record(estate.fqdn(label), guest.address, guest.address, source)
+                yield Record(full, guest.address, guest.address, source, "service that is asked directly", origin)
+    for label, (purpose, *path) in _own_names(guest).items():
+        yield Record(estate.fqdn(label), guest.address, guest.address, source, purpose, (guest.name, *path))
     for label, address in guest.records.items():
-        yield Record(estate.fqdn(label), address, address, source)
+        origin = (guest.name, "records", label)
+        yield Record(estate.fqdn(label), address, address, source, f"further name that {guest.name} declares", origin)
+
+
+def _own_names(guest: Guest) -> dict[str, tuple[str, ...]]:
+    """The labels of a guest itself, each with its purpose and the key that says so."""
+    further = (f"further name of {guest.name}", "aliases")
+    # The authority's own certificate and every client say this name.
+    always = {"ca": ("the authority, always asked directly", "groups")} if guest.has("step_ca") else {}
+    return {**dict.fromkeys(guest.aliases, further), **always, guest.name: ("guest",)}
