@@ -60,8 +60,8 @@ def test_each_fault_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
         bench.said("pve", "lxc-unfreeze -n 917")
         bench.said("nginx-gateway", "umount /etc/nginx/conf.d && rm -rf /root/kept")
     assert run.status == 1, run.output
-    left_out = {"portainer", "drphoenix"}  # they depend on the edge
-    assert set(run.record["failed"]) == {"llamacpp", "nginx-gateway"} | left_out, run.output
+    # Portainer depends on the edge and has a stage after that failure; what drphoenix needs was done beside it.
+    assert set(run.record["failed"]) == {"llamacpp", "nginx-gateway", "portainer"}, run.output
     assert "llamacpp observation: llamacpp: no answer within 30 s" in run.output
     assert seconds < 120
     assert "nginx-gateway services: " in run.output
@@ -104,16 +104,18 @@ def test_wrong_pins(tmp_path: Path) -> None:
 
 def test_interruptions() -> None:
     """Stopped by Ctrl-C, then by SIGTERM, then killed outright, each run goes on with the work; the last ends it."""
-    status, output = bench.run(
-        sys.executable, "runbooks/destroy.py", "--lab", "--target", "traefik,ollama", "--yes", limit=120
-    )
+    destroy = (sys.executable, "runbooks/destroy.py", "--lab", "--target", "traefik,ollama", "--yes")
+    status, output = bench.run(*destroy, limit=120)
     assert status == 0, output
     command = [sys.executable, "runbooks/deploy.py", "--lab"]
     for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if kind is signal.SIGKILL:  # both runs before may have been fast enough to leave it nothing to do
+            status, output = bench.run(*destroy, limit=120)
+            assert status == 0, output
         with subprocess.Popen(
             command, cwd=bench.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as run:
-            time.sleep(2.5)
+            time.sleep(1.5)
             run.send_signal(kind)
             output, _ = run.communicate(timeout=120)
         assert run.returncode == (-signal.SIGKILL if kind is signal.SIGKILL else 130), output
