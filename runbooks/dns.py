@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
-from pathlib import Path
 
 try:
     from phoenix.run.arguments import Arguments
@@ -14,11 +12,9 @@ except ModuleNotFoundError:
 
 from phoenix.derive.answers import answer, is_outside
 from phoenix.derive.names import records
-from phoenix.estate import InventoryError, load_estate
-from phoenix.estate.sources import read_sources
 from phoenix.report.names import as_json, as_table, why
-from phoenix.run.config import usual_inventory
-from phoenix.run.dialogue import interruptible, refuse
+from phoenix.run.dialogue import interruptible
+from phoenix.run.reading import read_inventory
 from phoenix.run.request import GOOD
 
 NO_SUCH_NAME = 1
@@ -31,23 +27,13 @@ def dns() -> int:
     gives status 0, or 1 for a name of the zones that does not exist.
     """
     given = _given()
-    try:
-        folder = _folder(given.inventory or usual_inventory())
-        estate, sources = load_estate(folder), read_sources(folder)
-    except InventoryError as error:
-        refuse(f"the inventory cannot be used, {len(error.problems)} to correct:\n{error}")
+    estate, sources = read_inventory(given.inventory)
     if given.why:
         found = answer(estate, given.why)
         print(why(found, estate, sources), end="")
         return GOOD if found.record or is_outside(estate, found) else NO_SUCH_NAME
     print({"table": as_table, "json": as_json}[given.format](records(estate), sources), end="")
     return GOOD
-
-
-def _folder(given: Path) -> Path:
-    """The inventory as seen from here: its lines are shown with it."""
-    here = Path(os.path.relpath(given))
-    return given if here.parts[:1] == ("..",) else here
 
 
 def _given() -> Namespace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -14,8 +13,8 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.derive.flows import flows as derived
-from phoenix.estate import Estate, InventoryError, load_estate
-from phoenix.estate.sources import Sources, read_sources
+from phoenix.estate import Estate
+from phoenix.estate.sources import Sources
 from phoenix.pve.firewall.derived import derived_firewall
 from phoenix.pve.firewall.parties import QuestionError, party, service
 from phoenix.pve.firewall.questions import Questions
@@ -25,8 +24,8 @@ from phoenix.report import answers
 from phoenix.report.flows import as_json, as_table
 from phoenix.report.picture.mermaid import as_mermaid
 from phoenix.report.picture.svg import as_svg
-from phoenix.run.config import usual_inventory
 from phoenix.run.dialogue import interruptible, refuse
+from phoenix.run.reading import read_inventory
 from phoenix.run.request import GOOD
 
 CLOSED = 1
@@ -47,11 +46,7 @@ def flows() -> int:
     given = _given()
     if given.replay:
         return _replay(given.replay)
-    try:
-        folder = _folder(given.inventory or usual_inventory())
-        estate, sources = load_estate(folder), read_sources(folder)
-    except InventoryError as error:
-        refuse(f"the inventory cannot be used, {len(error.problems)} to correct:\n{error}")
+    estate, sources = read_inventory(given.inventory)
     if given.why or given.who_can:
         return _answer(given, estate, sources)
     _write(FORMATS[given.format or "table"](estate, sources), given.output)
@@ -88,12 +83,6 @@ def _replay(file: Path) -> int:
         refuse(f"{file}: {error}")
     print(f"{count} packets, {differing} differ")
     return CLOSED if differing else GOOD
-
-
-def _folder(given: Path) -> Path:
-    """The inventory as seen from here: its lines are shown with it."""
-    here = Path(os.path.relpath(given))
-    return given if here.parts[:1] == ("..",) else here
 
 
 def _write(text: str, output: Path | None) -> None:

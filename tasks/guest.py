@@ -12,7 +12,8 @@ from nornir.core.task import Result, Task
 from phoenix.connections.proxmox import ProxmoxClient
 from phoenix.converge import Change
 from phoenix.derive.guests import bind_mounts, creation, options
-from phoenix.estate import Estate, Guest, Machine, Template
+from phoenix.estate import Guest, Machine, Template
+from phoenix.pve.paths import path_of
 from phoenix.pve.properties import differences, parse, spell
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
@@ -57,12 +58,6 @@ def destroy_guest(task: Task, run: Run) -> Result:
         api.run("delete", base, STATE_SECONDS, purge=1)
         del run.exists[machine.vmid]
     return result(task, [Change(f"guest {machine.vmid} {machine.name}", "remove")])
-
-
-def path_of(estate: Estate, machine: Machine) -> str:
-    """The guest's place in the API."""
-    kind = "qemu" if machine.kind == "vm" else "lxc"
-    return f"nodes/{estate.hypervisor_of(machine).node}/{kind}/{machine.vmid}"
 
 
 def _make(run: Run, api: ProxmoxClient, machine: Guest | Template, changes: list[Change]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.table import Table
-
 from phoenix.estate import Estate, Hypervisor
 from phoenix.estate.sources import Sources
 from phoenix.pve.firewall.advice import advice
@@ -13,7 +11,7 @@ from phoenix.pve.firewall.intervals import address_of
 from phoenix.pve.firewall.parties import WORDS, Party, spell
 from phoenix.pve.firewall.partition import Service
 from phoenix.pve.firewall.questions import Answer, Side
-from phoenix.report.flows import as_text
+from phoenix.report.plain import plain_table
 
 SAYS = {"ACCEPT": "lets it", "DROP": "does not let it", "REJECT": "refuses to let it"}
 
@@ -29,16 +27,13 @@ def who_can(answers: Sequence[Answer], dest: Party, service: Service, estate: Es
     others = (*(WORDS if dest.host else ()), *(host.name for host in estate.live() if host is not dest.host))
     if not answers:
         return f"nobody can open a connection to {asked}: not one of {', '.join(others)}\n"
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("who", "purpose", "because of", "decided by"):
-        table.add_column(heading, no_wrap=True)
-    for answer in answers:
-        table.add_row(
-            _name(answer.source, answer.packet.source, answer), *_flow(answer, sources), str(answer.verdict.origin)
-        )
+    rows = [
+        (_name(one.source, one.packet.source, one), *_flow(one, sources), str(one.verdict.origin)) for one in answers
+    ]
+    table = plain_table(("who", "purpose", "because of", "decided by"), rows)
     able = {answer.source.name for answer in answers}
     rest = ", ".join(name for name in others if name not in able)
-    return f"{asked} can be asked by\n\n{as_text(table)}\nand by nobody else" + (f": not by {rest}\n" if rest else "\n")
+    return f"{asked} can be asked by\n\n{table}\nand by nobody else" + (f": not by {rest}\n" if rest else "\n")
 
 
 def _why(one: Answer, service: Service, estate: Estate, sources: Sources) -> Iterator[str]:

@@ -36,7 +36,8 @@ def execute(
     `programs` says whether the chain may push programs, so that they are obtained before it begins.
     """
     try:
-        estate = load_estate(options.inventory or usual_inventory())
+        folder = options.inventory or usual_inventory()
+        estate = load_estate(folder)
         targets = select(estate, options.targets)
         access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
         with closed(Links(estate, access)) as links:
@@ -44,7 +45,7 @@ def execute(
             from phoenix.run.conduct import conduct  # noqa: PLC0415 - loads while the connections are made
 
             artifacts = _obtained(options) if programs else {}
-            return conduct(Prepared(options, links, targets, artifacts), chain, closing, report)
+            return conduct(Prepared(options, folder, links, targets, artifacts), chain, closing, report)
     except InventoryError as error:
         title = f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:"
         return _refuse(title, error, WRONG_INPUT)

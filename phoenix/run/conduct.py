@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from phoenix.report.console import Progress, refuse, summary
-from phoenix.run.config import usual_inventory, usual_workers
+from phoenix.run.config import usual_workers
 from phoenix.run.record import RunRecord
 from phoenix.run.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, Prepared, Report
 from phoenix.run.runner import Runner
@@ -36,8 +36,8 @@ def conduct(prepared: Prepared, chain: Chain, closing: Closing | None, report: R
 def _take(prepared: Prepared, chain: Chain, record: RunRecord, progress: Progress) -> bool:
     """Take the run through its stages; tells whether it was interrupted."""
     options = prepared.options
-    workers, folder = options.workers or usual_workers(), options.inventory or usual_inventory()
-    scope = Scope(prepared.targets, dry_run=options.dry_run, workers=workers, inventory=folder)
+    workers = options.workers or usual_workers()
+    scope = Scope(prepared.targets, dry_run=options.dry_run, workers=workers, inventory=prepared.inventory)
     nornir, run = begin(prepared.links, prepared.artifacts, scope)
     try:
         Runner(nornir, run, record, progress).take(chain(run.estate))

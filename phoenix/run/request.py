@@ -37,9 +37,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that a run needs before it touches anything."""
+    """Everything that a run needs before it touches anything; `inventory` is the folder that was read."""
 
     options: Options
+    inventory: Path
     links: Links
     targets: frozenset[str]
     artifacts: Mapping[str, Artifact]

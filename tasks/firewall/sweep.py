@@ -12,6 +12,7 @@ from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.configuration import Backend, Entry, Listed, Nic, Scope, truth
 from phoenix.pve.firewall.reconcile import Place
+from phoenix.pve.paths import path_of
 from phoenix.pve.properties import parse
 
 AT_ONCE = 8
@@ -39,7 +40,7 @@ def node_place(hypervisor: Hypervisor) -> Place:
 
 def guest_place(estate: Estate, guest: Guest) -> Place:
     """The level of a guest."""
-    return Place("guest", guest.name, f"{_guest_path(estate, guest)}/firewall", guest.vmid)
+    return Place("guest", guest.name, f"{path_of(estate, guest)}/firewall", guest.vmid)
 
 
 def sweep(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, guests: Iterable[Guest]) -> Swept:
@@ -48,7 +49,7 @@ def sweep(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, guests: It
     places = (cluster_place(), node_place(hypervisor), *(guest_place(estate, guest) for guest in every))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         levels = [(place, pool.submit(read_level, api, place)) for place in places]
-        nics = [(guest, pool.submit(api.get, f"{_guest_path(estate, guest)}/config")) for guest in every]
+        nics = [(guest, pool.submit(api.get, f"{path_of(estate, guest)}/config")) for guest in every]
         groups = pool.submit(_groups, api)
         seen = {place: level.result() for place, level in levels}
         cards = {guest.vmid: _nic(guest, config.result()) for guest, config in nics}
@@ -81,8 +82,3 @@ def _nic(guest: Guest, config: Mapping[str, Any]) -> Nic:
     card = parse(str(config.get("net0", "")))
     mac = card.get("hwaddr") or mac_of(guest.vmid)
     return Nic(0, (str(guest.address),), mac, truth(card.get("firewall")))
-
-
-def _guest_path(estate: Estate, guest: Guest) -> str:
-    kind = "qemu" if guest.kind == "vm" else "lxc"
-    return f"nodes/{estate.hypervisor_of(guest).node}/{kind}/{guest.vmid}"

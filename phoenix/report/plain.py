@@ -1,0 +1,38 @@
+"""What reports for people and programs share: tables as plain text, and the line of the inventory that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+
+from phoenix.estate.sources import Sources
+
+Origin = tuple[str, ...]
+"""Where the inventory says something: a host, or nothing for the whole estate, and the keys below it."""
+
+
+def plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as plain text, as wide as it must be."""
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in table.columns:
+        column.no_wrap = True
+    for row in rows:
+        table.add_row(*row)
+    console = Console(file=StringIO(), width=1000, color_system=None)
+    console.print(table, highlight=False)
+    assert isinstance(console.file, StringIO)  # noqa: S101  # it was given three lines above
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+
+
+def place(origin: Origin, sources: Sources) -> str:
+    """Say where: `FILE:LINE`."""
+    return sources.place(origin[0], origin[1:])
+
+
+def place_fields(origin: Origin, sources: Sources) -> dict[str, str | int]:
+    """The same as fields of a record."""
+    file, _, line = place(origin, sources).rpartition(":")
+    return {"file": file, "line": int(line)}
