@@ -22,7 +22,11 @@ from tasks.converging import result, session
 
 COMMANDS = (
     "lxc-attach",
+    "lxc-info",
+    "nsenter",
+    "flock",
     "pct",
+    "pve-firewall",
     "perl",
     "systemctl",
     "ip",

@@ -18,7 +18,7 @@ from tasks.ca import init_ca
 from tasks.certificate import issue_certificates, issue_together
 from tasks.dns import serve_dns
 from tasks.docker import deploy_stacks, mount_storage
-from tasks.firewall.apply import apply_firewall, open_what_is_declared, prepare_cluster_sets, prove_firewall
+from tasks.firewall.apply import apply_firewall, open_what_is_declared, prepare_cluster_sets
 from tasks.firewall.reach import Reach
 from tasks.guest import create_guest, destroy_guest
 from tasks.mesh_certificates import renew_mesh_certificates
@@ -52,13 +52,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
     given_up = (Step(reset_authority, group("step_ca")),) if reset else ()
     return (
         preflight(),
-        Stage(
-            "way in",
-            (
-                Step(prove_firewall, hypervisors, for_others=True),
-                Step(open_what_is_declared, hypervisors, for_others=True),
-            ),
-        ),
+        Stage("way in", (Step(open_what_is_declared, hypervisors, for_others=True),)),
         Stage("observation", (Step(observe_host, everyone),)),
         Stage(
             "hypervisor",

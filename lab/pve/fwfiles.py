@@ -3,6 +3,7 @@
 Source: Proxmox VE Administration Guide, "Proxmox VE Firewall", "Configuration Files".
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -133,7 +134,8 @@ def read(text: str) -> Conf:
                 if found[3]:
                     conf[f"{section}_comments"][name] = found[3].strip()
         else:
-            _take(conf, section, name, line)
+            with contextlib.suppress(ValueError):
+                _take(conf, section, name, line)
     return conf
 
 

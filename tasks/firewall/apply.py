@@ -14,14 +14,13 @@ from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import Change
 from phoenix.derive.firewall import Level, cluster_firewall, guest_firewall
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.configuration import Scope, truth
-from phoenix.pve.firewall.derived import derived_firewall
-from phoenix.pve.firewall.proof import prove
+from phoenix.pve.firewall.configuration import Scope
+from phoenix.pve.firewall.matrix import surprises
 from phoenix.pve.firewall.reconcile import Phase, Write, in_order, plan_level
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from tasks.converging import result
-from tasks.firewall.plan import Plan, check_proof, plan_firewall
+from tasks.firewall.plan import Plan, plan_firewall, some
 from tasks.firewall.reach import try_present
 from tasks.firewall.sweep import cluster_place, guest_place, read_level
 from tasks.firewall.transaction import Transaction
@@ -29,13 +28,6 @@ from tasks.firewall.writes import ConcurrentEditError, carry_out, changes_of
 
 TRIES = 4
 ALL, OPENING = frozenset(Phase), frozenset({Phase.SETS, Phase.RULES})
-SHOWN = 5
-
-
-def prove_firewall(task: Task, run: Run) -> Result:
-    """Prove that the derived firewall lets through what is declared and nothing else, before anything is touched."""
-    check_proof(run, prove(run.estate, derived_firewall(run.estate)))
-    return result(task, [])
 
 
 def prepare_cluster_sets(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
@@ -62,54 +54,64 @@ def write_new_guest(run: Run, api: ProxmoxClient, guest: Guest) -> None:
 
 
 def open_what_is_declared(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Mend what an edit closed, and open what is newly declared, before anybody needs it; nothing is taken away.
+    """Prove the firewall; mend what an edit closed, and open what is newly declared, before anybody needs it.
 
-    Without this a host that cannot be reached any more could not be mended, and a service would wait for its flows.
+    Nothing that is declared is closed here. Without this a host that cannot be reached any more could not be mended,
+    and a service would wait for its flows.
     """
-    hypervisor = run.estate.host(task.host.name)
-    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    is_on = truth(run.links.api(hypervisor.name).get(f"{cluster_place().base}/options").get("enable"))
-    if task.is_dry_run(dry_run) or not is_on:
+    hypervisor = _hypervisor(task, run)
+    plan = plan_firewall(run, hypervisor, OPENING)
+    if task.is_dry_run(dry_run) or not plan.is_on:
         return result(task, [])
-    return _applied(task, run, hypervisor, OPENING)
+    return _applied(task, run, hypervisor, plan)
 
 
 def apply_firewall(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Bring a hypervisor's firewall, and that of its guests in the run, to what the flows say."""
-    hypervisor = run.estate.host(task.host.name)
-    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    if not task.is_dry_run(dry_run):
-        return _applied(task, run, hypervisor, ALL)
+    hypervisor = _hypervisor(task, run)
     plan = plan_firewall(run, hypervisor, ALL)
+    if not task.is_dry_run(dry_run):
+        return _applied(task, run, hypervisor, plan)
     made_before = {write.thing for write in plan.writes if write.path == f"{cluster_place().base}/ipset"}
-    return _said(task, run, plan, [write for write in plan.writes if write.thing not in made_before])
+    return result(
+        task, changes_of(write for write in plan.writes if write.thing not in made_before), _reported(run, plan)
+    )
 
 
-def _applied(task: Task, run: Run, hypervisor: Hypervisor, phases: frozenset[Phase]) -> Result:
-    plan = plan_firewall(run, hypervisor, phases)
-    return _said(task, run, plan, _change(run, hypervisor, plan) if plan.writes else [])
+def _hypervisor(task: Task, run: Run) -> Hypervisor:
+    found = run.estate.host(task.host.name)
+    assert isinstance(found, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
+    return found
 
 
-def _said(task: Task, run: Run, plan: Plan, writes: list[Write]) -> Result:
-    shown = plan.foreign if run.estate.settings.foreign_rules == "report" and plan.phases == ALL else ()
-    notes = tuple(f"a rule that the inventory does not yield: {rule}" for rule in shown)
-    return result(task, changes_of(writes), notes)
+def _applied(task: Task, run: Run, hypervisor: Hypervisor, plan: Plan) -> Result:
+    made, notes = _change(run, hypervisor, plan) if plan.writes else ([], ())
+    return result(task, changes_of(made), (*_reported(run, plan), *notes))
 
 
-def _change(run: Run, hypervisor: Hypervisor, plan: Plan) -> list[Write]:
-    """Make the writes; unless they are confirmed, what was before comes back."""
+def _reported(run: Run, plan: Plan) -> tuple[str, ...]:
+    if run.estate.settings.foreign_rules != "report" or plan.phases != ALL:
+        return ()
+    return tuple(f"a rule that the inventory does not yield: {rule}" for rule in plan.foreign)
+
+
+def _change(run: Run, hypervisor: Hypervisor, plan: Plan) -> tuple[list[Write], tuple[str, ...]]:
+    """Make the writes; unless they are confirmed, what was before comes back. Gives them, and notes of the matrix."""
     shell = run.links.shell(hypervisor.name)
     change = Transaction(hypervisor.name, hypervisor.node, [level.place for level in plan.levels])
     try:
         made = _make(run, hypervisor, change, plan)
         change.settle(shell)
         with _afresh(run, hypervisor) as links:
-            _hold(run, hypervisor, links)
+            notes = _hold(run, hypervisor, links)
             change.confirm(links.shell(hypervisor.name))
     except (ApiError, ConnectionFailedError, TaskFailedError) as error:
         how = "is as it was before" if change.undo(shell) else "goes back to what it was by itself, in minutes"
         raise TaskFailedError(f"{error}; the firewall of {hypervisor.name} {how}") from None
-    return made
+    except Exception:
+        change.undo(shell)
+        raise
+    return made, notes
 
 
 def _make(run: Run, hypervisor: Hypervisor, change: Transaction, plan: Plan) -> list[Write]:
@@ -142,9 +144,15 @@ def _afresh(run: Run, hypervisor: Hypervisor) -> Iterator[Links]:
         links.close()
 
 
-def _hold(run: Run, hypervisor: Hypervisor, links: Links) -> None:
-    """Try the hosts that the change is about, and see that packets are treated as the model says of what is there."""
-    odd = [str(tried) for tried in try_present(run, hypervisor, links) if tried.is_odd]
-    if odd:
-        more = f"; and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
-        raise TaskFailedError(f"packets are not treated as the model says: {'; '.join(odd[:SHOWN])}{more}")
+def _hold(run: Run, hypervisor: Hypervisor, links: Links) -> tuple[str, ...]:
+    """Try the hosts that the change is about: packets must be treated as the model says of what is there.
+
+    Gives the hosts that could neither be entered nor asked, as notes; that none could be is an error.
+    """
+    tried = try_present(run, hypervisor, links)
+    if odd := surprises(tried):
+        raise TaskFailedError(f"packets are not treated as the model says: {some([str(one) for one in odd])}")
+    if tried and all(one.outcome == "untried" for one in tried):
+        raise TaskFailedError("no connection could be tried: perl, nsenter and lxc-info are needed on the node")
+    untried = sorted({one.attempt.source for one in tried if one.outcome == "untried"})
+    return tuple(f"no connections could be tried from {name}" for name in untried)

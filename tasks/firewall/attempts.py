@@ -13,12 +13,13 @@ from typing import cast, get_args
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.estate import Estate, Guest
-from phoenix.pve.firewall.matrix import Attempt, Matrix, Outcome, Tried
+from phoenix.pve.firewall.matrix import Attempt, Matrix, Outcome, Tried, surprises
 from tasks.converging import TEMPLATES
 
+BATCH = 400
+"""So many attempts of one host are under way at once."""
 SECONDS, AGAIN = 1, 3
 """How long an attempt waits for its answer, and the second one of those that were not treated as expected."""
-MOST_ROUNDS = 8
 Shells = Callable[[str], Shell]
 
 
@@ -27,8 +28,7 @@ def try_all(estate: Estate, matrix: Matrix, shells: Shells, *, full: bool = Fals
     attempts = matrix.attempts(full=full)
     outcomes: dict[Attempt, Outcome] = dict.fromkeys(attempts, "untried")
     outcomes |= _tried(estate, attempts, shells, SECONDS)
-    odd = [tried.attempt for tried in matrix.compared(outcomes) if tried.is_odd]
-    if odd:
+    if odd := [tried.attempt for tried in surprises(matrix.compared(outcomes))]:
         outcomes |= _tried(estate, odd, shells, AGAIN)
     return matrix.compared(outcomes)
 
@@ -62,7 +62,7 @@ def _from_one(
     )
     most = max(map(len, asked.values()))
     try:
-        done = shells(carrier).run(script, (limit + 2) * (1 + most // 400) + 15)
+        done = shells(carrier).run(script, (limit + 2) * (1 + most // BATCH) + 15)
     except ConnectionFailedError:
         return {}
     known = {(name, one.proto, one.address, str(one.port)): one for name, attempts in asked.items() for one in attempts}
@@ -80,7 +80,7 @@ def _one(estate: Estate, carrier: str, name: str, attempts: Sequence[Attempt], l
     if name != carrier and isinstance(host, Guest):
         enter = f"nsenter -t $(lxc-info -n {host.vmid} -p -H) -n "
     lines = "\n".join(f"{one.proto} {one.address} {one.port}" for one in attempts)
-    return f"{enter}perl try.pl {limit} >said.{name} 2>error.{name} <<'ASKED' &\n{lines}\nASKED"
+    return f"{enter}perl try.pl {limit} {BATCH} >said.{name} 2>error.{name} <<'ASKED' &\n{lines}\nASKED"
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.sources import read_sources
+from phoenix.pve.firewall.configuration import truth
 from phoenix.pve.firewall.identity import describe
 from phoenix.pve.firewall.planned import Surroundings, planned_firewall, prove_planned
 from phoenix.pve.firewall.proof import Proof, Violation
@@ -20,10 +21,11 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """The plans of all levels that a run touches, as far as some phases go."""
+    """The plans of all levels that a run touches, as far as some phases go; `is_on` tells whether anything filters."""
 
     levels: tuple[LevelPlan, ...]
     phases: frozenset[Phase]
+    is_on: bool
 
     @property
     def writes(self) -> list[Write]:
@@ -44,7 +46,7 @@ def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[Phase]) ->
     levels = tuple(_levels(run, hypervisor, guests, swept))
     around = Surroundings(swept.groups, {}, swept.backend)  # interfaces are put right with their guests
     check_proof(run, prove_planned(estate, planned_firewall(estate, levels, around)))
-    return Plan(levels, phases)
+    return Plan(levels, phases, truth(swept.levels[cluster_place()].options.get("enable")))
 
 
 def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
@@ -61,10 +63,13 @@ def check_proof(run: Run, proof: Proof) -> None:
     if proof.holds:
         return
     said = [*map(str, proof.skipped), *(_place(run, violation) for violation in proof.violations)]
+    raise TaskFailedError(f"the firewall would not do what the inventory says, nothing of it was applied: {some(said)}")
+
+
+def some(said: list[str]) -> str:
+    """The first of many things to say, and how many more there are."""
     more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
-    raise TaskFailedError(
-        f"the firewall would not do what the inventory says, nothing of it was applied: {'; '.join(said[:SHOWN])}{more}"
-    )
+    return "; ".join(said[:SHOWN]) + more
 
 
 def _levels(run: Run, hypervisor: Hypervisor, guests: list[Guest], swept: Swept) -> list[LevelPlan]:

@@ -1,13 +1,12 @@
 # Tries connections from where it runs. Each line of its input is `PROTOCOL ADDRESS PORT`, each of its output the same
-# with what became of it: open, refused, dropped (no answer within the limit, the first argument, in seconds) or
-# unreachable. Needs nothing but the perl-base of a Debian system.
+# with what became of it: open, refused, dropped (no answer within the limit) or unreachable. Its arguments are that limit
+# in seconds, and how many attempts are under way at once. Needs nothing but the perl-base of a Debian system.
 use strict;
 use Errno qw(EINPROGRESS ECONNREFUSED EAGAIN);
 use Fcntl;
 use Socket;
 
-my $AT_ONCE = 400;
-my $limit = shift;
+my ($limit, $at_once) = splice(@ARGV, 0, 2);
 my @asked = map { [split] } <STDIN>;
 
 # What a UDP service answers to: a question for the root's name servers (RFC 1035), and the time (RFC 5905).
@@ -41,7 +40,7 @@ sub result_of {
     return $error == 0 ? "open" : $error == ECONNREFUSED ? "refused" : "unreachable";
 }
 
-while (my @batch = splice(@asked, 0, $AT_ONCE)) {
+while (my @batch = splice(@asked, 0, $at_once)) {
     my %open;
     for my $one (@batch) {
         my ($socket, $kind) = begin($one) or next;

@@ -58,9 +58,12 @@ def test_text() -> None:
 
 def test_nonsense_is_left_out() -> None:
     """A line that means nothing does not take the others with it."""
-    assert read("[RULES]\nIN\nIN ACCEPT -nonsense 1\nIN ACCEPT -p tcp\n")["rules"] == [
-        {"type": "in", "action": "ACCEPT", "enable": 1, "proto": "tcp"}
-    ]
+    found = read(
+        "words\n[OPTIONS]\nenable: maybe\nndp: 1\n[ALIASES]\nlonely\n"
+        "[RULES]\nIN\nIN ACCEPT -nonsense 1\nIN ACCEPT -p tcp\n"
+    )
+    assert found["rules"] == [{"type": "in", "action": "ACCEPT", "enable": 1, "proto": "tcp"}]
+    assert (found["options"], found["aliases"]) == ({"ndp": 1}, {})
 
 
 def test_edits_of_others(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from phoenix.derive.flows import flows
 from phoenix.estate import Guest, Hypervisor
 from phoenix.pve.firewall.derived import derived_firewall
 from phoenix.pve.firewall.judging import Verdict
-from phoenix.pve.firewall.matrix import SAMPLE, Attempt, Matrix, Outcome, Tried
+from phoenix.pve.firewall.matrix import SAMPLE, Attempt, Matrix, Outcome, Tried, silent, surprises
 from phoenix.pve.firewall.steps import Action
 from phoenix.report.matrix import as_text
 from tests.inventories import example
@@ -65,7 +65,20 @@ def test_a_sample_of_the_rest() -> None:
 def test_outcomes(proto: str, says: Action, outcome: Outcome, *, odd: bool) -> None:
     """An outcome is odd if packets were treated otherwise than the model says; silence over UDP shows nothing."""
     tried = Tried(Attempt("a", "b", "10.0.0.2", proto, 80), Verdict(says), outcome)
-    assert tried.is_odd is odd
+    assert bool(surprises([tried])) is odd
     text = as_text([tried])
     assert ("the model says" in text) is odd
     assert ("could not be made" in text) is (outcome == "untried")
+
+
+def test_a_host_that_hangs() -> None:
+    """A host that cannot be entered and answers nobody shows nothing of a firewall; one that answers somebody does."""
+
+    def one(source: str, dest: str, outcome: Outcome, port: int = 80) -> Tried:
+        return Tried(Attempt(source, dest, "10.0.0.2", "tcp", port), Verdict("ACCEPT"), outcome)
+
+    hanging = [one("a", "b", "dropped"), one("b", "a", "untried")]
+    assert (silent(hanging), surprises(hanging)) == ({"b"}, [])
+    assert "b: 1 attempts could not be made from there, and it answers nobody" in as_text(hanging)
+    for answered in (one("c", "b", "open", 81), one("b", "c", "refused")):
+        assert [str(two.attempt) for two in surprises([*hanging, answered])] == [str(hanging[0].attempt)]

@@ -59,15 +59,25 @@ class Tried:
             return self.outcome in ("open", "refused") or (self.attempt.proto == "udp" and self.outcome == "dropped")
         return self.outcome == ("refused" if self.expected.action == "REJECT" else "dropped")
 
-    @property
-    def is_odd(self) -> bool:
-        """Tell whether it shows that something is wrong; what could not be tried shows nothing."""
-        return self.outcome != "untried" and not self.agrees
-
     def __str__(self) -> str:
         one, by = self.attempt, self.expected.origin or "nothing, for nothing filters it"
         ends = f"{one.source} → {one.dest}, {one.port}/{one.proto} at {one.address}"
         return f"{ends}: the model says {self.expected.action} by {by}, the packets {self.outcome.upper()}"
+
+
+def surprises(tried: Iterable[Tried]) -> list[Tried]:
+    """Those that show that packets are treated otherwise than the model says."""
+    every = tuple(tried)
+    quiet = silent(every)
+    return [one for one in every if one.outcome != "untried" and not one.agrees and one.attempt.dest not in quiet]
+
+
+def silent(tried: Iterable[Tried]) -> set[str]:
+    """Hosts that nobody can enter and that answer nobody: they hang or are down, and show nothing of a firewall."""
+    every = tuple(tried)
+    entered = {one.attempt.source for one in every if one.outcome != "untried"}
+    answering = {one.attempt.dest for one in every if one.outcome in ("open", "refused")}
+    return {one.attempt.source for one in every} - entered - answering
 
 
 class Matrix:
