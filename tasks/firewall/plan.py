@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.sources import read_sources
 from phoenix.pve.firewall.configuration import truth
 from phoenix.pve.firewall.identity import describe
-from phoenix.pve.firewall.planned import Surroundings, planned_firewall, prove_planned
+from phoenix.pve.firewall.planned import planned_firewall, prove_planned
 from phoenix.pve.firewall.proof import Proof, Violation
 from phoenix.pve.firewall.reconcile import LevelPlan, Phase, Write, in_order, plan_level
 from phoenix.run import Run
@@ -44,7 +44,7 @@ def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[Phase]) ->
     guests = touched(run, hypervisor)
     swept = sweep(api, estate, hypervisor, guests)
     levels = tuple(_levels(run, hypervisor, guests, swept))
-    around = Surroundings(swept.groups, {}, swept.backend)  # interfaces are put right with their guests
+    around = replace(swept.around, nics={})  # interfaces are put right with their guests
     check_proof(run, prove_planned(estate, planned_firewall(estate, levels, around)))
     return Plan(levels, phases, truth(swept.levels[cluster_place()].options.get("enable")))
 

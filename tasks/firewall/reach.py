@@ -9,7 +9,7 @@ from nornir.core.task import Result, Task
 from phoenix.connections.links import Links
 from phoenix.estate import Hypervisor
 from phoenix.pve.firewall.matrix import Matrix, Tried
-from phoenix.pve.firewall.planned import Surroundings, planned_firewall
+from phoenix.pve.firewall.planned import planned_firewall
 from phoenix.pve.firewall.reconcile import LevelPlan
 from phoenix.run import Run
 from tasks.converging import result
@@ -41,6 +41,5 @@ def try_present(run: Run, hypervisor: Hypervisor, links: Links, *, full: bool = 
     guests = [guest for guest in touched(run, hypervisor) if run.is_running(guest.vmid)]
     swept = sweep(links.api(hypervisor.name), run.estate, hypervisor, guests)
     present = (LevelPlan(place, (), scope, ()) for place, scope in swept.levels.items())
-    around = Surroundings(swept.groups, swept.nics, swept.backend)
-    matrix = Matrix(run.estate, planned_firewall(run.estate, present, around), (hypervisor, *guests))
+    matrix = Matrix(run.estate, planned_firewall(run.estate, present, swept.around), (hypervisor, *guests))
     return try_all(run.estate, matrix, links.shell, full=full)

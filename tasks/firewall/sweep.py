@@ -11,6 +11,7 @@ from phoenix.connections.proxmox import ProxmoxClient
 from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.configuration import Backend, Entry, Listed, Nic, Scope, truth
+from phoenix.pve.firewall.planned import Surroundings
 from phoenix.pve.firewall.reconcile import Place
 from phoenix.pve.paths import path_of
 from phoenix.pve.properties import parse
@@ -20,12 +21,10 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Swept:
-    """Levels as they are listed, security groups by name, guests' interfaces by id, and what filters."""
+    """Levels as they are listed, and what is around them."""
 
     levels: Mapping[Place, Scope]
-    groups: Mapping[str, tuple[Listed, ...]]
-    nics: Mapping[int, Nic]
-    backend: Backend
+    around: Surroundings
 
 
 def cluster_place() -> Place:
@@ -54,7 +53,7 @@ def sweep(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, guests: It
         seen = {place: level.result() for place, level in levels}
         cards = {guest.vmid: _nic(guest, config.result()) for guest, config in nics}
     backend: Backend = "nftables" if truth(seen[places[1]].options.get("nftables")) else "iptables"
-    return Swept(seen, groups.result(), cards, backend)
+    return Swept(seen, Surroundings(groups.result(), cards, backend))
 
 
 def read_level(api: ProxmoxClient, place: Place) -> Scope:

@@ -5,16 +5,15 @@ Levels that the run does not touch are taken as derived: whoever runs it on one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from phoenix.estate import Estate, Hypervisor
+from phoenix.estate import Estate
 from phoenix.pve.firewall.configuration import Backend, Firewall, GuestScope, Listed, Nic
 from phoenix.pve.firewall.derived import derived_firewall
 from phoenix.pve.firewall.identity import key_of
 from phoenix.pve.firewall.proof import Proof, prove
 from phoenix.pve.firewall.reconcile import LevelPlan
-from phoenix.pve.firewall.steps import Origin
 
 
 @dataclass(frozen=True)
@@ -44,31 +43,18 @@ def planned_firewall(estate: Estate, plans: Iterable[LevelPlan], around: Surroun
 
 def prove_planned(estate: Estate, firewall: Firewall) -> Proof:
     """Prove a planned firewall; where foreign rules are kept, what they open counts as meant."""
-    proof = prove(estate, firewall, _is_meant(estate, firewall))
-    return replace(proof, skipped=tuple(one for one in proof.skipped if not _is_foreign(estate, firewall, one.origin)))
+    foreign = frozenset(_foreign(firewall))
+    proof = prove(estate, firewall, foreign if estate.settings.foreign_rules == "keep" else frozenset())
+    skipped = tuple(one for one in proof.skipped if (one.origin.level, one.origin.position) not in foreign)
+    return replace(proof, skipped=skipped)
 
 
-def _is_meant(estate: Estate, firewall: Firewall) -> frozenset[tuple[str, int]]:
-    if estate.settings.foreign_rules != "keep":
-        return frozenset()
-    return frozenset(
-        (level, position)
-        for level, rules in _rules(estate, firewall).items()
-        for position, rule in enumerate(rules)
-        if key_of(rule) is None
-    )
-
-
-def _is_foreign(estate: Estate, firewall: Firewall, origin: Origin) -> bool:
-    rules = _rules(estate, firewall).get(origin.level, ())
-    return origin.position is not None and origin.position < len(rules) and key_of(rules[origin.position]) is None
-
-
-def _rules(estate: Estate, firewall: Firewall) -> dict[str, tuple[Listed, ...]]:
-    """Rules by the name that the proof gives their level."""
-    names = {host.name for host in estate.hosts() if isinstance(host, Hypervisor)}
-    return {
-        "cluster": firewall.cluster.rules,
-        **{name: scope.rules for name, scope in firewall.nodes.items() if name in names},
-        **{f"guest {vmid}": guest.scope.rules for vmid, guest in firewall.guests.items()},
+def _foreign(firewall: Firewall) -> Iterator[tuple[str, int]]:
+    """Rules that nobody derived, by position and the name that the proof gives their level."""
+    levels = {
+        "cluster": firewall.cluster,
+        **firewall.nodes,
+        **{f"guest {vmid}": guest.scope for vmid, guest in firewall.guests.items()},
     }
+    for level, scope in levels.items():
+        yield from ((level, position) for position, rule in enumerate(scope.rules) if key_of(rule) is None)
