@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from nornir.core.task import Result, Task
 
-from phoenix.connections.proxmox import ProxmoxClient
+from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.converge import Change
 from phoenix.derive.guests import bind_mounts, creation, options
 from phoenix.estate import Guest, Machine, Template
@@ -189,7 +189,11 @@ def _start(run: Run, api: ProxmoxClient, guest: Guest, changes: list[Change]) ->
     changes.append(Change(f"guest {guest.vmid} {guest.name}", "start"))
     if run.dry_run:
         return
-    api.run("post", f"{path_of(run.estate, guest)}/status/start", STATE_SECONDS)
+    try:
+        api.run("post", f"{path_of(run.estate, guest)}/status/start", STATE_SECONDS)
+    except ApiError as error:  # a run that was killed may have left its start to Proxmox, which finished it since
+        if "already running" not in str(error):
+            raise
     run.exists[guest.vmid] = {**run.exists.get(guest.vmid, {}), "status": "running", "name": guest.name}
     run.renew_session(guest.name)
     wait_until_ready(run, guest)

@@ -45,14 +45,15 @@ class Bench:
         self.client = Recorder(server.access(), "pve")
         self.told: list[str] = []
 
-    def take(self, *stages: Stage, dry_run: bool = False) -> RunRecord:
-        """Take stages, with what exists as preflight would have learned it."""
+    def take(self, *stages: Stage, dry_run: bool = False, stopped: tuple[int, ...] = ()) -> RunRecord:
+        """Take stages, with what exists as preflight would have learned it, and that some are stopped."""
         estate, record = example(), RunRecord()
         scope = Scope(frozenset(host.name for host in estate.hosts()), dry_run=dry_run, workers=4)
         nornir, run = begin(Links(estate, {}), {}, scope)
         run.links = cast("Links", self)
         found = self.client.get("cluster/resources", type="vm")
         run.exists.update({int(one["vmid"]): one for one in found})
+        run.exists.update({vmid: {**run.exists[vmid], "status": "stopped"} for vmid in stopped})
         Runner(nornir, run, record, lambda _host, _task: None).take(stages)
         return record
 
@@ -176,6 +177,12 @@ def test_again(bench: Bench) -> None:
     changes = [str(change) for tasks in record.hosts.values() for task in tasks for change in task.changes]
     assert [change for change in changes if ": mp" not in change and "disk grows" not in change] == []
     assert {path.rpartition("/")[2] for _, path, _ in bench.client.writes[before:]} <= {"resize"}
+
+
+def test_a_guest_that_was_started_meanwhile(bench: Bench) -> None:
+    """A guest that was stopped when it was looked at, and has been started since, is no failure."""
+    record = bench.take(*building(example()), stopped=(102, 1001))
+    assert record.failed == []
 
 
 def test_edits_are_undone(bench: Bench) -> None:
