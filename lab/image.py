@@ -112,7 +112,7 @@ def _build(image: Image, scratch: Path, say: Callable[[str], None]) -> None:
     say("building the guest image (once; about 40 s)")
     private = apt.PrivateApt(scratch / "apt")
     private.prepare(apt.machine_sources())
-    wanted = (*packages.GUEST, *packages.HYPERVISOR, *packages.DEPLOYED)
+    wanted = (*packages.GUEST, *packages.HYPERVISOR, *packages.CLIENT, *packages.DEPLOYED)
     downloaded = private.download([*wanted, *(f"{name}-" for name in packages.UNWANTED)])
     repository.build_repository(downloaded, scratch / "stand-ins", image.repository)
     webpki.create(image.web)

@@ -22,7 +22,7 @@ PRUNED = re.compile(
     r"|curses|dbm|unittest|multiprocessing|asyncio|xmlrpc|wsgiref|ctypes|msilib)(/|-|$)"
 )
 LOADED_LATE = ("libnss_dns.so.2", "libgcc_s.so.1")  # by name, at run time
-TREES = ("usr/lib/python3.11",)
+TREES = ("usr/lib/python3.11", *(f"usr/lib/python3/dist-packages/{name}" for name in ("h2", "hpack", "hyperframe")))
 
 
 class Layer:

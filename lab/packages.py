@@ -7,11 +7,14 @@ SUITE = "bookworm"
 # In every guest, and therefore in the hypervisor, which is built upon the same tree.
 GUEST = (
     "ca-certificates", "curl", "dbus", "dnsutils", "iproute2", "iputils-ping", "less", "netbase",
-    "openssh-server", "openssl", "procps", "python3", "sudo", "systemd-sysv", "usr-is-merged",
+    "openssh-server", "openssl", "procps", "python3", "python3-h2", "sudo", "systemd-sysv", "usr-is-merged",
 )  # fmt: skip
 
 # In the hypervisor besides: what a Proxmox VE node has of its own accord.
 HYPERVISOR = ("apt-utils", "ethtool", "kmod", "lxc", "nftables", "perl", "rsync", "uidmap")
+
+# What the lab's client has to look at the estate with; it lives in the hypervisor's tree.
+CLIENT = ("dnsperf", "python3-grpcio", "python3-websockets")
 
 # Installed by a deployment, from the package repository that the lab serves; their dependencies come along.
 DEPLOYED = (

@@ -122,7 +122,7 @@ def build_hypervisor(guest: Path, repository: Path, layer: Path, scratch: Path) 
     for directory in (layer, work, merged):
         directory.mkdir(parents=True)
     places: list[str | Path] = [guest, layer, work, merged, repository, packages.SUITE]
-    script: list[str | Path] = ["sh", "-c", LAYER_SCRIPT, "layer", *places, *packages.HYPERVISOR]
+    script: list[str | Path] = ["sh", "-c", LAYER_SCRIPT, "layer", *places, *packages.HYPERVISOR, *packages.CLIENT]
     run(bound_to_us(script), limit=300)
     mask(layer, packages.MASKED_IN_HYPERVISOR)
     wants = layer / "etc/systemd/system/multi-user.target.wants"

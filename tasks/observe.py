@@ -13,7 +13,7 @@ from tasks.base import software_resources
 from tasks.ca import ca_resources
 from tasks.certificate import certificate_resources
 from tasks.converging import result, session
-from tasks.dns import dns_resources
+from tasks.dns import dns_resources, resolver_resources
 from tasks.docker import docker_resources
 from tasks.docker import storage_resources as volume_resources
 from tasks.nginx import nginx_resources
@@ -45,6 +45,7 @@ def desired(task: Task, run: Run) -> Iterator[Resource]:
         yield from web_certificate_resources(task, run)
     if not isinstance(host, Guest):
         return
+    yield from resolver_resources(task, run)
     yield from software_resources(task, run)
     yield from volume_resources(task, run)
     if host.has("step_ca"):

@@ -16,7 +16,7 @@ from tasks.authority_reset import reset_authority
 from tasks.base import install_software
 from tasks.ca import init_ca
 from tasks.certificate import issue_certificates, issue_together
-from tasks.dns import serve_dns
+from tasks.dns import keep_resolver, serve_dns, set_node_resolver
 from tasks.docker import deploy_stacks, mount_storage
 from tasks.firewall.apply import apply_firewall, open_what_is_declared, prepare_cluster_sets
 from tasks.firewall.reach import Reach
@@ -60,12 +60,16 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
                 Step(install_software, hypervisors),
                 Step(prepare_storage, hypervisors, for_others=True),
                 Step(serve_dns, hypervisors),
+                Step(set_node_resolver, hypervisors),
                 Step(prepare_cluster_sets, hypervisors, for_others=True),
             ),
         ),
         *(Stage("templates", (Step(create_guest, level),)) for level in _template_levels(estate)),
         Stage("guests", (Step(create_guest, guests),)),
-        Stage("software", (Step(install_software, guests), *given_up, Step(init_ca, group("step_ca")))),
+        Stage(
+            "software",
+            (Step(keep_resolver, guests), Step(install_software, guests), *given_up, Step(init_ca, group("step_ca"))),
+        ),
         Stage("trust", (Step(push_trust, everyone),)),
         Stage("storage", (Step(mount_storage, guests),)),
         *_certificates(guests),

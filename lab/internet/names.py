@@ -14,6 +14,7 @@ NAMES = {
     "index.docker.io": REGISTRY,
     "dns.google": RESOLVERS[0],
     "one.one.one.one": RESOLVERS[1],
+    "rebinding.example": "10.0.0.10",  # a name of a stranger that leads to the estate's authority
 }
 HTTPS_NAMES = ("registry-1.docker.io", "auth.docker.io", "index.docker.io")
 ADDRESSES = (*RESOLVERS, MIRROR, REGISTRY)

@@ -78,17 +78,19 @@ class Node(Model):
 
     async def _dns_get(self, _values: dict[str, Any], _user: str) -> dict[str, str]:
         text = await asyncio.to_thread(_RESOLVER.read_text)
-        search = re.search(r"^search\s+(\S+)", text, re.MULTILINE)
+        search = re.search(r"^(?:search|domain)\s+(\S+)", text, re.MULTILINE)
         servers = re.findall(r"^nameserver\s+(\S+)", text, re.MULTILINE)[:3]
         found = {f"dns{number}": server for number, server in enumerate(servers, 1)}
         return {"search": search[1], **found} if search else found
 
     async def _dns_put(self, values: dict[str, Any], _user: str) -> None:
-        present = await self._dns_get({}, "")
-        wanted = {**present, **{k: v for k, v in values.items() if k in ("search", "dns1", "dns2", "dns3")}}
-        lines = [f"nameserver {wanted[key]}" for key in ("dns1", "dns2", "dns3") if key in wanted]
+        """Search domain and servers become those that are given, and no others; further lines of the file stay."""
+        present = await asyncio.to_thread(_RESOLVER.read_text)
+        kept = [line for line in present.splitlines() if not re.match(r"(search|domain|nameserver)\s", line)]
+        servers = dict.fromkeys(values[key] for key in ("dns1", "dns2", "dns3") if values.get(key))
+        lines = [f"search {values['search']}", *(f"nameserver {server}" for server in servers), *kept]
         draft = _RESOLVER.with_suffix(".pve")
-        draft.write_text("\n".join([f"search {wanted['search']}", *lines]) + "\n")
+        draft.write_text("\n".join(lines) + "\n")
         draft.replace(_RESOLVER)
 
     async def _lxc_interfaces(self, _user: str, v: dict[str, Any]) -> list[dict[str, Any]] | None:

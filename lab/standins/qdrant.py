@@ -1,7 +1,8 @@
 """Stand-in for Qdrant (image qdrant/qdrant). It says so at /.
 
 Speaks, over HTTP on 6333: GET /, /healthz, /readyz, /livez, /collections, and GET, PUT, DELETE of
-/collections/NAME, which are kept as files below /qdrant/storage. 6334 accepts connections and ends them.
+/collections/NAME, which are kept as files below /qdrant/storage. Over gRPC on 6334: HealthCheck of qdrant.Qdrant, and
+Check and Watch of grpc.health.v1.Health.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import socketserver
-import threading
 from pathlib import Path
 from typing import Any
 
+from lab.standins.grpc import Method, serve
 from lab.standins.web import Handler, Refusal, start, until_ended
 
 STORAGE = Path(os.environ.get("QDRANT__STORAGE__STORAGE_PATH") or "/qdrant/storage")
 HTTP_PORT, GRPC_PORT = 6333, 6334
+TITLE, VERSION = "qdrant - vector search engine (lab stand-in)", "1.12.0"
 
 
 class Qdrant(Handler):
@@ -27,7 +28,7 @@ class Qdrant(Handler):
         """Answer the paths above."""
         collections = STORAGE / "collections"
         if path == "/":
-            return 200, {"title": "qdrant - vector search engine (lab stand-in)", "version": "1.12.0"}
+            return 200, {"title": TITLE, "version": VERSION}
         if path in ("/healthz", "/readyz", "/livez"):
             return 200, b"healthz check passed"
         if path == "/collections":
@@ -53,18 +54,23 @@ class Qdrant(Handler):
         return {"result": result, "status": "ok", "time": 0.0}
 
 
-class Mute(socketserver.ThreadingTCPServer):
-    """Accepts and ends connections."""
+def text(field: int, value: str) -> bytes:
+    """A string in a message (protobuf's encoding, "Length-Delimited Records")."""
+    return bytes([field << 3 | 2, len(value)]) + value.encode()
 
-    allow_reuse_address = True
-    daemon_threads = True
+
+SERVING = b"\x08\x01"
+METHODS = {
+    "/qdrant.Qdrant/HealthCheck": Method(text(1, TITLE) + text(2, VERSION)),
+    "/grpc.health.v1.Health/Check": Method(SERVING),
+    "/grpc.health.v1.Health/Watch": Method(SERVING, stays_open=True),
+}
 
 
 def main() -> None:
     """Serve until ended."""
     start(HTTP_PORT, Qdrant)
-    mute = Mute(("", GRPC_PORT), socketserver.BaseRequestHandler)
-    threading.Thread(target=mute.serve_forever, daemon=True).start()
+    serve(GRPC_PORT, METHODS)
     until_ended()
 
 

@@ -1,11 +1,14 @@
 """Stand-in for the estate's own application (image thinkheads/thinkheads_ai_app). It says so at /.
 
-Speaks, over HTTP on 8000 or the port in API_PORT: GET / and /health.
+Speaks, over HTTP on 8000 or the port in API_PORT: GET /, /health, and /headers, which tells what was asked with;
+/ws is a WebSocket that sends back what it is sent (RFC 6455).
 """
 
 from __future__ import annotations
 
 import os
+from base64 import b64encode
+from hashlib import sha1
 from typing import Any
 
 from lab.standins.web import Handler, Refusal, start, until_ended
@@ -13,8 +16,38 @@ from lab.standins.web import Handler, Refusal, start, until_ended
 PORT = 8000
 
 
+CLOSE, SHORT = 8, 125  # an opcode, and the longest frame that is understood
+MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
 class Application(Handler):
-    """The two paths."""
+    """The paths above."""
+
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server looks for
+        """Answer, or begin a WebSocket."""
+        if self.path == "/ws" and self.headers.get("Upgrade", "").lower() == "websocket":
+            self._talk()
+        else:
+            super().do_GET()
+
+    def _talk(self) -> None:
+        key = self.headers["Sec-WebSocket-Key"] + MAGIC
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", b64encode(sha1(key.encode()).digest()).decode())  # noqa: S324 - the RFC
+        self.end_headers()
+        self.close_connection = True
+        self.connection.settimeout(None)
+        while len(head := self.rfile.read(2)) == 2:  # noqa: PLR2004 - a frame's first two bytes
+            kind, length = head[0] & 15, head[1] & 127
+            if length > SHORT:
+                return
+            mask, content = self.rfile.read(4), self.rfile.read(length)
+            plain = bytes(byte ^ mask[index % 4] for index, byte in enumerate(content))
+            self.wfile.write(bytes([0x80 | kind, length]) + plain)
+            if kind == CLOSE:
+                return
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
         """Answer the paths above."""
@@ -22,6 +55,8 @@ class Application(Handler):
             return 200, {"app": "thinkheads_ai_app (lab stand-in)"}
         if method in ("GET", "HEAD") and path == "/health":
             return 200, {"status": "ok"}
+        if method == "GET" and path == "/headers":
+            return 200, {name.lower(): value for name, value in self.headers.items()}
         raise Refusal(404, "not found")
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
-from phoenix.estate import Estate, Guest
+from phoenix.estate import Estate, Guest, Hypervisor
 
 Source = Literal["zone", "vm", "container"]
+View = Literal["lan", "guest"]
+VIEWS: tuple[View, ...] = ("lan", "guest")
 
 
 @dataclass(frozen=True, order=True)
@@ -31,6 +33,10 @@ class Record:
     purpose: str = field(default="", compare=False)
     origin: tuple[str, ...] = field(default=(), compare=False)
 
+    def address(self, view: View) -> IPv4Address:
+        """Give the one answer of a view."""
+        return self.lan if view == "lan" else self.guest
+
     @property
     def same_in_both_views(self) -> bool:
         """Tell whether both views give the same answer."""
@@ -45,6 +51,32 @@ def records(estate: Estate) -> tuple[Record, ...]:
     return tuple(sorted(found.values()))
 
 
+def pointers(estate: Estate, view: View) -> dict[IPv4Address, Record]:
+    """The one name that each address leads back to in a view (RFC 1912, section 2.1).
+
+    A machine's own name comes before every other; an address that is no machine's has its first name.
+    """
+    machines = {host.address: estate.fqdn(_label(host)) for host in estate.live()}
+    found: dict[IPv4Address, Record] = {}
+    for record in records(estate):
+        address = record.address(view)
+        if address not in found or record.name == machines.get(address):
+            found[address] = record
+    return found
+
+
+def reverse_zones(network: IPv4Network) -> tuple[str, ...]:
+    """The zones below in-addr.arpa that make up a network, as few as whole octets allow (RFC 1035, section 3.5)."""
+    length = next(octets for octets in (8, 16, 24, 32) if octets >= network.prefixlen)
+    parts = network.subnets(new_prefix=length)
+    return tuple(reverse_name(part.network_address, length // 8) for part in parts)
+
+
+def reverse_name(address: IPv4Address, octets: int = 4) -> str:
+    """The name below in-addr.arpa of an address, or of the network of its first octets."""
+    return ".".join([*reversed(str(address).split(".")[:octets]), "in-addr.arpa"])
+
+
 def service_names(estate: Estate, name: str) -> tuple[str, ...]:
     """Every name of a service: its own in the zone, then its aliases."""
     service = next(guest.services[name] for guest in estate.guests if name in guest.services)
@@ -57,6 +89,10 @@ def _zone(estate: Estate) -> Iterator[Record]:
         yield Record(estate.fqdn(hypervisor.node), address, address, "zone", "hypervisor", origin)
     for label, address in estate.settings.records.items():
         yield Record(estate.fqdn(label), address, address, "zone", "further name of the zone", ("", "records", label))
+
+
+def _label(host: Guest | Hypervisor) -> str:
+    return host.node if isinstance(host, Hypervisor) else host.name
 
 
 def _of_guest(estate: Estate, guest: Guest) -> Iterator[Record]:

@@ -1,0 +1,83 @@
+"""gRPC over HTTP/2 without TLS, for stand-ins: a table of methods, each with the messages that it answers.
+
+The wire is that of gRPC (PROTOCOL-HTTP2.md of the gRPC project), the frames are h2's.
+"""
+
+from __future__ import annotations
+
+import socketserver
+import struct
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, DataReceived, RequestReceived, StreamEnded
+from h2.exceptions import ProtocolError
+
+UNIMPLEMENTED = "12"
+HEADERS = [(":status", "200"), ("content-type", "application/grpc")]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method answers: one message, after which it ends, or stays open as a stream does."""
+
+    message: bytes
+    stays_open: bool = False
+
+
+def serve(port: int, methods: Mapping[str, Method]) -> None:
+    """Serve in a thread; a method is known by its path, /package.Service/Method."""
+    server = _Server(("", port), _Connection)
+    server.methods = methods
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
+    methods: Mapping[str, Method]
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    """One connection with any number of calls."""
+
+    def setup(self) -> None:
+        self.paths: dict[int, str] = {}
+        self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+
+    def handle(self) -> None:
+        self.h2.initiate_connection()
+        self.request.sendall(self.h2.data_to_send())
+        while received := self.request.recv(65536):
+            try:
+                events = self.h2.receive_data(received)
+            except ProtocolError:
+                events = []
+            ended = [self._on(event) for event in events]
+            self.request.sendall(self.h2.data_to_send())
+            if any(ended) or not events:
+                return
+
+    def _on(self, event: Any) -> bool:
+        """Take notice of an event; tells whether the connection is at its end."""
+        if isinstance(event, RequestReceived):
+            self.paths[event.stream_id] = dict(event.headers)[":path"]
+        elif isinstance(event, DataReceived):
+            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, StreamEnded):
+            self._answer(event.stream_id, self.server.methods.get(self.paths.pop(event.stream_id)))  # type: ignore[attr-defined]
+        return isinstance(event, ConnectionTerminated)
+
+    def _answer(self, stream: int, method: Method | None) -> None:
+        if method is None:
+            self.h2.send_headers(stream, [*HEADERS, ("grpc-status", UNIMPLEMENTED)], end_stream=True)
+            return
+        self.h2.send_headers(stream, HEADERS)
+        self.h2.send_data(stream, struct.pack("!BI", 0, len(method.message)) + method.message)
+        if not method.stays_open:
+            self.h2.send_headers(stream, [("grpc-status", "0")], end_stream=True)
