@@ -48,6 +48,11 @@ class Image:
         return self.path / "pve"
 
     @property
+    def client(self) -> Path:
+        """What the client has above the guest tree."""
+        return self.path / "client"
+
+    @property
     def repository(self) -> Path:
         """The Debian packages that `internet` serves."""
         return self.path / "public" / "debian"
@@ -121,6 +126,7 @@ def _build(image: Image, scratch: Path, say: Callable[[str], None]) -> None:
         jobs = [
             pool.submit(trees.copy_shifted, image.guest, image.shifted),
             pool.submit(trees.build_hypervisor, image.guest, image.repository, image.hypervisor, scratch / "layer"),
+            pool.submit(trees.build_client, image.guest, image.repository, image.client, scratch / "client"),
         ]
         for job in jobs:
             job.result()

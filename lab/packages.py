@@ -13,7 +13,7 @@ GUEST = (
 # In the hypervisor besides: what a Proxmox VE node has of its own accord.
 HYPERVISOR = ("apt-utils", "ethtool", "kmod", "lxc", "nftables", "perl", "rsync", "uidmap")
 
-# What the lab's client has to look at the estate with; it lives in the hypervisor's tree.
+# In the client besides: what one looks at the estate with.
 CLIENT = ("dnsperf", "python3-grpcio", "python3-websockets")
 
 # Installed by a deployment, from the package repository that the lab serves; their dependencies come along.

@@ -30,7 +30,7 @@ touch "$1"/etc/ssh/ssh_host_rsa_key "$1"/etc/ssh/ssh_host_ecdsa_key "$1"/etc/ssh
 cp {{authority}} "$1/usr/share/ca-certificates/lab/phoenix-lab-public-web.crt"
 """
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/merged-usr")
-# The hypervisor's packages are installed through an overlay; its upper directory is all that is kept.
+# What a machine has above the guest tree is installed through an overlay; its upper directory is all that is kept.
 LAYER_SCRIPT = """set -eu
 mount -t overlay overlay -o lowerdir="$1",upperdir="$2",workdir="$3" "$4"
 mount -t proc proc "$4/proc"
@@ -116,17 +116,26 @@ def _shift(path: Path, seen: set[int]) -> None:
         path.chmod(stat.S_IMODE(status.st_mode))  # a change of owner takes these bits away
 
 
+def build_client(guest: Path, repository: Path, layer: Path, scratch: Path) -> None:
+    """Install the client's packages above the guest tree, keeping what differs as a layer of its own."""
+    _install_above(guest, repository, layer, scratch, packages.CLIENT)
+
+
 def build_hypervisor(guest: Path, repository: Path, layer: Path, scratch: Path) -> None:
-    """Install the hypervisor's packages above the guest tree, keeping what differs as a layer of its own."""
-    work, merged = scratch / "work", scratch / "merged"
-    for directory in (layer, work, merged):
-        directory.mkdir(parents=True)
-    places: list[str | Path] = [guest, layer, work, merged, repository, packages.SUITE]
-    script: list[str | Path] = ["sh", "-c", LAYER_SCRIPT, "layer", *places, *packages.HYPERVISOR, *packages.CLIENT]
-    run(bound_to_us(script), limit=300)
+    """Install the hypervisor's packages above the guest tree, and set it up as a node."""
+    _install_above(guest, repository, layer, scratch, packages.HYPERVISOR)
     mask(layer, packages.MASKED_IN_HYPERVISOR)
     wants = layer / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
     (wants / "ssh.service").symlink_to("/lib/systemd/system/ssh.service")
     for name in ("subuid", "subgid"):
         (layer / "etc" / name).write_text(f"root:{SHIFT}:65536\n")
+
+
+def _install_above(guest: Path, repository: Path, layer: Path, scratch: Path, wanted: tuple[str, ...]) -> None:
+    work, merged = scratch / "work", scratch / "merged"
+    for directory in (layer, work, merged):
+        directory.mkdir(parents=True)
+    places: list[str | Path] = [guest, layer, work, merged, repository, packages.SUITE]
+    script: list[str | Path] = ["sh", "-c", LAYER_SCRIPT, "layer", *places, *wanted]
+    run(bound_to_us(script), limit=300)

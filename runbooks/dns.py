@@ -41,7 +41,7 @@ def _given() -> Namespace:
     parser.common("--inventory")
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--format", choices=("table", "json"), default="table", help="How the names are written.")
-    asked.add_argument("--why", metavar="NAME", help="Say what each view answers to a name, and why.")
+    asked.add_argument("--why", metavar="NAME", help="Say what each view answers to a name or an address, and why.")
     return parser.parse_args()
 
 

@@ -14,7 +14,8 @@ NAMES = {
     "index.docker.io": REGISTRY,
     "dns.google": RESOLVERS[0],
     "one.one.one.one": RESOLVERS[1],
-    "rebinding.example": "10.0.0.10",  # a name of a stranger that leads to the estate's authority
 }
+LEADS_INSIDE = {"rebinding.example": "10.0.0.10"}
+"""A stranger's name with an address of the estate, as in an attack by DNS rebinding."""
 HTTPS_NAMES = ("registry-1.docker.io", "auth.docker.io", "index.docker.io")
 ADDRESSES = (*RESOLVERS, MIRROR, REGISTRY)

@@ -6,8 +6,9 @@ use warnings;
 use IO::Select;
 use IO::Socket::INET;
 
-use constant { EVERY => 5, PATIENCE => 2, SILENT => 3 };    # seconds, seconds, questions in a row
+use constant { EVERY => 2, PATIENCE => 2, SILENT => 3 };    # seconds, seconds, questions in a row
 my ($name, %server) = @ARGV;
+my $question = pack('(C/a)*', split(/\./, $name), '') . pack('n2', 1, 1);    # its address
 my %silence = map { $_ => 0 } keys %server;
 my $number  = 0;
 
@@ -16,7 +17,7 @@ sub answers {
     my ($address) = @_;
     my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => 53, Proto => 'udp') or return 0;
     $number = ($number + 1) % 65536;
-    $socket->send(pack('n6 (C/a)* C n2', $number, 0x0100, 1, 0, 0, 0, split(/\./, $name), 0, 1, 1)) or return 0;
+    $socket->send(pack('n6', $number, 0x0100, 1, 0, 0, 0) . $question) or return 0;
     return 0 unless IO::Select->new($socket)->can_read(PATIENCE);
     my $answer = '';
     return 0 unless defined $socket->recv($answer, 512) && length $answer >= 12;

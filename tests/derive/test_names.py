@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from ipaddress import IPv4Address, IPv4Network
 
-from phoenix.derive.names import records
-from tests.estates import estate, guest
+import pytest
+from hypothesis import given, settings
+
+from phoenix.derive.names import VIEWS, pointers, records, reverse_name, reverse_zones
+from phoenix.estate import Estate
+from tests.estates import estate, estates, guest
 from tests.inventories import example
 
 ZONE = "internal.thinkheads.ai"
@@ -47,3 +51,38 @@ def test_further_records() -> None:
     found = {record.name: (str(record.lan), str(record.guest)) for record in records(small)}
     assert found["spare.lab.test"] == ("10.0.0.77", "10.0.0.77")
     assert found["printer.lab.test"] == ("10.0.0.200", "10.0.0.200")
+
+
+def test_backwards() -> None:
+    """An address leads to its machine's own name; in the LAN view none leads to the mesh: its names are the edge's."""
+    lan = {str(address): record.name for address, record in pointers(example(), "lan").items()}
+    assert lan[EDGE] == f"nginx-gateway.{ZONE}"
+    assert lan[AGENT] == f"drphoenix.{ZONE}"
+    assert MESH not in lan
+    assert pointers(example(), "guest")[IPv4Address(MESH)].name == f"traefik.{ZONE}"
+
+
+@settings(max_examples=40, deadline=None)
+@given(small=estates())
+def test_backwards_is_confirmed_forwards(small: Estate) -> None:
+    """In each view of any estate every answered address has one name, and that name has this address."""
+    for view in VIEWS:
+        found = pointers(small, view)
+        assert set(found) == {record.address(view) for record in records(small)}
+        assert all(record.address(view) == address for address, record in found.items())
+
+
+@pytest.mark.parametrize(
+    ("network", "zones"),
+    [
+        ("10.0.0.0/24", ["0.0.10.in-addr.arpa"]),
+        ("10.0.0.0/8", ["10.in-addr.arpa"]),
+        ("172.16.2.0/23", ["2.16.172.in-addr.arpa", "3.16.172.in-addr.arpa"]),
+        ("192.0.2.8/31", ["8.2.0.192.in-addr.arpa", "9.2.0.192.in-addr.arpa"]),
+    ],
+)
+def test_reverse_zones(network: str, zones: list[str]) -> None:
+    """A network is as few reverse zones as whole octets allow, and its addresses' names are in them."""
+    found = reverse_zones(IPv4Network(network))
+    assert list(found) == zones
+    assert all(reverse_name(address).endswith(found) for address in list(IPv4Network(network).hosts())[:300])

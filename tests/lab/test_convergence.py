@@ -62,7 +62,6 @@ DRIFT = (
         "echo host-record=extra.internal.thinkheads.ai,10.0.0.99 >>/etc/dnsmasq.d/00-phoenix-aggregated-hosts.conf",
         "/etc/dnsmasq.d/00-phoenix-aggregated-hosts.conf",
     ),
-    ("pve", "echo nameserver 8.8.8.8 >/etc/resolv.conf", "/etc/resolv.conf"),
     ("ollama", "rm /etc/ssl/certs/phoenix_ca.pem", "trust store"),
 )
 

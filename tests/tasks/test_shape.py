@@ -14,8 +14,8 @@ import tasks
 
 VERBS = {
     "announce", "apply", "check", "configure", "create", "deploy", "destroy", "export", "init", "install", "issue",
-    "mount", "observe", "open", "prepare", "prove", "push", "register", "remove", "renew", "replace", "reset",
-    "restore", "revert", "revoke", "seal", "serve", "settle", "start", "stop", "switch", "withdraw", "write",
+    "keep", "mount", "observe", "open", "prepare", "prove", "push", "register", "remove", "renew", "replace", "reset",
+    "restore", "revert", "revoke", "seal", "serve", "set", "settle", "start", "stop", "switch", "withdraw", "write",
 }  # fmt: skip
 
 
