@@ -12,7 +12,7 @@ from tasks.converging import converge, program
 
 BASE = ("ca-certificates", "curl", "openssl")
 PROGRAMS = (("step_cli", "step"), ("step_ca", "step"), ("step_ca", "step-ca"), ("traefik", "traefik"))
-NGINX = ("nginx", "nftables")
+NGINX = ("nginx", "nftables", "logrotate")
 FEATURES = {"docker": ("docker.io",), "nginx": NGINX, "portainer_agent": NGINX, "traefik": ("nftables",)}
 
 

@@ -8,7 +8,7 @@ from phoenix.converge import Command, Daemon, Directory, Exclusive, File, Resour
 from phoenix.converge.files import SYSTEMD
 from phoenix.derive.certificates import certificates, leaves_of, server_leaf
 from phoenix.derive.flows import MESH_EDGE_PORT, clients
-from phoenix.derive.routes import routes
+from phoenix.derive.routes import Route, managers, routes
 from phoenix.estate import Guest
 from phoenix.run import Run
 from tasks.converging import BUNDLE_FILE, converge, render
@@ -80,7 +80,8 @@ def _edge(task: Task, run: Run) -> str:
     return render(
         task,
         "nginx/gateway.conf.j2",
-        names=[name for route in routes(estate) for name in route.hosts],
+        names=_names(routes(estate)),
+        managers=managers(estate),
         mesh=estate.guest_with("traefik").address,
         mesh_port=MESH_EDGE_PORT,
         leaf=leaf,
@@ -90,6 +91,15 @@ def _edge(task: Task, run: Run) -> str:
         status_ports=[service.port for service in guest.services.values() if service.expose],
         status_clients=[estate.guest_with("traefik").address, estate.hypervisor_of(guest).address],
     )
+
+
+def _names(every: tuple[Route, ...]) -> dict[str, list[str]]:
+    """The names of the routes by what the edge must do for them."""
+    found: dict[str, list[str]] = {"web": [], "dashboard": [], "grpc": []}
+    for route in every:
+        kind = "dashboard" if route.backend is None else "grpc" if route.grpc else "web"
+        found[kind] += route.hosts
+    return found
 
 
 def _door(task: Task, run: Run, guest: Guest, name: str) -> str:

@@ -18,10 +18,14 @@ SHORT_SECONDS = 5  # after a failure elsewhere there is little to wait for
 SCRIPT = """
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 end=$(($(date +%s) + {limit}))
+# An empty message, as gRPC wraps it.
+empty=$(mktemp) && printf '\\0\\0\\0\\0\\0' >"$empty"
 ask() {{
-  name=$1 via=$2 path=$3 good=$4 most=1
+  name=$1 via=$2 path=$3 good=$4 kind=$5 most=1
+  set --
+  [ $kind = web ] || set -- --http2 -H 'Content-Type: application/grpc' -H 'TE: trailers' --data-binary "@$empty"
   while :; do
-    code=$(curl -sS -o /dev/null -w '%{{http_code}}' --max-time $most --cacert {bundle} \
+    code=$(curl -sS -o /dev/null -w '%{{http_code}}' --max-time $most --cacert {bundle} "$@" \
       --connect-to "::$via:443" "https://$name$path" 2>&1)
     if echo "$code" | grep -Eqx "$good"; then return 0; fi
     [ "$(date +%s)" -lt $end ] || {{ echo "$name by $via: $code"; return 1; }}
@@ -31,6 +35,7 @@ ask() {{
 }}
 {asks}
 wait
+rm -f "$empty"
 """
 
 
@@ -49,7 +54,7 @@ def silent_routes(task: Task, run: Run, anchors: str) -> str:
     edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
     limit = SHORT_SECONDS if run.failed else PROOF_SECONDS
     asks = [
-        f"ask {name} {via} {shlex.quote(route.health)} '{_good(estate, route)}' &"
+        f"ask {name} {via} {shlex.quote(route.health)} '{_good(estate, route)}' {_kind(route)} &"
         for route in routes(estate)
         if _host_of(estate, route) not in run.failed
         for name in route.hosts
@@ -69,6 +74,10 @@ def answering(estate: Estate) -> list[str]:
 
 def _host_of(estate: Estate, route: Route) -> str:
     return next(guest.name for guest in estate.guests if route.service in guest.services)
+
+
+def _kind(route: Route) -> str:
+    return "grpc" if route.grpc else "web"
 
 
 def _good(estate: Estate, route: Route) -> str:

@@ -6,7 +6,7 @@ from nornir.core.task import Result, Task
 
 from phoenix.converge import Daemon, Directory, Exclusive, File, Made, Resource, Unit, User
 from phoenix.derive.authority import ca_url
-from phoenix.derive.routes import Route, routes
+from phoenix.derive.routes import Route, managers, routes
 from phoenix.run import Run
 from tasks.converging import BUNDLE_FILE, converge, render
 from tasks.mesh_certificates import CONFIG, DYNAMIC, STORAGE, UNIT, MeshCertificates
@@ -68,7 +68,8 @@ def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
 
 def _route(task: Task, run: Run, route: Route) -> str:
     rule = " || ".join(f"Host(`{name}`)" for name in route.hosts)
-    verified = bool(route.backend and route.backend.startswith("https:"))
-    anchors = run.authority.bundle.fingerprints if run.authority and verified else ()
-    values = {"rule": rule, "bundle": BUNDLE_FILE, "verified": verified, "anchors": anchors}
-    return render(task, "traefik/route.yml.j2", route=route, **values)
+    if route.backend is None:
+        allowed = [str(network) for network in managers(run.estate)]
+        return render(task, "traefik/dashboard.yml.j2", route=route, rule=rule, managers=allowed)
+    anchors = run.authority.bundle.fingerprints if run.authority and route.verified else ()
+    return render(task, "traefik/route.yml.j2", route=route, rule=rule, bundle=BUNDLE_FILE, anchors=anchors)

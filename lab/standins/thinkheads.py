@@ -1,12 +1,13 @@
 """Stand-in for the estate's own application (image thinkheads/thinkheads_ai_app). It says so at /.
 
-Speaks, over HTTP on 8000 or the port in API_PORT: GET /, /health, and /headers, which tells what was asked with;
-/ws is a WebSocket that sends back what it is sent (RFC 6455).
+Speaks, over HTTP on 8000 or the port in API_PORT: GET /, /health, /headers, which tells what was asked with, and
+/stream, which says a word every 0.3 s, as models do; /ws is a WebSocket that sends back what it is sent (RFC 6455).
 """
 
 from __future__ import annotations
 
 import os
+import time
 from base64 import b64encode
 from hashlib import sha1
 from typing import Any
@@ -27,8 +28,20 @@ class Application(Handler):
         """Answer, or begin a WebSocket."""
         if self.path == "/ws" and self.headers.get("Upgrade", "").lower() == "websocket":
             self._talk()
+        elif self.path == "/stream":
+            self._stream()
         else:
             super().do_GET()
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for word in ("one", "two", "three", "four"):
+            self.wfile.write(f"data: {word}\n\n".encode())
+            time.sleep(0.3)
+        self.close_connection = True
 
     def _talk(self) -> None:
         key = self.headers["Sec-WebSocket-Key"] + MAGIC

@@ -24,10 +24,10 @@ PAGES = {
     "portainer": "/api/system/status",
     "qdrant": "/readyz",
     "thinkheads-ai": "/health",
-    "traefik": "/dashboard/",
 }
-"""A page of each exposed service that is answered with 200."""
-SERVICES = tuple(PAGES)
+"""A page of each exposed service that answers any client with 200."""
+SERVICES = (*PAGES, "qdrant-grpc", "traefik")
+"""Every exposed service: gRPC has no page, and the mesh's dashboard is for those who manage the estate."""
 GUESTS = {
     "step-ca": "10.0.0.10",
     "nginx-gateway": "10.0.0.153",
