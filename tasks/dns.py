@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, Command, Daemon, Directory, File, Resource, Unit
 from phoenix.converge.change import text_diff
-from phoenix.derive.names import VIEWS, Record, View, pointers, records, reverse_name, reverse_zones
+from phoenix.derive.names import VIEWS, View, pointers, records, reverse_zones
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Run
 from tasks.converging import converge, render, result
 
-AGGREGATED = "/etc/dnsmasq.d/00-phoenix-aggregated-hosts.conf"
 DIRECTORY = "/etc/phoenix/dns"
 WATCH = "/usr/local/lib/phoenix/watch-dns"
 RESOLVER = "/etc/resolv.conf"
@@ -66,38 +65,30 @@ def dns_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     """Everything that names need on a hypervisor."""
     hypervisor = run.estate.host(task.host.name)
     assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    common = [record for record in records(run.estate) if record.same_in_both_views]
     address = render(task, "dns/address.service.j2", address=hypervisor.guest_resolver, bridge=hypervisor.bridge)
     return (
         Directory(DIRECTORY),
-        Directory("/etc/dnsmasq.d"),
         Unit("phoenix-resolver-address.service", address),
-        *(_view(task, run, hypervisor, view, common) for view in VIEWS),
+        *(_view(task, run, hypervisor, view) for view in VIEWS),
         *_watch(task, run, hypervisor),
     )
 
 
-def _view(task: Task, run: Run, hypervisor: Hypervisor, view: View, common: Sequence[Record]) -> Daemon:
+def _view(task: Task, run: Run, hypervisor: Hypervisor, view: View) -> Daemon:
     estate = run.estate
     listen = _listens(hypervisor, view)
-    path = f"{DIRECTORY}/{view}.conf"
-    config = render(
-        task,
-        "dns/view.conf.j2",
-        view=view,
-        address=listen,
-        zones=(estate.zone, *estate.settings.alias_zones, *reverse_zones(estate.settings.network.subnet)),
-        upstream=estate.settings.network.upstream_dns,
-        common=AGGREGATED,
-        records=[record for record in records(estate) if not record.same_in_both_views],
-        pointers=[(reverse_name(one), record.name) for one, record in sorted(pointers(estate, view).items())],
-    )
-    aggregated = render(task, "dns/aggregated.conf.j2", records=common)
-    unit = render(task, "dns/unit.service.j2", view=view, config=path)
+    config, hosts = f"{DIRECTORY}/{view}.conf", f"{DIRECTORY}/{view}-hosts"
+    zones = (estate.zone, *estate.settings.alias_zones, *reverse_zones(estate.settings.network.subnet))
+    upstream = estate.settings.network.upstream_dns
+    values = {"view": view, "address": listen, "zones": zones, "upstream": upstream, "hosts": hosts}
+    first = frozenset(pointers(estate, view).values())
+    ordered = sorted(records(estate), key=lambda record: (record not in first, record))
+    answers = [(record.source, record.address(view), record.name) for record in ordered]
     return Daemon(
-        Unit(_unit(view), unit),
-        files=(File(AGGREGATED, aggregated), File(path, config)),
-        check=f"dnsmasq --test --conf-file={path}",
+        Unit(_unit(view), render(task, "dns/unit.service.j2", view=view, config=config)),
+        files=(File(config, render(task, "dns/view.conf.j2", **values)),),
+        reread=(File(hosts, render(task, "dns/hosts.j2", view=view, answers=answers)),),
+        check=f"dnsmasq --test --conf-file={config}",
         probe=f"ss -Hlnu 'src {listen}:53' | grep -q :53",
         on_change="restart",
     )

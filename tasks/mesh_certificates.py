@@ -74,13 +74,13 @@ await() {{
     sleep 0.3
     if [ -z "$forgotten" ] && [ $(($(date +%s) - began)) -ge 5 ]; then
       forgotten=asked
-      invocation=$(systemctl show --property=InvocationID --value {UNIT})
-      if journalctl -q _SYSTEMD_INVOCATION_ID="$invocation" -g accountDoesNotExist -n 1 | grep -q .; then
+      running=traefik-$(systemctl show --property=InvocationID --value {UNIT}).service
+      if journalctl -q -u "$running" -g accountDoesNotExist -n 1 | grep -q .; then
         forget "" account || return 1
       fi
     fi
   done
-  journalctl -u {UNIT} -n 40 --no-pager -o cat | grep -i acme | tail -n 2
+  journalctl -u 'traefik*' -n 40 --no-pager -o cat | grep -i acme | tail -n 2
   fail "no certificate by ACME within 60 s for$lacking"
 }}
 

@@ -35,16 +35,8 @@ def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         leaf_hours=estate.settings.ca.mesh.hours,
         **values,
     )
-    hold = render(task, "traefik/hold.sh.j2", seconds=HOLD_SECONDS, **values)
-    unit = render(
-        task,
-        "traefik/traefik.service.j2",
-        config=CONFIG,
-        user=USER,
-        hold=HOLD,
-        bundle=BUNDLE_FILE,
-        anchors=MESH_ANCHORS,
-    )
+    hold = render(task, "traefik/hold.sh.j2", seconds=HOLD_SECONDS, config=CONFIG, user=USER, **values)
+    unit = render(task, "traefik/traefik.service.j2", hold=HOLD, bundle=BUNDLE_FILE, anchors=MESH_ANCHORS)
     files = (
         File(f"{DYNAMIC}/_mesh.yml", render(task, "traefik/mesh.yml.j2")),
         *(File(f"{DYNAMIC}/{route.service}.yml", _route(task, run, route)) for route in routes(estate)),

@@ -78,12 +78,14 @@ class Unit:
 class Daemon:
     """A unit with the files it reads: written together, checked, told of, probed, and put back if that fails.
 
-    `files` make the daemon reload or restart; `watched` are files that it notices by itself. `check` says whether the
-    files are sound, `probe` whether the daemon answers; both are shell and have a limit of their own.
+    `files` make the daemon reload or restart, those to `reread` make it reload in any case; `watched` are files that it
+    notices by itself. `check` says whether the files are sound, `probe` whether the daemon answers; both are shell and
+    have a limit of their own.
     """
 
     unit: Unit
     files: tuple[Resource, ...] = ()
+    reread: tuple[File, ...] = ()
     watched: tuple[File | Exclusive, ...] = ()
     check: str | None = None
     probe: str | None = None
@@ -95,33 +97,36 @@ class Daemon:
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for everything at once."""
-        parts: tuple[Resource, ...] = (self.unit, *self.files, *self.watched)
+        parts: tuple[Resource, ...] = (self.unit, *self.files, *self.reread, *self.watched)
         return (Probe("listing", self._mark), *(probe for part in parts for probe in part.probes()))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Everything that differs, wrapped in check, notice, probe and a way back."""
         told = [change for part in self.files for change in part.changes(seen)]
+        reread = [change for part in self.reread for change in part.changes(seen)]
         noticed = [change for part in self.watched for change in part.changes(seen)]
         unit_file = self.unit.file_changes(seen)
         enablement = tuple(self.unit.enablement(seen))
         activity = tuple(self.unit.activity(seen, restart=bool(unit_file)))
         interrupted = bool(seen.listings.get(self._mark))
-        if (told or interrupted) and not activity:
-            name = shlex.quote(self.unit.name)
-            script = f"systemctl reload {name}" if self.on_change == "reload" else f"restart_unit {name}"
-            reason = "its files changed" if told else "an earlier run was interrupted"
-            activity = (Change(f"unit {self.unit.name}", self.on_change, reason, script=script),)
-        if not (told or noticed or unit_file or enablement or activity):
+        if told and not activity:
+            activity = (self._telling(self.on_change, "its files changed"),)
+        elif interrupted and not activity:
+            activity = (self._telling(self.on_change, "an earlier run was interrupted"),)
+        elif reread and not activity:
+            activity = (self._telling("reload", "its files changed"),)
+        if not (told or reread or noticed or unit_file or enablement or activity):
             return ()
         title = f"unit {self.unit.name}"
         found = [
             Change(title, "update", script=f"begin {shlex.quote(self.unit.name)}", guard=True),
             *told,
+            *reread,
             *noticed,
             *unit_file,
             *enablement,
         ]
-        if self.check and (told or noticed or interrupted):
+        if self.check and (told or reread or noticed or interrupted):
             found.append(
                 Change(title, "update", "files are sound", script=f"sound {shlex.quote(self.check)}", guard=True)
             )
@@ -131,3 +136,8 @@ class Daemon:
             script = f"answers {shlex.quote(self.probe)} {tell}"
             found.append(Change(title, "update", "answers", script=script, guard=True))
         return (*found, Change(title, "update", script="commit", guard=True))
+
+    def _telling(self, verb: Literal["reload", "restart"], reason: str) -> Change:
+        name = shlex.quote(self.unit.name)
+        script = f"systemctl reload {name}" if verb == "reload" else f"restart_unit {name}"
+        return Change(f"unit {self.unit.name}", verb, reason, script=script)

@@ -37,11 +37,6 @@ class Record:
         """Give the one answer of a view."""
         return self.lan if view == "lan" else self.guest
 
-    @property
-    def same_in_both_views(self) -> bool:
-        """Tell whether both views give the same answer."""
-        return self.lan == self.guest
-
 
 def records(estate: Estate) -> tuple[Record, ...]:
     """Every record of the estate, sorted by name; a service's name wins over that of its host."""

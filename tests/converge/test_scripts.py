@@ -398,7 +398,7 @@ def test_killed_in_the_middle(quick: Host, how: signal.Signals) -> None:
     before = quick.snapshot()
     slow = daemon(quick, "better")
     quick.program("slow", "#!/bin/sh\n/bin/sleep 0.6\n")
-    changes = Daemon(slow.unit, slow.files, slow.watched, check="slow").changes(quick.observe(slow))
+    changes = Daemon(slow.unit, slow.files, watched=slow.watched, check="slow").changes(quick.observe(slow))
     process = subprocess.Popen(["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     assert process.stdin
     process.stdin.write(quick.local(apply_script(changes)))

@@ -59,8 +59,8 @@ DRIFT = (
     ("step-ca", "chmod 600 /etc/step-ca/ssl/phoenix_ca.crt", "/etc/step-ca/ssl/phoenix_ca.crt"),
     (
         "pve",
-        "echo host-record=extra.internal.thinkheads.ai,10.0.0.99 >>/etc/dnsmasq.d/00-phoenix-aggregated-hosts.conf",
-        "/etc/dnsmasq.d/00-phoenix-aggregated-hosts.conf",
+        "echo 10.0.0.99 extra.internal.thinkheads.ai >>/etc/phoenix/dns/lan-hosts",
+        "/etc/phoenix/dns/lan-hosts",
     ),
     ("ollama", "rm /etc/ssl/certs/phoenix_ca.pem", "trust store"),
 )
@@ -74,8 +74,8 @@ def test_drift_is_shown_and_undone() -> None:
     assert dry.status == 0, dry.output
     for host, _, resource in DRIFT:
         assert any(h == host and resource in r for h, r in dry.changes), f"{host}: {resource} is not in {dry.changes}"
-    assert "+host-record=extra" not in dry.output
-    assert "-host-record=extra.internal.thinkheads.ai,10.0.0.99" in dry.output
+    assert "+10.0.0.99" not in dry.output
+    assert "-10.0.0.99 extra.internal.thinkheads.ai" in dry.output
     assert bench.said("nginx-gateway", "grep -c '# edited' /etc/nginx/conf.d/phoenix.conf") == "1"
     mended = bench.deploy()
     assert mended.status == 0, mended.output

@@ -62,7 +62,7 @@ def test_request_has_one_id_everywhere() -> None:
     assert json.loads(said.splitlines()[-1])["x-request-id"] == told != "forged"
     at_edge = bench.said("nginx-gateway", f"grep -F {told} /var/log/nginx/access.log")
     assert json.loads(at_edge)["client"] == "10.0.0.50"
-    at_mesh = json.loads(bench.said("traefik", f"journalctl -u traefik -o cat --no-pager | grep -F {told}"))
+    at_mesh = json.loads(bench.said("traefik", f"journalctl -u 'traefik*' -o cat --no-pager | grep -F {told}"))
     assert (at_mesh["RequestPath"], at_mesh["ServiceName"]) == ("/headers", "thinkheads-ai-checked@file")
 
 
