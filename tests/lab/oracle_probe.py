@@ -2,15 +2,17 @@
 
 For each case on standard input (``{"case": …, "filter": nft text}``) it lays Proxmox's bridges, loads the filter, sends
 every packet that is not for the host, and prints the packets whose fate differs. Senders and receivers are namespaces;
-each receiver redirects all ports to one listener, so that a refusal can only come from the filter.
+each receiver redirects all ports to one listener, so that a refusal can only come from the filter. Most of the time is
+spent waiting for what is dropped, so that many cases are tried at once.
 """
 
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-SWITCH, OUTSIDE = "orc", "orc-outside"
+AT_ONCE = 10
 LISTENER = """
 import socket, threading
 t = socket.create_server(("", 5000), backlog=256); u = socket.socket(type=socket.SOCK_DGRAM); u.bind(("", 5000))
@@ -60,34 +62,35 @@ def inside(space: str, *argv: str, feed: str = "") -> str:
     return run("ip", "netns", "exec", space, *argv, feed=feed)
 
 
-def space_of(name: str) -> str:
-    """The namespace of a party to a packet."""
-    return SWITCH if name == "host" else OUTSIDE if name == "outside" else f"orc-{name[2:]}"
+def space_of(tag: str, name: str) -> str:
+    """The namespace of a party to a packet, in the case of that tag."""
+    return f"{tag}-{name.removeprefix('ct').removeprefix('vm')}"
 
 
-def lay(case: dict[str, Any]) -> list[str]:
+def lay(case: dict[str, Any], tag: str) -> list[str]:
     """Make the switch with the host's address, the guests and the world outside; the names of the namespaces."""
-    spaces = [SWITCH, OUTSIDE, *(f"orc-{vmid}" for vmid in case["guests"])]
+    switch, outside = space_of(tag, "host"), space_of(tag, "outside")
+    spaces = [switch, outside, *(f"{tag}-{vmid}" for vmid in case["guests"])]
     for space in spaces:
         run("ip", "netns", "add", space)
         run("ip", "-n", space, "link", "set", "lo", "up")
     steps = ["link add vmbr0 type bridge forward_delay 0", "link set vmbr0 up", "addr add 10.0.0.13/24 dev vmbr0"]
-    steps += [f"link add out0 type veth peer name eth0 netns {OUTSIDE}", "link set out0 master vmbr0 up"]
+    steps += [f"link add out0 type veth peer name eth0 netns {outside}", "link set out0 master vmbr0 up"]
     for vmid, guest in case["guests"].items():
         veth, bridge = f"veth{vmid}i0", "vmbr0"
-        steps += [f"link add {veth} type veth peer name eth0 address {guest['mac']} netns orc-{vmid}"]
+        steps += [f"link add {veth} type veth peer name eth0 address {guest['mac']} netns {tag}-{vmid}"]
         if guest["nic_firewall"]:
             bridge, inner, outer = f"fwbr{vmid}i0", f"fwln{vmid}i0", f"fwpr{vmid}p0"
             steps += [f"link add {bridge} type bridge forward_delay 0", f"link set {bridge} arp off up"]
             steps += [f"link add {outer} type veth peer name {inner}", f"link set {inner} master {bridge} up"]
             steps += [f"link set {outer} master vmbr0 up"]
         steps += [f"link set {veth} master {bridge} up"]
-    run("ip", "-n", SWITCH, "-batch", "-", feed="\n".join([*steps, "route add default via 10.0.0.251"]))
+    run("ip", "-n", switch, "-batch", "-", feed="\n".join([*steps, "route add default via 10.0.0.251"]))
     # Without the limit on ICMP errors, or a burst of refusals would look like drops.
-    inside(SWITCH, "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1", "net.ipv4.icmp_ratelimit=0")
+    inside(switch, "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1", "net.ipv4.icmp_ratelimit=0")
     for vmid, guest in case["guests"].items():
         address = [f"addr add {guest['ip']}/24 dev eth0", "link set eth0 up", "route add default via 10.0.0.251"]
-        run("ip", "-n", f"orc-{vmid}", "-batch", "-", feed="\n".join(address))
+        run("ip", "-n", f"{tag}-{vmid}", "-batch", "-", feed="\n".join(address))
     ends = {
         p[side] for p in case["packets"] for who, side in (("from", "source"), ("to", "dest")) if p[who] == "outside"
     }
@@ -96,13 +99,13 @@ def lay(case: dict[str, Any]) -> list[str]:
         "link set eth0 up",
         *(f"addr add {end}/32 dev lo" for end in sorted(ends)),
     ]
-    run("ip", "-n", OUTSIDE, "-batch", "-", feed="\n".join(own))
+    run("ip", "-n", outside, "-batch", "-", feed="\n".join(own))
     return spaces
 
 
-def differences(case: dict[str, Any], text: str) -> list[Any]:
+def differences(case: dict[str, Any], text: str, tag: str) -> list[Any]:
     """The packets of a case whose fate is not the recorded one."""
-    listeners, spaces = [], lay(case)
+    listeners, spaces = [], lay(case, tag)
     try:
         for space in spaces[1:]:
             inside(space, "nft", "-f", "-", feed=REDIRECT)
@@ -111,16 +114,8 @@ def differences(case: dict[str, Any], text: str) -> list[Any]:
         for listener in listeners:
             assert listener.stdout
             assert listener.stdout.readline() == "ready\n"
-        inside(SWITCH, "nft", "-f", "-", feed=text)
-        wrong = []
-        for sender in sorted({p["from"] for p in case["packets"]}):
-            packets = [p for p in case["packets"] if p["from"] == sender and p["to"] != "host"]
-            fates = json.loads(inside(space_of(sender), sys.executable, "-c", SENDER, feed=json.dumps(packets)))
-            for packet, fate in zip(packets, fates, strict=True):
-                recorded = "DROP" if packet["proto"] == "icmp" and packet["verdict"] == "REJECT" else packet["verdict"]
-                if fate != recorded:
-                    wrong.append({**packet, "seen": fate})
-        return wrong
+        inside(spaces[0], "nft", "-f", "-", feed=text)
+        return [wrong for sender in sorted({p["from"] for p in case["packets"]}) for wrong in send(case, tag, sender)]
     finally:
         for listener in listeners:
             listener.kill()
@@ -129,5 +124,19 @@ def differences(case: dict[str, Any], text: str) -> list[Any]:
             subprocess.run(["ip", "netns", "del", space], check=False)
 
 
+def send(case: dict[str, Any], tag: str, sender: str) -> list[Any]:
+    """Send what one party sends; those packets whose fate is not the recorded one."""
+    packets = [p for p in case["packets"] if p["from"] == sender and p["to"] != "host"]
+    fates = json.loads(inside(space_of(tag, sender), sys.executable, "-c", SENDER, feed=json.dumps(packets)))
+    return [
+        {**packet, "seen": fate}
+        for packet, fate in zip(packets, fates, strict=True)
+        if fate != ("DROP" if packet["proto"] == "icmp" and packet["verdict"] == "REJECT" else packet["verdict"])
+    ]
+
+
 if __name__ == "__main__":
-    print(json.dumps([differences(given["case"], given["filter"]) for given in json.load(sys.stdin)]))
+    every = json.load(sys.stdin)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = [pool.submit(differences, one["case"], one["filter"], f"o{n}") for n, one in enumerate(every)]
+        print(json.dumps([job.result() for job in jobs]))

@@ -15,7 +15,7 @@ from lab.pve.firewall import compile_filter
 from tests.lab.pve_api import ROOT
 from tests.lab_pve.test_oracle import ORACLE, filter_input
 
-CASES = slice(0, 300, 50)
+CASES = slice(0, 300, 6)
 
 
 @pytest.mark.lab
@@ -23,8 +23,9 @@ CASES = slice(0, 300, 50)
 @pytest.mark.usefixtures("lab_up")
 @pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE}: the recorded verdicts are not on this machine")
 def test_packets_meet_their_recorded_fate() -> None:
-    """Through bridges, nft and the kernel, a sample of the oracle's packets meets the recorded fate."""
+    """Through bridges, nft and the kernel, packets of fifty of the oracle's configurations meet the recorded fate."""
     cases = json.loads(gzip.decompress(ORACLE.read_bytes()))[CASES]
+    assert len(cases) == 50
     given = [{"case": case, "filter": nft.render(compile_filter(filter_input(case)))} for case in cases]
     probe = (Path(__file__).parent / "oracle_probe.py").read_text()
     command = [sys.executable, str(ROOT / "runbooks/lab.py"), "exec", "pve", "--", "python3", "-c", probe]
