@@ -193,6 +193,22 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
             seen(units={"app.service": RUNNING}),
             [*BEGIN, f"create file {CONF}", "restart unit app.service: its files changed", "(update unit app.service)"],
         ),
+        (
+            Daemon(Unit("app.service"), reread=(NEW,), on_change="restart"),
+            seen(units={"app.service": RUNNING}),
+            [*BEGIN, f"create file {CONF}", "reload unit app.service: its files changed", "(update unit app.service)"],
+        ),
+        (
+            Daemon(Unit("app.service"), files=(NEW,), reread=(File("/etc/names", "new\n"),), on_change="restart"),
+            seen(units={"app.service": RUNNING}),
+            [
+                *BEGIN,
+                f"create file {CONF}",
+                "create file /etc/names",
+                "restart unit app.service: its files changed",
+                "(update unit app.service)",
+            ],
+        ),
     ],
 )
 def test_changes(resource: Resource, observation: Observation, changes: list[str]) -> None:

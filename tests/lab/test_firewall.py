@@ -15,12 +15,15 @@ import pytest
 
 from phoenix.connections.access import access_path, read_access
 from phoenix.connections.links import Links
+from phoenix.connections.proxmox import ApiError
 from phoenix.estate import load_estate
 from phoenix.run.context import Run
-from tasks.firewall import apply, writes
+from phoenix.run.runner import TaskFailedError
+from tasks.firewall import apply, transaction, writes
 from tasks.firewall.transaction import Transaction
 from tests.lab import bench
 from tests.lab.edited import inventory
+from tests.lab.live import live
 from tests.lab.load import load
 from tests.lab.pve_api import open_lab
 
@@ -121,6 +124,30 @@ def test_killed_at_each_step(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert bench.said("pve", FILES) != before
     monkeypatch.undo()
     assert applied(run).changes == ()
+
+
+CUT = "table inet cut { chain output { type filter hook output priority 0; drop; }; }"
+
+
+def cut_network() -> None:
+    """Let nothing leave the controller's machine."""
+    bench.said("operator", f"nft '{CUT}'")
+
+
+def test_network_cut_in_the_middle(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A controller whose network is gone after its second write says so, and the timer brings back what was."""
+    drift()
+    before = bench.said("pve", FILES)
+    monkeypatch.setattr(transaction, "LEAST", 20)
+    monkeypatch.setattr(writes, "_make", after(2, cut_network, writes._make))
+    try:
+        with pytest.raises((TaskFailedError, ApiError), match="pve"):
+            applied(run)
+        wait = f"for i in $(seq 400); do [ $({LEFT}) -gt 0 ] || break; sleep 0.1; done; {LEFT}"
+        assert bench.said("pve", wait) == "0"
+        assert bench.said("pve", FILES) == before
+    finally:
+        bench.said("operator", "nft delete table inet cut")
 
 
 def test_a_timer_that_is_gone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,12 +305,13 @@ print(asked)
 
 
 def test_traffic_goes_on() -> None:
-    """While the firewall is edited and mended, no request fails, and a connection that stands goes on."""
+    """While the firewall is edited and mended, no request fails; connections, WebSockets and gRPC streams go on."""
     bench.said("client", "touch /run/stay")
     command = (sys.executable, "runbooks/lab.py", "exec", "client", "--", "python3", "-c", STAY)
     with (
         subprocess.Popen(command, cwd=bench.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
         load("client", f"https://qdrant.{bench.ZONE}/readyz", f"https://ollama.{bench.ZONE}/api/tags") as seen,
+        live() as open_all_along,
     ):
         for vmid in ("102", "101"):
             firewall = open_lab().node.lxc(vmid).firewall
@@ -294,9 +322,9 @@ def test_traffic_goes_on() -> None:
             assert done.status == 0, done.output
         bench.said("client", "rm -f /run/stay")
         said = process.communicate(timeout=30)[0].decode()
-    assert seen.failures == []
+    assert (seen.failures, open_all_along.failures) == ([], [])
     assert seen.done > 20
-    assert int(said) > 20
+    assert min(int(said), open_all_along.used["websocket"], open_all_along.used["calls"]) > 20
 
 
 def test_matrix() -> None:
