@@ -1,9 +1,10 @@
 """Runs on the hypervisor: recorded cases of the verdict oracle with real packets, in network namespaces of their own.
 
 For each case on standard input (``{"case": …, "filter": nft text}``) it lays Proxmox's bridges, loads the filter, sends
-every packet that is not for the host, and prints the packets whose fate differs. Senders and receivers are namespaces;
-each receiver redirects all ports to one listener, so that a refusal can only come from the filter. Most of the time is
-spent waiting for what is dropped, so that many cases are tried at once.
+every packet, and prints those whose fate differs. Senders and receivers are namespaces; each receiver redirects all
+ports to one listener, and the host, which filters before that could be done, listens on those that are asked for: a
+refusal can only come from the filter. Most of the time is spent waiting for what is dropped, so that many cases are
+tried at once.
 """
 
 import json
@@ -14,14 +15,16 @@ from typing import Any
 
 AT_ONCE = 10
 LISTENER = """
-import socket, threading
-t = socket.create_server(("", 5000), backlog=256); u = socket.socket(type=socket.SOCK_DGRAM); u.bind(("", 5000))
-def accept():
-    while True: t.accept()[0].close()
-threading.Thread(target=accept, daemon=True).start()
+import selectors, socket, sys
+ready = selectors.DefaultSelector()
+for port in map(int, sys.argv[1:]):
+    ready.register(socket.create_server(("", port), backlog=256), selectors.EVENT_READ, "tcp")
+    u = socket.socket(type=socket.SOCK_DGRAM); u.bind(("", port)); ready.register(u, selectors.EVENT_READ, "udp")
 print("ready", flush=True)
 while True:
-    data, peer = u.recvfrom(99); u.sendto(data, peer)
+    for key, _ in ready.select():
+        if key.data == "tcp": key.fileobj.accept()[0].close()
+        else: key.fileobj.sendto(*key.fileobj.recvfrom(99))
 """
 SENDER = """
 import json, socket, subprocess, sys
@@ -106,10 +109,13 @@ def lay(case: dict[str, Any], tag: str) -> list[str]:
 def differences(case: dict[str, Any], text: str, tag: str) -> list[Any]:
     """The packets of a case whose fate is not the recorded one."""
     listeners, spaces = [], lay(case, tag)
+    asked = {str(p["dport"]) for p in case["packets"] if p["to"] == "host" and p["proto"] != "icmp"}
     try:
-        for space in spaces[1:]:
-            inside(space, "nft", "-f", "-", feed=REDIRECT)
-            command = ["ip", "netns", "exec", space, sys.executable, "-c", LISTENER]
+        for space in spaces:
+            if space != spaces[0]:
+                inside(space, "nft", "-f", "-", feed=REDIRECT)
+            ports = asked if space == spaces[0] else {"5000"}
+            command = ["ip", "netns", "exec", space, sys.executable, "-c", LISTENER, *ports]
             listeners.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         for listener in listeners:
             assert listener.stdout
@@ -126,7 +132,7 @@ def differences(case: dict[str, Any], text: str, tag: str) -> list[Any]:
 
 def send(case: dict[str, Any], tag: str, sender: str) -> list[Any]:
     """Send what one party sends; those packets whose fate is not the recorded one."""
-    packets = [p for p in case["packets"] if p["from"] == sender and p["to"] != "host"]
+    packets = [p for p in case["packets"] if p["from"] == sender]
     fates = json.loads(inside(space_of(tag, sender), sys.executable, "-c", SENDER, feed=json.dumps(packets)))
     return [
         {**packet, "seen": fate}
