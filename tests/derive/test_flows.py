@@ -36,11 +36,13 @@ TABLE = [
     *((host, "internet", "tcp", "80 443") for host in GUESTS),
     *((host, "internet", "udp", "123") for host in GUESTS),
 ]
-# What follows from choices of ours: the edge's status page, the mesh's names for guests, and pings both ways.
+# What follows from choices of ours: the edge's status page, the mesh's names for guests, a name
+# for gRPC, and pings both ways.
 MORE = [
     (MESH, EDGE, "tcp", "8081"),
     (NODE, EDGE, "tcp", "8081"),
     (NODE, MESH, "tcp", "443"),
+    (NODE, DRPHOENIX, "tcp", "6334"),
     *((host, "lan", "icmp", "") for host in GUESTS),
 ]
 Opening = tuple[str, str, str, int]

@@ -17,8 +17,8 @@ EDGE, MESH, CA, AGENT, NODE = "10.0.0.153", "10.0.0.12", "10.0.0.10", "10.0.0.10
 # The table of the estate: HTTP names answer the edge outside and the mesh inside; all others are the same in both.
 HTTP = ["portainer", "qdrant", "granite-embedding", "granite-3b", "ollama", "llamacpp", "traefik", "nginx"]
 SAME = {"ca": CA, "step-ca": CA, "portainer-agent": AGENT, "drphoenix": AGENT, "phoenix": NODE}
-# Beyond the table: the application that the mesh routes, the edge by its inventory name, and the older names.
-MORE_HTTP = [f"thinkheads-ai.{ZONE}", "portainer.phoenix.local"]
+# Beyond the table: the application that the mesh routes, gRPC, the edge by its inventory name, and the older names.
+MORE_HTTP = [f"thinkheads-ai.{ZONE}", f"qdrant-grpc.{ZONE}", "portainer.phoenix.local"]
 MORE_SAME = {f"nginx-gateway.{ZONE}": EDGE, "agent.agent.phoenix.local": AGENT}
 
 

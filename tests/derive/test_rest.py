@@ -15,6 +15,7 @@ ZONE = "internal.thinkheads.ai"
 ROUTES = {
     "portainer": ("https://10.0.0.111:9443", "/api/system/status"),
     "qdrant": ("http://10.0.0.102:6333", "/readyz"),
+    "qdrant-grpc": ("h2c://10.0.0.102:6334", "/grpc.health.v1.Health/Check"),
     "thinkheads-ai": ("http://10.0.0.102:8000", "/health"),
     "granite-embedding": ("http://10.0.0.141:8000", "/health"),
     "granite-3b": ("http://10.0.0.142:8000", "/health"),

@@ -240,12 +240,12 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (Says("hosts", "portainr", "drphoenix.services.portainer-agent.clients.0", "did you mean 'portainer'?"),),
     ),
     "client that is a template": (
-        (("hosts", "clients: [traefik]", "clients: [copy-base]"),),
-        (Says("hosts", "[copy-base]", "drphoenix.services.qdrant-grpc.clients.0", "is a template, which never runs"),),
+        (("hosts", "clients: [pve]", "clients: [copy-base]"),),
+        (Says("hosts", "[copy-base]", "portainer.services.portainer.clients.0", "is a template, which never runs"),),
     ),
     "client that is a group of nobody": (
-        (("hosts", "clients: [traefik]", "clients: [template]"),),
-        (Says("hosts", "[template]}", "drphoenix.services.qdrant-grpc.clients.0", "nobody who runs is in the group"),),
+        (("hosts", "clients: [pve]", "clients: [template]"),),
+        (Says("hosts", "clients: [template]", "portainer.services.portainer.clients.0", "nobody who runs is in the"),),
     ),
     "unknown hypervisor": (
         (("hosts", "    vmid: 103\n", "    vmid: 103\n    hypervisor: pvee\n"),),

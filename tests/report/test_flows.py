@@ -42,7 +42,7 @@ def test_table(copy: Copy) -> None:
     ("ends", "port", "file", "marker"),
     [
         ("traefik drphoenix", 6333, "hosts", "qdrant: {port"),
-        ("traefik drphoenix", 6334, "hosts", "qdrant-grpc: {port: 6334, scheme: h2c, clients: [traefik]"),
+        ("traefik drphoenix", 6334, "hosts", "qdrant-grpc: {port: 6334, scheme: h2c"),
         ("drphoenix pve", 2049, "hosts", "persistent_storage:#2"),
         ("ollama internet", 123, "defaults", "purpose: time"),
         ("management pve", 8006, "defaults", "management: [10.0.0.20]"),

@@ -64,7 +64,7 @@ def test_what_all_do_is_one_arrow() -> None:
     assert found["every guest", "step-ca"] == "9000"
     assert found["every guest", "internet"] == "80, 443, 123/udp"
     assert found["lan", "every guest"] == found["every guest", "lan"] == "ping"
-    assert found["pve", "drphoenix"] == "22, 6333, 8000, 9001"
+    assert found["pve", "drphoenix"] == "22, 6333, 6334, 8000, 9001"
     assert not [arrow for arrow in arrows(example()) if arrow.dest == "internet" and arrow.source != "every guest"]
 
 
