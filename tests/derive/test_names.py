@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
@@ -85,4 +86,4 @@ def test_reverse_zones(network: str, zones: list[str]) -> None:
     """A network is as few reverse zones as whole octets allow, and its addresses' names are in them."""
     found = reverse_zones(IPv4Network(network))
     assert list(found) == zones
-    assert all(reverse_name(address).endswith(found) for address in list(IPv4Network(network).hosts())[:300])
+    assert all(reverse_name(address).endswith(found) for address in islice(IPv4Network(network), 300))
