@@ -65,10 +65,8 @@ def dns_resources(task: Task, run: Run) -> tuple[Resource, ...]:
     """Everything that names need on a hypervisor."""
     hypervisor = run.estate.host(task.host.name)
     assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    address = render(task, "dns/address.service.j2", address=hypervisor.guest_resolver, bridge=hypervisor.bridge)
     return (
         Directory(DIRECTORY),
-        Unit("phoenix-resolver-address.service", address),
         *(_view(task, run, hypervisor, view) for view in VIEWS),
         *_watch(task, run, hypervisor),
     )
@@ -84,8 +82,10 @@ def _view(task: Task, run: Run, hypervisor: Hypervisor, view: View) -> Daemon:
     first = frozenset(pointers(estate, view).values())
     ordered = sorted(records(estate), key=lambda record: (record not in first, record))
     answers = [(record.source, record.address(view), record.name) for record in ordered]
+    bridge = hypervisor.bridge if view == "guest" else ""
+    unit = render(task, "dns/unit.service.j2", view=view, config=config, bridge=bridge, address=listen)
     return Daemon(
-        Unit(_unit(view), render(task, "dns/unit.service.j2", view=view, config=config)),
+        Unit(_unit(view), unit),
         files=(File(config, render(task, "dns/view.conf.j2", **values)),),
         reread=(File(hosts, render(task, "dns/hosts.j2", view=view, answers=answers)),),
         check=f"dnsmasq --test --conf-file={config}",

@@ -185,6 +185,13 @@ ALIVE = f"for i in $(seq 60); do {ASK} | grep -qx 10.0.0.10 && exit 0; sleep 0.1
 
 
 @pytest.mark.usefixtures("mended")
+def test_address_that_is_gone_comes_back() -> None:
+    """The guests' server has its address again soon after a reload of the node's network took it away."""
+    bench.said("pve", f"ip address delete {GUEST_SERVER}/32 dev vmbr0")
+    bench.said("ollama", ALIVE)
+
+
+@pytest.mark.usefixtures("mended")
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
 def test_server_that_dies_or_hangs_is_started_anew(signal: str) -> None:
     """A server killed is back at once; one that hangs is noticed and started anew, and the journal says so."""

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ def multipart(**fields: str) -> tuple[bytes, str]:
     part = '--edge\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
     body = "".join(part.format(name, value) for name, value in fields.items()) + "--edge--\r\n"
     return body.encode(), "multipart/form-data; boundary=edge"
+
+
+@pytest.fixture(autouse=True)
+def ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server looks for its end often."""
+    monkeypatch.setattr(web.Server, "serve_forever", partialmethod(web.Server.serve_forever, 0.02))
 
 
 @pytest.fixture
