@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 
 from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, Command, Daemon, Directory, File, Resource, Unit
 from phoenix.converge.change import text_diff
-from phoenix.derive.names import VIEWS, View, pointers, records, reverse_zones
+from phoenix.derive.names import VIEWS, View, in_reading_order, own_zones
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Run
 from tasks.converging import converge, render, result
@@ -76,12 +77,9 @@ def _view(task: Task, run: Run, hypervisor: Hypervisor, view: View) -> Daemon:
     estate = run.estate
     listen = _listens(hypervisor, view)
     config, hosts = f"{DIRECTORY}/{view}.conf", f"{DIRECTORY}/{view}-hosts"
-    zones = (estate.zone, *estate.settings.alias_zones, *reverse_zones(estate.settings.network.subnet))
     upstream = estate.settings.network.upstream_dns
-    values = {"view": view, "address": listen, "zones": zones, "upstream": upstream, "hosts": hosts}
-    first = frozenset(pointers(estate, view).values())
-    ordered = sorted(records(estate), key=lambda record: (record not in first, record))
-    answers = [(record.source, record.address(view), record.name) for record in ordered]
+    values = {"view": view, "address": listen, "zones": own_zones(estate), "upstream": upstream, "hosts": hosts}
+    answers = [(record.source, record.address(view), record.name) for record in in_reading_order(estate, view)]
     bridge = hypervisor.bridge if view == "guest" else ""
     unit = render(task, "dns/unit.service.j2", view=view, config=config, bridge=bridge, address=listen)
     return Daemon(
@@ -112,5 +110,5 @@ def _unit(view: View) -> str:
     return f"phoenix-dns-{view}.service"
 
 
-def _listens(hypervisor: Hypervisor, view: View) -> object:
+def _listens(hypervisor: Hypervisor, view: View) -> IPv4Address:
     return hypervisor.address if view == "lan" else hypervisor.guest_resolver

@@ -57,10 +57,11 @@ class _Connection(socketserver.BaseRequestHandler):
             try:
                 events = self.h2.receive_data(received)
             except ProtocolError:
-                events = []
+                self.request.sendall(self.h2.data_to_send())
+                return
             ended = [self._on(event) for event in events]
             self.request.sendall(self.h2.data_to_send())
-            if any(ended) or not events:
+            if any(ended):
                 return
 
     def _on(self, event: Any) -> bool:

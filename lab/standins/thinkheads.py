@@ -15,8 +15,6 @@ from typing import Any
 from lab.standins.web import Handler, Refusal, start, until_ended
 
 PORT = 8000
-
-
 CLOSE, SHORT = 8, 125  # an opcode, and the longest frame that is understood
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

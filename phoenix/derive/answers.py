@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from phoenix.derive.names import VIEWS, Record, pointers, records, reverse_name, reverse_zones
+from phoenix.derive.names import VIEWS, Record, own_zones, pointers, records, reverse_name
 from phoenix.estate import Estate
 
 
@@ -66,5 +66,4 @@ def _undeclared(estate: Estate, full: str) -> Answer:
 
 
 def _own_zone(estate: Estate, name: str) -> str | None:
-    zones = (estate.zone, *estate.settings.alias_zones, *reverse_zones(estate.settings.network.subnet))
-    return next((zone for zone in zones if name == zone or name.endswith(f".{zone}")), None)
+    return next((zone for zone in own_zones(estate) if name == zone or name.endswith(f".{zone}")), None)

@@ -60,6 +60,17 @@ def pointers(estate: Estate, view: View) -> dict[IPv4Address, Record]:
     return found
 
 
+def own_zones(estate: Estate) -> tuple[str, ...]:
+    """The zones that are answered here alone: of the estate, of its older names, and of its addresses backwards."""
+    return (estate.zone, *estate.settings.alias_zones, *reverse_zones(estate.settings.network.subnet))
+
+
+def in_reading_order(estate: Estate, view: View) -> tuple[Record, ...]:
+    """Every record; of those with one address in a view the first is its name backwards."""
+    first = frozenset(pointers(estate, view).values())
+    return tuple(sorted(records(estate), key=lambda record: (record not in first, record)))
+
+
 def reverse_zones(network: IPv4Network) -> tuple[str, ...]:
     """The zones below in-addr.arpa that make up a network, as few as whole octets allow (RFC 1035, section 3.5)."""
     length = next(octets for octets in (8, 16, 24, 32) if octets >= network.prefixlen)

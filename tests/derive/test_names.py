@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 
-from phoenix.derive.names import VIEWS, pointers, records, reverse_name, reverse_zones
+from phoenix.derive.names import VIEWS, in_reading_order, pointers, records, reverse_name, reverse_zones
 from phoenix.estate import Estate
 from tests.estates import estate, estates, guest
 from tests.inventories import example
@@ -71,6 +71,8 @@ def test_backwards_is_confirmed_forwards(small: Estate) -> None:
         found = pointers(small, view)
         assert set(found) == {record.address(view) for record in records(small)}
         assert all(record.address(view) == address for address, record in found.items())
+        read = {record.address(view): record for record in reversed(in_reading_order(small, view))}
+        assert read == found
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_stream_arrives_bit_by_bit() -> None:
     assert times[-1] - times[0] > 0.6
 
 
-def test_large_upload_and_large_answer_pass() -> None:
-    """64 MB go in and are refused by the backend, not by the gateway, which keeps nothing of them on its disk."""
+def test_large_upload_is_for_the_backend_to_refuse() -> None:
+    """A body of 64 MB is refused by the backend, which takes 4 MB, and not by the gateway."""
     upload = f"head -c 64000000 /dev/zero | {CURL} -X POST -o /dev/null -w %{{http_code}} --data-binary @- {APP}/health"
     assert bench.said("client", upload) == "413"
     assert "client intended to send too large" not in bench.said("nginx-gateway", "cat /var/log/nginx/error.log")
