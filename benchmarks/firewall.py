@@ -19,8 +19,8 @@ from rich.table import Table
 from benchmarks.machine import describe
 from benchmarks.measure import positive
 from phoenix.estate import Authority, Egress, Estate, Guest, Hypervisor, Network, Service, Settings
-from phoenix.pve.firewall.derived import derived_firewall
-from phoenix.pve.firewall.proof import prove
+from phoenix.pve.firewall.model.from_estate import derived_firewall
+from phoenix.pve.firewall.proof.prove import prove
 
 PROMISED = {200: 2.0, 2000: 30.0}
 """Seconds for both steps, by the number of guests."""

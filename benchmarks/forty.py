@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import ROOT, BenchmarkError
-from lab.container import Container
-from lab.places import Places
+from phoenix.lab.container import Container
+from phoenix.lab.places import Places
 
 PYTHON = sys.executable
 LAB = "/var/lib/phoenix-lab-bench"

@@ -15,14 +15,14 @@ from rich.console import Console
 
 from benchmarks.machine import describe
 from benchmarks.measure import positive
+from phoenix.cli.config import usual_inventory
 from phoenix.connections.access import access_path, read_access
 from phoenix.connections.links import Links
 from phoenix.estate import Hypervisor, load_estate
-from phoenix.run.config import usual_inventory
 from phoenix.run.context import Run
-from tasks.firewall.apply import ALL
-from tasks.firewall.plan import plan_firewall
-from tasks.firewall.sweep import sweep
+from phoenix.tasks.firewall.apply import ALL
+from phoenix.tasks.firewall.plan import plan_firewall
+from phoenix.tasks.firewall.sweep import sweep
 
 PROMISED = 0.5
 

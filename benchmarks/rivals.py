@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.forty import FORTY, Forty
-from lab.places import Places
+from phoenix.lab.places import Places
 
 TOOLS = ("pyinfra==3.10.0", "ansible-core==2.19.14")
 ANCHOR = "/usr/local/share/ca-certificates/phoenix_ca.crt"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lab.credentials import Credentials, write_private
-from lab.errors import LabError
+from phoenix.lab.credentials import Credentials, write_private
+from phoenix.lab.errors import LabError
 
 if TYPE_CHECKING:
-    from lab.forward import Forwarder
-    from lab.places import Places
+    from phoenix.lab.forward import Forwarder
+    from phoenix.lab.places import Places
 
 TEMPLATE = """# How the controller reaches the lab. Written by runbooks/lab.py; as secret as a password.
 pve:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.packages import SUITE
-from lab.run import run
+from phoenix.lab.packages import SUITE
+from phoenix.lab.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import processes
-from lab.places import (
+from phoenix.lab import processes
+from phoenix.lab.places import (
     CODE,
     INSIDE_CLIENT,
     INSIDE_CODE,
@@ -19,14 +19,15 @@ from lab.places import (
     INSIDE_REGISTRY,
     INSIDE_SITE,
     INSIDE_STATE,
+    PRODUCT,
     Places,
 )
-from lab.run import run, wait_until
+from phoenix.lab.run import run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab.image import Image
+    from phoenix.lab.image import Image
 
 CGROUPS = Path("/sys/fs/cgroup")
 # Seen inside the hypervisor: directories on a real file system, which overlays can use as their upper one.
@@ -91,7 +92,7 @@ class Container:
             lines.append(f"lxc.mount.entry = {self.places.lab / name} {inside} none bind,create=dir 0 0\n")
         shown = {
             CODE: INSIDE_CODE / "lab",
-            CODE.parent / "phoenix": INSIDE_CODE / "phoenix",  # what it knows of Proxmox, such as the macros
+            PRODUCT: INSIDE_CODE / "phoenix",  # what it knows of Proxmox, such as the macros
             image.path: INSIDE_IMAGE,
             site: INSIDE_SITE,
             registry: INSIDE_REGISTRY,

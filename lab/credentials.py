@@ -13,13 +13,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from lab.places import HYPERVISOR, NODE
-from lab.webpki import pem, private_pem, self_signed
+from phoenix.lab.places import HYPERVISOR, NODE
+from phoenix.lab.webpki import pem, private_pem, self_signed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lab.places import Places
+    from phoenix.lab.places import Places
 
 TOKEN = "phoenix@pve!deploy"  # noqa: S105 - a name, not a secret
 

@@ -10,15 +10,15 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from lab.container import Container
-from lab.errors import LabError
-from lab.namespaces import die_with_parent, enter, namespace_of
-from lab.places import INSIDE_CLIENT
+from phoenix.lab.container import Container
+from phoenix.lab.errors import LabError
+from phoenix.lab.namespaces import die_with_parent, enter, namespace_of
+from phoenix.lab.places import INSIDE_CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lab.places import Places
+    from phoenix.lab.places import Places
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -16,10 +16,10 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab.container import Container
-from lab.errors import LabError
-from lab.namespaces import namespace_of, socket_in
-from lab.places import API_PORT, HYPERVISOR, Places
+from phoenix.lab.container import Container
+from phoenix.lab.errors import LabError
+from phoenix.lab.namespaces import namespace_of, socket_in
+from phoenix.lab.places import API_PORT, HYPERVISOR, Places
 
 CONNECT_LIMIT = 5.0
 CHUNK = 65536

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import apt, packages, repository, trees, webpki
-from lab.places import CODE, Places
-from lab.run import locked
+from phoenix.lab import apt, packages, repository, trees, webpki
+from phoenix.lab.places import CODE, Places
+from phoenix.lab.run import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

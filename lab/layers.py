@@ -8,7 +8,7 @@ import re
 import tarfile
 from typing import TYPE_CHECKING
 
-from lab.run import text
+from phoenix.lab.run import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,21 +10,21 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lab.internet.registry import MANIFEST, digest
-from lab.layers import Layer, python_layer
-from lab.places import CODE, Places
-from lab.run import locked
+from phoenix.lab.internet.registry import MANIFEST, digest
+from phoenix.lab.layers import Layer, python_layer
+from phoenix.lab.places import CODE, Places
+from phoenix.lab.run import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lab.image import Image
+    from phoenix.lab.image import Image
 
 CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 BUILD_LIMIT = 120.0
-PACKAGE = "usr/lib/python3/dist-packages/lab"
+PACKAGE = "usr/lib/python3/dist-packages/phoenix"
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,10 @@ def _store(target: Path, content: bytes) -> dict[str, Any]:
 
 def _stand_layer(stand: Stand) -> bytes:
     layer = Layer()
-    start = f"#!/usr/bin/python3\nfrom lab.standins.{stand.module} import main\n\nmain()\n"
+    start = f"#!/usr/bin/python3\nfrom phoenix.lab.standins.{stand.module} import main\n\nmain()\n"
     layer.add(stand.program[1:], start.encode(), 0o755)
-    layer.add(f"{PACKAGE}/__init__.py", b"")
+    for package in (PACKAGE, f"{PACKAGE}/lab"):
+        layer.add(f"{package}/__init__.py", b"")
     for path in sorted((CODE / "standins").glob("*.py")):
-        layer.add(f"{PACKAGE}/standins/{path.name}", path.read_bytes())
+        layer.add(f"{PACKAGE}/lab/standins/{path.name}", path.read_bytes())
     return layer.finish()

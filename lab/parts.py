@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab import forward
-from lab.container import Container
-from lab.errors import LabError
-from lab.execute import hypervisor_run
+from phoenix.lab import forward
+from phoenix.lab.container import Container
+from phoenix.lab.errors import LabError
+from phoenix.lab.execute import hypervisor_run
 
 if TYPE_CHECKING:
-    from lab.places import Places
+    from phoenix.lab.places import Places
 
 UNITS = ("phoenix-lab-network", "phoenix-lab-internet", "phoenix-lab-client", "phoenix-lab-api", "ssh")
 

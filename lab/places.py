@@ -7,9 +7,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import phoenix
+
 DEFAULT_LAB = Path("/var/lib/phoenix-lab")
 DEFAULT_CACHE = Path("/var/cache/phoenix")
 CODE = Path(__file__).resolve().parent
+PRODUCT = Path(phoenix.__file__).resolve().parent
 
 BUSY = "the end of another `lab.py up` or `down`"
 NODE = "phoenix"

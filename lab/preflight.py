@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.errors import LabError
+from phoenix.lab.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab.places import Places
+    from phoenix.lab.places import Places
 
 # Each program, and the Debian package that has it.
 PROGRAMS = {

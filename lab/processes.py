@@ -8,12 +8,12 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.run import wait_until
+from phoenix.lab.run import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab.places import Places
+    from phoenix.lab.places import Places
 
 
 def starters(places: Places) -> list[int]:
@@ -29,7 +29,7 @@ def starters(places: Places) -> list[int]:
 
 def forwarders(places: Places) -> list[int]:
     """Forwarders into this lab, one that has not said yet that it listens among them."""
-    wanted = ["-m", "lab.forward", str(places.lab)]
+    wanted = ["-m", "phoenix.lab.forward", str(places.lab)]
     return [pid for pid, words in _command_lines() if words[1:] == wanted]
 
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.packages import SUITE
-from lab.places import CODE
-from lab.run import run, text
+from phoenix.lab.packages import SUITE
+from phoenix.lab.places import CODE
+from phoenix.lab.run import run, text
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from lab.places import BRIDGE, CODE, HYPERVISOR, INSIDE_CODE, INTERNET, NODE
+from phoenix.lab.places import BRIDGE, CODE, HYPERVISOR, INSIDE_CODE, INTERNET, NODE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lab.credentials import Credentials
-    from lab.places import Places
+    from phoenix.lab.credentials import Credentials
+    from phoenix.lab.places import Places
 
 SSHD = """# Phoenix lab: root by key, as the controller comes.
 HostKey /etc/ssh/ssh_host_ed25519_key

@@ -8,14 +8,14 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from lab.places import CODE, Places
-from lab.run import locked, run
+from phoenix.lab.places import CODE, Places
+from phoenix.lab.run import locked, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-LOCK = CODE.parent / "requirements-lab.lock"
+LOCK = CODE / "requirements.lock"
 HYPERVISOR_PYTHON = "3.11"  # Debian bookworm's
 INSTALL_LIMIT = 300.0
 

@@ -8,19 +8,19 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lab import access, credentials, forward, image, oci, preflight, processes, rootfs, site, workloads
-from lab.container import Container
-from lab.errors import LabError
-from lab.execute import hypervisor_run
-from lab.parts import UNITS, parts, units
-from lab.places import BUSY, CODE
-from lab.run import locked, wait_until
+from phoenix.lab import access, credentials, forward, image, oci, preflight, processes, rootfs, site, workloads
+from phoenix.lab.container import Container
+from phoenix.lab.errors import LabError
+from phoenix.lab.execute import hypervisor_run
+from phoenix.lab.parts import UNITS, parts, units
+from phoenix.lab.places import BUSY, PRODUCT
+from phoenix.lab.run import locked, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lab.places import Places
+    from phoenix.lab.places import Places
 
 BUSY_LIMIT = 1800.0  # another `up` may be building the image
 BOOT_LIMIT = 60.0
@@ -85,9 +85,9 @@ def _start_forwarder(places: Places) -> None:
     log = places.lab / "forward.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab.forward", str(places.lab)],
+            [sys.executable, "-m", "phoenix.lab.forward", str(places.lab)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
-            env={**os.environ, "PYTHONPATH": str(CODE.parent)},
+            env={**os.environ, "PYTHONPATH": str(PRODUCT.parent)},
         )  # fmt: skip
 
     def listening() -> bool:

@@ -7,16 +7,16 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import processes
-from lab.container import Container
-from lab.errors import LabError
-from lab.places import BUSY
-from lab.run import locked
+from phoenix.lab import processes
+from phoenix.lab.container import Container
+from phoenix.lab.errors import LabError
+from phoenix.lab.places import BUSY
+from phoenix.lab.run import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab.places import Places
+    from phoenix.lab.places import Places
 
 BUSY_LIMIT = 120.0
 

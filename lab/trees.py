@@ -8,8 +8,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from lab import packages
-from lab.run import bound_to_us, run
+from phoenix.lab import packages
+from phoenix.lab.run import bound_to_us, run
 
 SHIFT = 100_000
 LIBEATMYDATA = "libeatmydata.so"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lab.internet.names import HTTPS_NAMES
+from phoenix.lab.internet.names import HTTPS_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lab.places import Places
+    from phoenix.lab.places import Places
 
 
 def workloads(inventory: Path) -> dict[str, list[dict[str, int | str]]]:

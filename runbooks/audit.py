@@ -8,20 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 try:
-    from phoenix.run.arguments import Arguments, options
+    from phoenix.cli.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.command import execute
+from phoenix.cli.dialogue import interruptible
+from phoenix.cli.request import GOOD, HOST_FAILED
 from phoenix.estate import Estate
-from phoenix.pki.audit import audit as compare
-from phoenix.pki.decision import utc_now
+from phoenix.pki.audit.compare import audit as compare
+from phoenix.pki.leaf import utc_now
 from phoenix.report.audit import write_report
-from phoenix.run.command import execute
-from phoenix.run.dialogue import interruptible
 from phoenix.run.record import RunRecord
-from phoenix.run.request import GOOD, HOST_FAILED
-from tasks.audit import PLACES, Audit
-from tasks.stages import inspection
+from phoenix.tasks.proof.audit import PLACES, Audit
+from phoenix.tasks.stages import inspection
 
 
 def audit() -> int:

@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 try:
-    from phoenix.run.arguments import Arguments, options
+    from phoenix.cli.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.command import execute
+from phoenix.cli.dialogue import interruptible, refuse
+from phoenix.cli.passphrase import read_key, read_passphrase, read_sealed, refuse_existing
+from phoenix.cli.request import Chain
 from phoenix.pki.sealed import SealError
-from phoenix.run.command import execute
-from phoenix.run.dialogue import interruptible, refuse
-from phoenix.run.passphrase import read_key, read_passphrase, read_sealed, refuse_existing
-from phoenix.run.request import Chain
-from tasks.authority_backup import export_state
-from tasks.offline_root import bring_root_online, take_root_offline
-from tasks.stages import on_authority, restoration
+from phoenix.tasks.authority.backup import export_state
+from phoenix.tasks.authority.offline_root import bring_root_online, take_root_offline
+from phoenix.tasks.stages import on_authority, restoration
 
 
 def authority() -> int:

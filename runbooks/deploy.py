@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from functools import partial
 
 try:
-    from phoenix.run.arguments import Arguments, options
+    from phoenix.cli.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.command import execute
+from phoenix.cli.dialogue import ask, interruptible, refuse
 from phoenix.derive.authority import exported_root
 from phoenix.estate import Estate
 from phoenix.run import Stage
-from phoenix.run.command import execute
-from phoenix.run.dialogue import ask, interruptible, refuse
 from phoenix.run.record import RunRecord
-from tasks.proof import answering
-from tasks.stages import deployment
+from phoenix.tasks.proof.routes import answering
+from phoenix.tasks.stages import deployment
 
 
 def deploy() -> int:

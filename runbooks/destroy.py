@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 try:
-    from phoenix.run.arguments import Arguments, options
+    from phoenix.cli.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
-from phoenix.run.command import execute
-from phoenix.run.dialogue import interruptible, refuse
-from tasks.stages import destruction
+from phoenix.cli.command import execute
+from phoenix.cli.dialogue import interruptible, refuse
+from phoenix.tasks.stages import destruction
 
 
 def destroy() -> int:

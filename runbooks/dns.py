@@ -6,16 +6,16 @@ import sys
 from argparse import Namespace
 
 try:
-    from phoenix.run.arguments import Arguments
+    from phoenix.cli.arguments import Arguments
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.dialogue import interruptible
+from phoenix.cli.reading import read_inventory
+from phoenix.cli.request import GOOD
 from phoenix.derive.answers import answer, is_outside
 from phoenix.derive.names import records
 from phoenix.report.names import as_json, as_table, why
-from phoenix.run.dialogue import interruptible
-from phoenix.run.reading import read_inventory
-from phoenix.run.request import GOOD
 
 NO_SUCH_NAME = 1
 

@@ -8,25 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 try:
-    from phoenix.run.arguments import Arguments
+    from phoenix.cli.arguments import Arguments
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.dialogue import interruptible, refuse
+from phoenix.cli.reading import read_inventory
+from phoenix.cli.request import GOOD
 from phoenix.derive.flows import flows as derived
 from phoenix.estate import Estate
 from phoenix.estate.sources import Sources
-from phoenix.pve.firewall.derived import derived_firewall
-from phoenix.pve.firewall.parties import QuestionError, party, service
-from phoenix.pve.firewall.questions import Questions
-from phoenix.pve.firewall.recorded import RecordError, read_cases
-from phoenix.pve.firewall.replay import replay
+from phoenix.pve.firewall.model.from_estate import derived_firewall
+from phoenix.pve.firewall.query.endpoints import QuestionError, party, service
+from phoenix.pve.firewall.query.questions import Questions
+from phoenix.pve.firewall.replay.recorded import RecordError, read_cases
+from phoenix.pve.firewall.replay.replay import replay
 from phoenix.report import answers
 from phoenix.report.flows import as_json, as_table
 from phoenix.report.picture.mermaid import as_mermaid
 from phoenix.report.picture.svg import as_svg
-from phoenix.run.dialogue import interruptible, refuse
-from phoenix.run.reading import read_inventory
-from phoenix.run.request import GOOD
 
 CLOSED = 1
 FORMATS: dict[str, Callable[[Estate, Sources], str]] = {

@@ -11,10 +11,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # This file's own directory must not answer for the package `lab`.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
-from lab.errors import LabError
-from lab.execute import UnknownHostError
-from lab.execute import execute as run
-from lab.places import Places
+from phoenix.lab.errors import LabError
+from phoenix.lab.execute import UnknownHostError
+from phoenix.lab.execute import execute as run
+from phoenix.lab.places import Places
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,7 +26,7 @@ def _say(message: str) -> None:
 def up(given: Namespace) -> int:
     """Start the lab, building its image the first time; on a lab that is up, change nothing."""
     try:
-        from lab.start import up as start  # noqa: PLC0415 - late, so that other commands are quick
+        from phoenix.lab.start import up as start  # noqa: PLC0415 - late, so that other commands are quick
     except ModuleNotFoundError:
         sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
@@ -41,7 +41,7 @@ def up(given: Namespace) -> int:
 
 def down(_given: Namespace) -> int:
     """Stop the lab and remove its state: containers, processes, mounts, files. The cached image stays."""
-    from lab.stop import down as stop  # noqa: PLC0415 - late, so that other commands are quick
+    from phoenix.lab.stop import down as stop  # noqa: PLC0415 - late, so that other commands are quick
 
     began = time.monotonic()
     if stop(Places.of_environment(), _say):
@@ -53,7 +53,7 @@ def down(_given: Namespace) -> int:
 
 def status(_given: Namespace) -> int:
     """Show what runs; the exit status is 0 if everything does, else 1."""
-    from lab.parts import parts  # noqa: PLC0415 - late, so that other commands are quick
+    from phoenix.lab.parts import parts  # noqa: PLC0415 - late, so that other commands are quick
 
     found = parts(Places.of_environment())
     for name, runs in found:

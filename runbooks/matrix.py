@@ -7,18 +7,18 @@ from argparse import Namespace
 from dataclasses import replace
 
 try:
-    from phoenix.run.arguments import Arguments, options
+    from phoenix.cli.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.command import execute
+from phoenix.cli.dialogue import interruptible
+from phoenix.cli.request import GOOD, HOST_FAILED
 from phoenix.estate import Estate
 from phoenix.report.matrix import as_text
-from phoenix.run.command import execute
-from phoenix.run.dialogue import interruptible
 from phoenix.run.record import RunRecord
-from phoenix.run.request import GOOD, HOST_FAILED
-from tasks.firewall.reach import Reach
-from tasks.stages import reachability
+from phoenix.tasks.firewall.reach import Reach
+from phoenix.tasks.stages import reachability
 
 
 def matrix() -> int:

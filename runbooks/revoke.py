@@ -7,17 +7,17 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 try:
-    from phoenix.run.arguments import Arguments, options
+    from phoenix.cli.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.command import execute
+from phoenix.cli.dialogue import confirm, interruptible, refuse
 from phoenix.estate import Estate
 from phoenix.run import Stage
-from phoenix.run.command import execute
-from phoenix.run.dialogue import confirm, interruptible, refuse
 from phoenix.run.runner import TaskFailedError
-from tasks.revocation import choose
-from tasks.stages import revocation
+from phoenix.tasks.certificates.revocation import choose
+from phoenix.tasks.stages import revocation
 
 
 def revoke() -> int:

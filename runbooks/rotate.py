@@ -7,15 +7,15 @@ from argparse import Namespace
 from pathlib import Path
 
 try:
-    from phoenix.run.arguments import Arguments, options
+    from phoenix.cli.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.command import execute
+from phoenix.cli.dialogue import confirm, interruptible, refuse
+from phoenix.cli.passphrase import read_key
 from phoenix.pki.sealed import SealError
-from phoenix.run.command import execute
-from phoenix.run.dialogue import confirm, interruptible, refuse
-from phoenix.run.passphrase import read_key
-from tasks.stages import announcement, provisioner_change, rotation, way_back
+from phoenix.tasks.stages import announcement, provisioner_change, rotation, way_back
 
 NAMES = ("root", "intermediate", "provisioner")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 
 try:
-    from phoenix.run.arguments import Arguments, options
+    from phoenix.cli.arguments import Arguments, options
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
+from phoenix.cli.command import execute
+from phoenix.cli.dialogue import interruptible
 from phoenix.estate import Estate
 from phoenix.run import Stage
-from phoenix.run.command import execute
-from phoenix.run.dialogue import interruptible
 
 
 def trust() -> int:
@@ -24,7 +24,7 @@ def trust() -> int:
 
 
 def _stages(estate: Estate) -> tuple[Stage, ...]:
-    from tasks.trust.stages import trust_distribution  # noqa: PLC0415 - loads while the connections are made
+    from phoenix.tasks.trust.stages import trust_distribution  # noqa: PLC0415 - loads while the connections are made
 
     return trust_distribution(estate)
 

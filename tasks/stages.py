@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
+from phoenix.cli.request import Chain
 from phoenix.derive.certificates import leaves_of
 from phoenix.estate import Estate, Template
-from phoenix.pki.rotation import Kind
+from phoenix.pki.ca.rotation import Kind
 from phoenix.run import Stage, Step, everyone, group, guests, hypervisors
-from phoenix.run.request import Chain
 from phoenix.run.stage import Selector, TaskFunction
-from tasks.access import check_access
-from tasks.audit import Audit
-from tasks.authority_backup import restore_state
-from tasks.authority_checks import check_independence, check_trust
-from tasks.authority_reset import reset_authority
-from tasks.base import install_software
-from tasks.ca import init_ca
-from tasks.certificate import issue_certificates, issue_together
-from tasks.dns import keep_resolver, serve_dns, set_node_resolver
-from tasks.docker import deploy_stacks, mount_storage
-from tasks.firewall.apply import apply_firewall, open_what_is_declared, prepare_cluster_sets
-from tasks.firewall.reach import Reach
-from tasks.guest import create_guest, destroy_guest
-from tasks.mesh_certificates import renew_mesh_certificates
-from tasks.nginx import configure_nginx
-from tasks.observe import observe_host
-from tasks.portainer import register_agents
-from tasks.proof import prove_routes
-from tasks.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
-from tasks.revocation import Chosen, revoke
-from tasks.rotation import (
+from phoenix.tasks.authority.backup import restore_state
+from phoenix.tasks.authority.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
+from phoenix.tasks.authority.reset import reset_authority
+from phoenix.tasks.authority.rotation import (
     announce_next,
     prepare_next,
     remove_next,
@@ -38,10 +21,27 @@ from tasks.rotation import (
     withdraw_next,
     withdraw_previous,
 )
-from tasks.storage import prepare_storage
-from tasks.traefik import configure_traefik
-from tasks.trust.push import push_trust
-from tasks.web_certificate import serve_web_certificate
+from phoenix.tasks.authority.service import init_ca
+from phoenix.tasks.certificates.issue import issue_certificates, issue_together
+from phoenix.tasks.certificates.revocation import Chosen, revoke
+from phoenix.tasks.certificates.web_certificate import serve_web_certificate
+from phoenix.tasks.firewall.apply import apply_firewall, open_what_is_declared, prepare_cluster_sets
+from phoenix.tasks.firewall.reach import Reach
+from phoenix.tasks.hosts.guest import create_guest, destroy_guest
+from phoenix.tasks.hosts.observe import observe_host
+from phoenix.tasks.hosts.preflight import check_access
+from phoenix.tasks.hosts.software import install_software
+from phoenix.tasks.hosts.storage import prepare_storage
+from phoenix.tasks.proof.audit import Audit
+from phoenix.tasks.proof.dependence import check_independence, check_trust
+from phoenix.tasks.proof.routes import prove_routes
+from phoenix.tasks.routing.dns import keep_resolver, serve_dns, set_node_resolver
+from phoenix.tasks.routing.mesh_certificates import renew_mesh_certificates
+from phoenix.tasks.routing.nginx import configure_nginx
+from phoenix.tasks.routing.traefik import configure_traefik
+from phoenix.tasks.trust.push import push_trust
+from phoenix.tasks.workloads.docker import deploy_stacks, mount_storage
+from phoenix.tasks.workloads.portainer import register_agents
 
 
 def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:

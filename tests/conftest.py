@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-LAB_TESTS = Path(__file__).parent / "lab"
+LAB_TESTS = Path(__file__).parent / "system"
 LAB_TIMEOUT = 300  # seconds; the first one may have to start the lab
 RECORDINGS = "recorded verdicts are not on this machine"
 """What a test says that lacks a recording, not the lab: the one reason for which a lab test may be skipped."""
@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything below tests/lab, and give it the time that real guests need."""
+    """Mark everything below tests/system, and give it the time that real guests need."""
     for item in items:
         if item.path.is_relative_to(LAB_TESTS):
             item.add_marker("lab")

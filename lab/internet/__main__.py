@@ -1,4 +1,4 @@
-"""`python3 -m lab.internet`: all of the outside in one process, in the network namespace `internet`."""
+"""`python3 -m phoenix.lab.internet`: all of the outside in one process, in the network namespace `internet`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import socket
 import threading
 from pathlib import Path
 
-from lab.internet import dns, mirror, registry
-from lab.internet.names import MIRROR, REGISTRY, RESOLVERS
-from lab.places import INSIDE_IMAGE, INSIDE_REGISTRY, INTERNET
+from phoenix.lab.internet import dns, mirror, registry
+from phoenix.lab.internet.names import MIRROR, REGISTRY, RESOLVERS
+from phoenix.lab.places import INSIDE_IMAGE, INSIDE_REGISTRY, INTERNET
 
 
 def ready() -> None:

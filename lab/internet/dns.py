@@ -6,7 +6,7 @@ import socketserver
 import struct
 from typing import Any
 
-from lab.internet.names import LEADS_INSIDE, NAMES
+from phoenix.lab.internet.names import LEADS_INSIDE, NAMES
 
 HEADER = struct.Struct("!6H")
 RESPONSE, RECURSION = 0x8180, 0x0100  # a response, recursion desired and available

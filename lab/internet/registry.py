@@ -13,7 +13,7 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lab.internet.mirror import Server
+from phoenix.lab.internet.mirror import Server
 
 if TYPE_CHECKING:
     from pathlib import Path

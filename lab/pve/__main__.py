@@ -1,4 +1,4 @@
-"""Start the lab's hypervisor API: ``python3 -m lab.pve [STATE_DIRECTORY]``."""
+"""Start the lab's hypervisor API: ``python3 -m phoenix.lab.pve [STATE_DIRECTORY]``."""
 
 import argparse
 import asyncio
@@ -7,7 +7,7 @@ import logging
 import signal
 from pathlib import Path
 
-from lab.pve.server import LabPve
+from phoenix.lab.pve.server import LabPve
 
 
 async def serve(directory: Path, host: str, port: int) -> None:
@@ -21,7 +21,7 @@ async def serve(directory: Path, host: str, port: int) -> None:
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(prog="python3 -m lab.pve", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python3 -m phoenix.lab.pve", description=__doc__)
     parser.add_argument(
         "state",
         type=Path,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import collapse_addresses, ip_address, ip_network, summarize_address_range
 from typing import Any
 
-from lab.pve.filtering import Addresses, Network, Ports
+from phoenix.lab.pve.filtering import Addresses, Network, Ports
 
 Conf = Mapping[str, Any]
 _NAME = re.compile(r"(?:(dc|guest)/)?([A-Za-z][A-Za-z0-9_-]+)")

@@ -6,9 +6,9 @@ import binascii
 from pathlib import Path
 from typing import Any
 
-from lab.pve.fake import PveError
-from lab.pve.model import Model
-from lab.pve.run import CommandFailed, Done
+from phoenix.lab.pve.fake import PveError
+from phoenix.lab.pve.model import Model
+from phoenix.lab.pve.run import CommandFailed, Done
 
 _PATIENCE, _GLANCE = 3.0, 0.05
 _LARGEST = 16 * 1024 * 1024

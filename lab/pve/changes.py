@@ -5,10 +5,10 @@ import copy
 import re
 from typing import Any
 
-from lab.pve.fake import PveError, with_mac
-from lab.pve.model import Model
-from lab.pve.run import CommandFailed
-from lab.pve.spec import SpecError, parse
+from phoenix.lab.pve.fake import PveError, with_mac
+from phoenix.lab.pve.model import Model
+from phoenix.lab.pve.run import CommandFailed
+from phoenix.lab.pve.spec import SpecError, parse
 
 _INTEGERS = {"balloon", "cores", "onboot", "protection", "sockets"}
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.pve import nft
-from lab.pve.firewall import FilterInput, compile_filter
-from lab.pve.run import CommandFailed, run
+from phoenix.lab.pve import nft
+from phoenix.lab.pve.firewall import FilterInput, compile_filter
+from phoenix.lab.pve.run import CommandFailed, run
 
 log = logging.getLogger("lab.pve.firewall")
 

@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.pve.spec import GuestSpec
+from phoenix.lab.pve.spec import GuestSpec
 
 TABLE = Path("/run/lab-exports")
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from lab.pve.addresses import Conf, RuleError, ipset, ports, resolve
-from lab.pve.filtering import Addresses, Filter, GuestFilter, Match, Rule, Verdict
-from lab.pve.spec import Nic, truth
-from phoenix.pve.macros import MACROS, Opening
+from phoenix.lab.pve.addresses import Conf, RuleError, ipset, ports, resolve
+from phoenix.lab.pve.filtering import Addresses, Filter, GuestFilter, Match, Rule, Verdict
+from phoenix.lab.pve.spec import Nic, truth
+from phoenix.pve.firewall.model.macros import MACROS, Opening
 
 Direction = Literal["in", "out"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.pve.addresses import Conf
+from phoenix.lab.pve.addresses import Conf
 
 ROOT = Path("/etc/pve")
 _SECTION = re.compile(r"\[\s*(\w+)(?:\s+([\w-]+))?\s*\]\s*(?:#\s*(.*))?")

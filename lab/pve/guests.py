@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.pve import exports, hotmount, links, lxcconf, setup
-from lab.pve.rootfs import Rootfs
-from lab.pve.run import CommandFailed, Done, run
-from lab.pve.spec import GuestSpec, Mount
+from phoenix.lab.pve import exports, hotmount, links, lxcconf, setup
+from phoenix.lab.pve.rootfs import Rootfs
+from phoenix.lab.pve.run import CommandFailed, Done, run
+from phoenix.lab.pve.spec import GuestSpec, Mount
 
 LXC = Path("/var/lib/lxc")
 LOGS = Path("/var/log/lxc")

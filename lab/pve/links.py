@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lab.pve.lxcconf import firewall_bridge, veth_name
-from lab.pve.run import CommandFailed, run
-from lab.pve.spec import GuestSpec, Nic
+from phoenix.lab.pve.lxcconf import firewall_bridge, veth_name
+from phoenix.lab.pve.run import CommandFailed, run
+from phoenix.lab.pve.spec import GuestSpec, Nic
 
 _NET = Path("/sys/class/net")
 

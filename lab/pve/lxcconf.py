@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.pve.spec import GuestSpec, Nic
+from phoenix.lab.pve.spec import GuestSpec, Nic
 
 SHIFT = 100_000
 """Where the ids of an unprivileged guest begin on the host."""

@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lab.pve import state
-from lab.pve.enforce import Enforcer
-from lab.pve.fake import FakePve
-from lab.pve.fwfiles import Files
-from lab.pve.guests import Guests
-from lab.pve.spec import GuestSpec, parse
+from phoenix.lab.pve import state
+from phoenix.lab.pve.enforce import Enforcer
+from phoenix.lab.pve.fake import FakePve
+from phoenix.lab.pve.fwfiles import Files
+from phoenix.lab.pve.guests import Guests
+from phoenix.lab.pve.spec import GuestSpec, parse
 
 
 class Model(FakePve):  # type: ignore[misc]  # fakepve ships no types

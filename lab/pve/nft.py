@@ -7,7 +7,7 @@ direction; the inet family decides.
 
 from collections.abc import Iterator
 
-from lab.pve.filtering import Addresses, Filter, GuestFilter, Match, Ports, Rule
+from phoenix.lab.pve.filtering import Addresses, Filter, GuestFilter, Match, Ports, Rule
 
 OFF = "table bridge pvefw {}\ndelete table bridge pvefw\ntable inet pvefw {}\ndelete table inet pvefw\n"
 """Takes the filter away; the first part of each transaction."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.pve.access import NODE
-from lab.pve.fake import PveError
-from lab.pve.model import Model
-from lab.pve.sizes import grown, written
+from phoenix.lab.pve.access import NODE
+from phoenix.lab.pve.fake import PveError
+from phoenix.lab.pve.model import Model
+from phoenix.lab.pve.sizes import grown, written
 
 _RESOLVER = Path("/etc/resolv.conf")
 _CLOUD_INIT = re.compile(r"ciuser|sshkeys|nameserver|searchdomain|citype|ipconfig\d+")

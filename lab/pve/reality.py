@@ -9,12 +9,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from lab.pve.changes import normalise
-from lab.pve.fake import TaskError
-from lab.pve.model import Model
-from lab.pve.rootfs import Rootfs
-from lab.pve.run import CommandFailed
-from lab.pve.spec import SpecError
+from phoenix.lab.pve.changes import normalise
+from phoenix.lab.pve.fake import TaskError
+from phoenix.lab.pve.model import Model
+from phoenix.lab.pve.rootfs import Rootfs
+from phoenix.lab.pve.run import CommandFailed
+from phoenix.lab.pve.spec import SpecError
 
 _CREATIONS = ("vzcreate", "qmcreate")
 _CLONES = ("vzclone", "qmclone")

@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.pve.lxcconf import SHIFT
-from lab.pve.run import CommandFailed, run
-from lab.pve.spec import GuestSpec
+from phoenix.lab.pve.lxcconf import SHIFT
+from phoenix.lab.pve.run import CommandFailed, run
+from phoenix.lab.pve.spec import GuestSpec
 
 IMAGES = Path("/var/lib/lab/image")
 CONTAINERS = Path("/var/lib/vz/ct")

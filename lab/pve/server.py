@@ -13,21 +13,21 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.pve import links
-from lab.pve.access import NODE, ROLE, TOKEN, USER, name_in_8
-from lab.pve.agent import Agent
-from lab.pve.backed import BACKED, UNBACKED_PARAMETERS
-from lab.pve.changes import Changes
-from lab.pve.enforce import BRIDGE, Enforcer, connected_network
-from lab.pve.fake import PveError, schema
-from lab.pve.firewall import EMPTY, FilterInput
-from lab.pve.fwfiles import Files
-from lab.pve.guests import Guests
-from lab.pve.node import Node
-from lab.pve.spec import SpecError
-from lab.pve.storages import storages
-from lab.pve.watch import Watch
-from lab.pve.webcert import WebCertificate
+from phoenix.lab.pve import links
+from phoenix.lab.pve.access import NODE, ROLE, TOKEN, USER, name_in_8
+from phoenix.lab.pve.agent import Agent
+from phoenix.lab.pve.backed import BACKED, UNBACKED_PARAMETERS
+from phoenix.lab.pve.changes import Changes
+from phoenix.lab.pve.enforce import BRIDGE, Enforcer, connected_network
+from phoenix.lab.pve.fake import PveError, schema
+from phoenix.lab.pve.firewall import EMPTY, FilterInput
+from phoenix.lab.pve.fwfiles import Files
+from phoenix.lab.pve.guests import Guests
+from phoenix.lab.pve.node import Node
+from phoenix.lab.pve.spec import SpecError
+from phoenix.lab.pve.storages import storages
+from phoenix.lab.pve.watch import Watch
+from phoenix.lab.pve.webcert import WebCertificate
 
 log = logging.getLogger("lab.pve")
 

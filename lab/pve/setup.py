@@ -6,9 +6,9 @@ import re
 import secrets
 from pathlib import Path
 
-from lab.pve.rootfs import Rootfs, hosts_file, resolver_file
-from lab.pve.run import CommandFailed, run
-from lab.pve.spec import GuestSpec
+from phoenix.lab.pve.rootfs import Rootfs, hosts_file, resolver_file
+from phoenix.lab.pve.run import CommandFailed, run
+from phoenix.lab.pve.spec import GuestSpec
 
 STANDINS = Path(__file__).resolve().parents[1] / "standins"
 _WANTS = "/etc/systemd/system/multi-user.target.wants"

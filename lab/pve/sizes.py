@@ -2,7 +2,7 @@
 
 import re
 
-from lab.pve.fake import TaskError
+from phoenix.lab.pve.fake import TaskError
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lab.pve.access import NODE
-from lab.pve.fake import FakeCt, FakePve, FakeVm
+from phoenix.lab.pve.access import NODE
+from phoenix.lab.pve.fake import FakeCt, FakePve, FakeVm
 
 _TASKS_KEPT = 200
 
@@ -16,7 +16,7 @@ def dump(pve: FakePve) -> dict[str, Any]:
     machines = {str(vm.vmid): _machine(vm) for vm in pve.vms}
     return {
         "guests": dict(sorted({**containers, **machines}.items(), key=lambda item: int(item[0]))),
-        "firewall": pve._fw(),  # noqa: SLF001 - see tests/lab_pve/test_hooks.py
+        "firewall": pve._fw(),  # noqa: SLF001 - see tests/unit/lab/pve
         "volumes": {sid: store.get("volumes", {}) for sid, store in pve.storages.items()},
         "tasks": pve.tasklog[-_TASKS_KEPT:],
     }

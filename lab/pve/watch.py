@@ -4,10 +4,10 @@ import asyncio
 import logging
 from typing import Any
 
-from lab.pve import exports, state
-from lab.pve.reality import Reality
-from lab.pve.run import CommandFailed
-from lab.pve.spec import SpecError
+from phoenix.lab.pve import exports, state
+from phoenix.lab.pve.reality import Reality
+from phoenix.lab.pve.run import CommandFailed
+from phoenix.lab.pve.spec import SpecError
 
 log = logging.getLogger("lab.pve")
 

@@ -6,9 +6,9 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from lab.pve.fake import PveError
-from lab.pve.model import Model
-from lab.pve.run import CommandFailed, run
+from phoenix.lab.pve.fake import PveError
+from phoenix.lab.pve.model import Model
+from phoenix.lab.pve.run import CommandFailed, run
 
 LOCAL = Path("/etc/pve/local")
 CHAIN, KEY = "pveproxy-ssl.pem", "pveproxy-ssl.key"

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lab.standins.web import Handler, Refusal, self_signed, start, until_ended
+from phoenix.lab.standins.web import Handler, Refusal, self_signed, start, until_ended
 
 DOCKER = Path("/var/run/docker.sock")
 VERSION = "2.21.0"

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lab.standins.portainer_agent import AgentError, ask
-from lab.standins.portainer_store import FILES, Store, truth
-from lab.standins.web import Handler, Refusal, self_signed, start, until_ended
+from phoenix.lab.standins.portainer_agent import AgentError, ask
+from phoenix.lab.standins.portainer_store import FILES, Store, truth
+from phoenix.lab.standins.web import Handler, Refusal, self_signed, start, until_ended
 
 VERSION = "2.21.0"
 PAGE = b"<!doctype html><title>Portainer (lab stand-in)</title><p>Portainer (lab stand-in)\n"

@@ -8,7 +8,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lab.standins.portainer_store import truth
+from phoenix.lab.standins.portainer_store import truth
 
 if TYPE_CHECKING:
     from pathlib import Path

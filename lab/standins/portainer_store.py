@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from lab.standins.web import Refusal
+from phoenix.lab.standins.web import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path

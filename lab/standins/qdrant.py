@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lab.standins.grpc import Method, serve
-from lab.standins.web import Handler, Refusal, start, until_ended
+from phoenix.lab.standins.grpc import Method, serve
+from phoenix.lab.standins.web import Handler, Refusal, start, until_ended
 
 STORAGE = Path(os.environ.get("QDRANT__STORAGE__STORAGE_PATH") or "/qdrant/storage")
 HTTP_PORT, GRPC_PORT = 6333, 6334

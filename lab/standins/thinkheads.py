@@ -12,7 +12,7 @@ from base64 import b64encode
 from hashlib import sha1
 from typing import Any
 
-from lab.standins.web import Handler, Refusal, start, until_ended
+from phoenix.lab.standins.web import Handler, Refusal, start, until_ended
 
 PORT = 8000
 CLOSE, SHORT = 8, 125  # an opcode, and the longest frame that is understood

@@ -26,7 +26,7 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from phoenix.pki.authority import Bundle, read_bundle
+from phoenix.pki.bundle import Bundle, read_bundle
 
 ENVIRONMENT = "PHOENIX_ACCESS"
 LAB_ENVIRONMENT = "PHOENIX_LAB"

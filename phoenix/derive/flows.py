@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from phoenix.derive.authority import CA_PORT
-from phoenix.derive.memory import remembered
+from phoenix.derive.cache import remembered
 from phoenix.estate import Estate, Guest, Hypervisor
 
 Protocol = Literal["tcp", "udp", "icmp"]

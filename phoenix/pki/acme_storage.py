@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from phoenix.estate import MeshValidity
-from phoenix.pki.authority import SeenAuthority
-from phoenix.pki.decision import UNREADABLE, chain_end, leads_to, left, lifetime_fault
-from phoenix.pki.fields import alternative_names
+from phoenix.pki.bundle import SeenAuthority
+from phoenix.pki.leaf import UNREADABLE, chain_end, leads_to, left, lifetime_fault
+from phoenix.pki.x509 import alternative_names
 
 ENTRY = re.compile(r'"main": *"(?P<name>[^"]+)"|"certificate": *"(?P<chain>[^"]+)"')
 FOREIGN = "it leads to no root of the authority"

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from phoenix.estate import Estate, Hypervisor
 from phoenix.estate.sources import Sources
-from phoenix.pve.firewall.advice import advice
-from phoenix.pve.firewall.intervals import address_of
-from phoenix.pve.firewall.parties import WORDS, Party, spell
-from phoenix.pve.firewall.partition import Service
-from phoenix.pve.firewall.questions import Answer, Side
+from phoenix.pve.firewall.model.intervals import address_of
+from phoenix.pve.firewall.proof.partition import Service
+from phoenix.pve.firewall.query.advice import advice
+from phoenix.pve.firewall.query.endpoints import WORDS, Party, spell
+from phoenix.pve.firewall.query.questions import Answer, Side
 from phoenix.report.plain import plain_table
 
 SAYS = {"ACCEPT": "lets it", "DROP": "does not let it", "REJECT": "refuses to let it"}

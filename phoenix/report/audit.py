@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from phoenix.pki.decision import left
-from phoenix.pki.row import RANKS, Row
+from phoenix.pki.audit.finding import RANKS, Row
+from phoenix.pki.leaf import left
 
 COLOURS = ("red", "yellow", "")
 MARKS = ("✗", "!", " ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from phoenix.pve.firewall.matrix import Tried, silent, surprises
+from phoenix.pve.firewall.query.matrix import Tried, silent, surprises
 
 
 def as_text(tried: Sequence[Tried]) -> str:

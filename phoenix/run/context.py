@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix.connections.links import Links
 from phoenix.converge import HostSession
 from phoenix.estate import Estate
-from phoenix.pki.authority import SeenAuthority
+from phoenix.pki.bundle import SeenAuthority
 
 if TYPE_CHECKING:
     from phoenix.artifacts.store import Artifact

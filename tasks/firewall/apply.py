@@ -14,17 +14,17 @@ from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import Change
 from phoenix.derive.firewall import Level, cluster_firewall, guest_firewall
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.configuration import Scope
-from phoenix.pve.firewall.matrix import surprises
-from phoenix.pve.firewall.reconcile import Phase, Write, in_order, plan_level
+from phoenix.pve.firewall.model.configuration import Scope
+from phoenix.pve.firewall.plan.reconcile import Phase, Write, in_order, plan_level
+from phoenix.pve.firewall.query.matrix import surprises
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.converging import result
-from tasks.firewall.plan import Plan, plan_firewall, some
-from tasks.firewall.reach import try_present
-from tasks.firewall.sweep import cluster_place, guest_place, read_level
-from tasks.firewall.transaction import Transaction
-from tasks.firewall.writes import ConcurrentEditError, carry_out, changes_of
+from phoenix.tasks.firewall.plan import Plan, plan_firewall, some
+from phoenix.tasks.firewall.reach import try_present
+from phoenix.tasks.firewall.sweep import cluster_place, guest_place, read_level
+from phoenix.tasks.firewall.transaction import Transaction
+from phoenix.tasks.firewall.writes import ConcurrentEditError, carry_out, changes_of
+from phoenix.tasks.support.converging import result
 
 TRIES = 4
 ALL, OPENING = frozenset(Phase), frozenset({Phase.SETS, Phase.RULES})

@@ -13,8 +13,8 @@ from typing import cast, get_args
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.estate import Estate, Guest
-from phoenix.pve.firewall.matrix import Attempt, Matrix, Outcome, Tried, surprises
-from tasks.converging import TEMPLATES
+from phoenix.pve.firewall.query.matrix import Attempt, Matrix, Outcome, Tried, surprises
+from phoenix.tasks.support.converging import TEMPLATES
 
 BATCH = 400
 """So many attempts of one host are under way at once."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.sources import read_sources
-from phoenix.pve.firewall.configuration import truth
-from phoenix.pve.firewall.identity import describe
-from phoenix.pve.firewall.planned import planned_firewall, prove_planned
-from phoenix.pve.firewall.proof import Proof, Violation
-from phoenix.pve.firewall.reconcile import LevelPlan, Phase, Write, in_order, plan_level
+from phoenix.pve.firewall.model.configuration import truth
+from phoenix.pve.firewall.plan.after_plan import planned_firewall, prove_planned
+from phoenix.pve.firewall.plan.identity import describe
+from phoenix.pve.firewall.plan.reconcile import LevelPlan, Phase, Write, in_order, plan_level
+from phoenix.pve.firewall.proof.prove import Proof, Violation
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.firewall.sweep import Swept, cluster_place, guest_place, node_place, sweep
+from phoenix.tasks.firewall.sweep import Swept, cluster_place, guest_place, node_place, sweep
 
 SHOWN = 5
 

@@ -8,14 +8,14 @@ from nornir.core.task import Result, Task
 
 from phoenix.connections.links import Links
 from phoenix.estate import Hypervisor
-from phoenix.pve.firewall.matrix import Matrix, Tried
-from phoenix.pve.firewall.planned import planned_firewall
-from phoenix.pve.firewall.reconcile import LevelPlan
+from phoenix.pve.firewall.plan.after_plan import planned_firewall
+from phoenix.pve.firewall.plan.reconcile import LevelPlan
+from phoenix.pve.firewall.query.matrix import Matrix, Tried
 from phoenix.run import Run
-from tasks.converging import result
-from tasks.firewall.attempts import try_all
-from tasks.firewall.plan import touched
-from tasks.firewall.sweep import sweep
+from phoenix.tasks.firewall.attempts import try_all
+from phoenix.tasks.firewall.plan import touched
+from phoenix.tasks.firewall.sweep import sweep
+from phoenix.tasks.support.converging import result
 
 
 class Reach:

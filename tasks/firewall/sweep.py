@@ -10,9 +10,9 @@ from typing import Any
 from phoenix.connections.proxmox import ProxmoxClient
 from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.configuration import Backend, Entry, Listed, Nic, Scope, truth
-from phoenix.pve.firewall.planned import Surroundings
-from phoenix.pve.firewall.reconcile import Place
+from phoenix.pve.firewall.model.configuration import Backend, Entry, Listed, Nic, Scope, truth
+from phoenix.pve.firewall.plan.after_plan import Surroundings
+from phoenix.pve.firewall.plan.reconcile import Place
 from phoenix.pve.paths import path_of
 from phoenix.pve.properties import parse
 

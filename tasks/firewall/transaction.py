@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
-from phoenix.pve.firewall.reconcile import Place
+from phoenix.pve.firewall.plan.reconcile import Place
 from phoenix.run.runner import TaskFailedError
-from tasks.converging import written
+from phoenix.tasks.support.converging import written
 
 PATIENCE = 150
 """Seconds to wait for another run's change to end: it is confirmed or undone before that."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.converge import Change
-from phoenix.pve.firewall.configuration import Listed
-from phoenix.pve.firewall.identity import comment_of, means
-from phoenix.pve.firewall.reconcile import Write
+from phoenix.pve.firewall.model.configuration import Listed
+from phoenix.pve.firewall.plan.identity import comment_of, means
+from phoenix.pve.firewall.plan.reconcile import Write
 
 CHANGED_MEANWHILE = ("detected modified configuration", "no rule at position", "already exists", "no such")
 

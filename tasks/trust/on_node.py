@@ -12,12 +12,12 @@ from phoenix.connections.shell import Shell
 from phoenix.converge import Probe
 from phoenix.converge.files import SYSTEMD
 from phoenix.converge.session import APPLY_SECONDS, OBSERVE_SECONDS
-from tasks.converging import BUNDLE_FILE
-from tasks.trust.other_stores import FUNCTIONS
-from tasks.trust.readers import READERS, REGISTRATION
-from tasks.trust.system_store import MARK, PROGRAM
+from phoenix.tasks.support.converging import BUNDLE_FILE
+from phoenix.tasks.trust.other_stores import FUNCTIONS
+from phoenix.tasks.trust.readers import READERS, REGISTRATION
+from phoenix.tasks.trust.system_store import MARK, PROGRAM
 
-ON_NODE = files("tasks.trust").joinpath("on_node.pl").read_text("utf-8")
+ON_NODE = files("phoenix.tasks.trust").joinpath("on_node.pl").read_text("utf-8")
 PLACES = tuple(
     path for places in re.findall(r"for f in ([^;]*);", FUNCTIONS) for path in places.replace("\\\n", " ").split()
 )

@@ -9,11 +9,11 @@ from importlib.resources import files
 
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.files import SYSTEMD
-from phoenix.pki.authority import Bundle
-from tasks.converging import BUNDLE_FILE
-from tasks.trust.system_store import BUNDLE, SystemStore, anchor_file
+from phoenix.pki.bundle import Bundle
+from phoenix.tasks.support.converging import BUNDLE_FILE
+from phoenix.tasks.trust.system_store import BUNDLE, SystemStore, anchor_file
 
-FUNCTIONS = files("tasks.trust").joinpath("other_stores.sh").read_text("utf-8")
+FUNCTIONS = files("phoenix.tasks.trust").joinpath("other_stores.sh").read_text("utf-8")
 PYTHON = {"REQUESTS_CA_BUNDLE": BUNDLE, "SSL_CERT_FILE": BUNDLE}
 NODE = {"NODE_EXTRA_CA_CERTS": BUNDLE_FILE}
 MANAGER = f"{SYSTEMD.removesuffix('/system')}/system.conf.d/phoenix-trust.conf"

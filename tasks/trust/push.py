@@ -9,13 +9,13 @@ from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, Directory, Exclusive, File, Observation, Probe, Resource
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pki.authority import Bundle
+from phoenix.pki.bundle import Bundle
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
-from tasks.converging import BUNDLE_FILE, converge
-from tasks.trust.other_stores import OtherStores
-from tasks.trust.readers import Readers
-from tasks.trust.system_store import MARK, SystemStore, interrupted
+from phoenix.tasks.support.converging import BUNDLE_FILE, converge
+from phoenix.tasks.trust.other_stores import OtherStores
+from phoenix.tasks.trust.readers import Readers
+from phoenix.tasks.trust.system_store import MARK, SystemStore, interrupted
 
 CERTS_D = "/etc/docker/certs.d"
 

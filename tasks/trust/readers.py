@@ -8,10 +8,10 @@ from importlib.resources import files
 from phoenix.converge import Change, Observation, Probe
 from phoenix.converge.change import Verb
 from phoenix.converge.files import SYSTEMD
-from phoenix.pki.authority import Bundle
-from tasks.converging import BUNDLE_FILE
+from phoenix.pki.bundle import Bundle
+from phoenix.tasks.support.converging import BUNDLE_FILE
 
-RESTART_DOCKER = files("tasks.trust").joinpath("docker_restart.sh").read_text("utf-8") + "restart_docker"
+RESTART_DOCKER = files("phoenix.tasks.trust").joinpath("docker_restart.sh").read_text("utf-8") + "restart_docker"
 # Where Portainer's own certificate is not trusted any more it fails, and is taken up again when there is another one.
 REGISTER = "timeout 120 systemctl start phoenix-register-agents.service || true"
 REGISTRATION = "phoenix-register-agents.service"

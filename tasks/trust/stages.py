@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from phoenix.estate import Estate
 from phoenix.run import Stage, Step, everyone, hypervisors
-from tasks.trust.authority import observe_authority
-from tasks.trust.push import push_trust
-from tasks.trust.together import push_together
+from phoenix.tasks.trust.batch import push_together
+from phoenix.tasks.trust.observe import observe_authority
+from phoenix.tasks.trust.push import push_trust
 
 
 def trust_distribution(_estate: Estate) -> tuple[Stage, ...]:

@@ -9,11 +9,11 @@ from importlib.resources import files
 
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.units import BEGUN
-from phoenix.pki.authority import Bundle, fingerprint
+from phoenix.pki.bundle import Bundle, fingerprint
 from phoenix.pki.subject import subject_hash
-from tasks.converging import ANCHOR_FILE
+from phoenix.tasks.support.converging import ANCHOR_FILE
 
-PROGRAM = files("tasks.trust").joinpath("system_store.pl").read_text("utf-8")
+PROGRAM = files("phoenix.tasks.trust").joinpath("system_store.pl").read_text("utf-8")
 FOLDER, _, FIRST = ANCHOR_FILE.removesuffix(".crt").rpartition("/")
 STORE = "/etc/ssl/certs"
 BUNDLE = f"{STORE}/ca-certificates.crt"

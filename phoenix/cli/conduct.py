@@ -1,0 +1,48 @@
+"""A run from its first stage to its report, once it is known what is to be run and where."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from phoenix.cli.config import usual_workers
+from phoenix.cli.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, Prepared, Report
+from phoenix.report.console import Progress, refuse, summary
+from phoenix.run.record import RunRecord
+from phoenix.run.runner import Runner
+from phoenix.run.start import Scope, begin
+
+
+def conduct(prepared: Prepared, chain: Chain, closing: Closing | None, report: Report | None) -> int:
+    """Take a run through its stages and say how it went; gives the exit status."""
+    options, estate, record = prepared.options, prepared.links.estate, RunRecord()
+    out, err = Console(), Console(stderr=True)
+    progress = Progress(err if report else out, diff=options.diff, dry_run=options.dry_run)
+    interrupted = _take(prepared, chain, record, progress)
+    if report is None:
+        summary(out, record, [host.name for host in estate.hosts()], dry_run=options.dry_run)
+    if options.json:
+        record.write(options.json)
+    if interrupted:
+        refuse("stopped by Ctrl-C or SIGTERM: steps that had begun were finished, a further run goes on from here")
+        return INTERRUPTED
+    if report:
+        return report(estate, prepared.targets, record)
+    if not record.failed and closing and not options.dry_run:
+        for line in closing(estate, record):
+            out.print(line, soft_wrap=True, highlight=False, markup=False)
+    return HOST_FAILED if record.failed else GOOD
+
+
+def _take(prepared: Prepared, chain: Chain, record: RunRecord, progress: Progress) -> bool:
+    """Take the run through its stages; tells whether it was interrupted."""
+    options = prepared.options
+    workers = options.workers or usual_workers()
+    scope = Scope(prepared.targets, dry_run=options.dry_run, workers=workers, inventory=prepared.inventory)
+    nornir, run = begin(prepared.links, prepared.artifacts, scope)
+    try:
+        Runner(nornir, run, record, progress).take(chain(run.estate))
+    except KeyboardInterrupt:
+        return True
+    finally:
+        record.round_trips = run.round_trips()
+    return False

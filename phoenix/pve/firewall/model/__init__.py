@@ -1,0 +1,1 @@
+"""The configuration, compiled to chains, and the verdict on a packet."""

@@ -1,0 +1,1 @@
+"""The writes from the observed configuration to the derived one, and the firewall after them."""

@@ -1,0 +1,1 @@
+"""What the flows permit, and the proof that a firewall permits exactly that."""

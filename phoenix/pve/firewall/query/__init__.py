@@ -1,0 +1,1 @@
+"""Questions about a firewall: which rules decide, who can connect, what to declare, what to try."""

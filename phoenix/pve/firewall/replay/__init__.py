@@ -1,0 +1,1 @@
+"""Recorded verdicts of the real firewall, compared with the model's."""

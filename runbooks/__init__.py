@@ -1,0 +1,1 @@
+"""Runbooks: what an operator runs, each with its own chain of stages."""

@@ -1,0 +1,1 @@
+"""The certificate authority: its service, state, backup, offline root, rotation."""

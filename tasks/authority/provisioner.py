@@ -1,0 +1,118 @@
+"""A new key, with a new password, for the provisioner that signs one-time tokens; the old one is proved useless.
+
+The provisioner keeps its name, by which step-ca finds who may renew a leaf: renewals go on all the while. A token lives
+for minutes and is used within seconds, so that there is nothing for an overlap of two keys to bridge.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+
+from nornir.core.task import Result, Task
+
+from phoenix.converge import Change, HostSession, Observation, Probe
+from phoenix.converge.files import write_script
+from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
+from phoenix.pki.ca.config import provisioner_key, spell, with_provisioner
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+from phoenix.tasks.authority.service import AS_STEP, learn, provisioner_password, service_resources
+from phoenix.tasks.authority.state import CONFIG, USER, look
+from phoenix.tasks.support.converging import converge, render, result, session
+
+NEXT = f"{STATE}/provisioner.next"
+PUBLIC, PRIVATE = f"{NEXT}/key.pub", f"{NEXT}/key.priv"
+PASSWORD = f"{STATE}/secrets/provisioner_password"
+
+
+@dataclass(frozen=True)
+class NextProvisioner:
+    """The two halves of the next key, the private one sealed with its password."""
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for both."""
+        return (Probe("content", PUBLIC), Probe("content", PRIVATE))
+
+    def changes(self, _seen: Observation) -> tuple[Change, ...]:
+        """Change nothing by itself."""
+        return ()
+
+    def key_id(self, seen: Observation) -> str | None:
+        """The id of the next key; None if there is none."""
+        text = seen.text(PUBLIC)
+        return str(json.loads(text)["kid"]) if text else None
+
+
+def prepare_provisioner(task: Task, run: Run) -> Result:
+    """Make the next key and its password beside the state, unless that was done before."""
+    host = session(task)
+    if NextProvisioner().key_id(host.observe([NextProvisioner()])):
+        return result(task, [])
+    script = render(task, "step_ca/provisioner.sh.j2", state=STATE, user=USER)
+    made = [Change(f"next key of {run.estate.settings.ca.provisioner}", "create", script=f"({script})")]
+    host.apply(made)
+    return result(task, made)
+
+
+def switch_provisioner(task: Task, run: Run) -> Result:
+    """Let the next key sign tokens, and prove that the old one no longer does."""
+    mended = converge(task, *service_resources(task, run))
+    learn(task, run)
+    host, found = session(task), look(run)
+    name = run.estate.settings.ca.provisioner
+    seen = host.observe([NextProvisioner()])
+    following = NextProvisioner().key_id(seen)
+    if following in (None, provisioner_key(found.config, name)):
+        return mended
+    config = with_provisioner(found.config, name, seen.text(PUBLIC) or "", seen.text(PRIVATE) or "")
+    password = f"install -m 600 -o {USER} -g {USER} {NEXT}/password {PASSWORD}_{following}"
+    put = write_script(CONFIG, spell(config), f"{USER}:{USER}", "0600")
+    script = f"begin step-ca.service && {password} && {put} && systemctl reload step-ca.service && commit"
+    changes = [Change(f"key of {name}", "update", f"{following} signs tokens", script=script)]
+    old = _old_token(run, host)
+    host.apply(changes)
+    learn(task, run)
+    _must_be_refused(run, host, old)
+    return result(task, changes)
+
+
+def settle_provisioner(task: Task, run: Run) -> Result:
+    """Put the new password on its usual place, and remove what is left of the change."""
+    host = session(task)
+    following = NextProvisioner().key_id(host.observe([NextProvisioner()]))
+    current = provisioner_key(look(run).config, run.estate.settings.ca.provisioner)
+    if following is None or following != current:
+        return result(task, [])
+    new = f"{PASSWORD}_{following}"
+    script = f"{{ [ ! -e {new} ] || mv -fT {new} {PASSWORD}; }} && rm -rf {NEXT}"
+    changes = [Change("old key of the provisioner", "remove", script=script)]
+    host.apply(changes)
+    return result(task, changes)
+
+
+def _old_token(run: Run, host: HostSession) -> str:
+    """A token by the key that is about to go, which nobody will use but to see it refused."""
+    subject = shlex.quote(run.estate.fqdn("old-key"))
+    provisioner = shlex.quote(run.estate.settings.ca.provisioner)
+    done = host.run(
+        f"export PATH=/usr/local/bin:/usr/bin:/bin\n{AS_STEP} step ca token {subject} --provisioner {provisioner} "
+        f"--provisioner-password-file {provisioner_password(run)} --ca-url {ca_url(run.estate)} "
+        f"--root {STATE}/{SIGNING_ROOT}"
+    )
+    if done.status:
+        raise TaskFailedError(f"the present key of the provisioner gives no token: {done.err.strip()[-300:]}")
+    return done.out.strip()
+
+
+def _must_be_refused(run: Run, host: HostSession, token: str) -> None:
+    subject = shlex.quote(run.estate.fqdn("old-key"))
+    done = host.run(
+        f"export PATH=/usr/local/bin:/usr/bin:/bin STEP_TOKEN={shlex.quote(token)}\n"
+        f"folder=$(mktemp -d /run/phoenix.XXXXXXXX) || exit 0\n"
+        f"timeout 30 step ca certificate {subject} $folder/crt $folder/key --ca-url {ca_url(run.estate)} "
+        f"--root {STATE}/{SIGNING_ROOT}\nstatus=$?\nrm -rf $folder\nexit $status"
+    )
+    if done.status == 0:
+        raise TaskFailedError("the authority still accepts tokens of the old key: run the same command again")

@@ -1,0 +1,1 @@
+"""Leaves: issue, renew, revoke, and the hypervisor's web certificate."""

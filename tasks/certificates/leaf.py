@@ -1,0 +1,121 @@
+"""One leaf on its host, as a resource; and leaves that the inventory no longer knows."""
+
+from __future__ import annotations
+
+import shlex
+
+from phoenix.converge import Change, Observation, Probe
+from phoenix.converge.files import SYSTEMD
+from phoenix.derive.certificates import Leaf
+from phoenix.derive.renewal import stem
+from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide, utc_now
+from phoenix.run import Run
+
+SCRIPTS = "/usr/local/lib/phoenix"
+
+
+def renewal_script(leaf: Leaf) -> str:
+    """The program on the leaf's host that renews it, and puts a new pair in its place."""
+    return f"{SCRIPTS}/renew-{stem(leaf)}"
+
+
+def pending(leaf: Leaf) -> str:
+    """Where a new pair lies until it is in its place and its reader was told."""
+    return f"{leaf.directory}/.phoenix-next-{stem(leaf)}"
+
+
+def title(leaf: Leaf) -> str:
+    """What a person reads in a plan."""
+    return f"certificate {leaf.certificate}"
+
+
+class LeafFiles:
+    """One leaf as a resource: it is looked at here, and issued by the task below, which can reach the authority."""
+
+    def __init__(self, leaf: Leaf, run: Run) -> None:
+        self.leaf = leaf
+        self.run = run
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the certificate, the public half of the key, and owner and mode of both."""
+        return (
+            Probe("content", self.leaf.certificate),
+            Probe("stat", self.leaf.certificate),
+            Probe("stat", self.leaf.key),
+            Probe("listing", pending(self.leaf)),
+            Probe(
+                "command", f"public key of {self.leaf.key}", f"openssl pkey -in {shlex.quote(self.leaf.key)} -pubout"
+            ),
+        )
+
+    def seen(self, seen: Observation) -> SeenLeaf:
+        """What an observation says of the leaf."""
+        files = [
+            SeenFile(stat.owner, stat.mode) if (stat := seen.stats.get(path)) else None
+            for path in (self.leaf.certificate, self.leaf.key)
+        ]
+        public = seen.outputs.get(f"public key of {self.leaf.key}")
+        return SeenLeaf(seen.text(self.leaf.certificate), public, *files)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Say whether the leaf must be issued anew or renewed, or only its owner and mode be put right."""
+        leaf = self.leaf
+        decision = decide(leaf, self.seen(seen), self.run.authority, utc_now())
+        if isinstance(decision, Keep):
+            if not seen.listings.get(pending(leaf)):
+                return ()
+            finish = f"{renewal_script(leaf)} finish"
+            return (
+                Change(
+                    title(leaf), "update", "an earlier run was interrupted before it told the reader", script=finish
+                ),
+            )
+        if isinstance(decision, Reissue):
+            return (Change(title(leaf), "issue", decision.reason),)
+        if isinstance(decision, Renew):
+            return (Change(title(leaf), "renew", decision.reason, script=f"{renewal_script(leaf)} renew"),)
+        certificate, key = shlex.quote(leaf.certificate), shlex.quote(leaf.key)
+        script = f"chown {leaf.owner} {certificate} {key} && chmod 644 {certificate} && chmod {leaf.key_mode} {key}"
+        return (Change(title(leaf), "update", decision.reason, script=script),)
+
+
+class Withdrawn:
+    """Leaves that were ours and that nothing in the inventory asks for: with their keys, scripts and timers they go."""
+
+    def __init__(self, leaves: tuple[Leaf, ...]) -> None:
+        self.scripts = {renewal_script(leaf) for leaf in leaves}
+        self.files = {path for leaf in leaves for path in (leaf.certificate, leaf.key)}
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask which leaves are renewed on the host."""
+        return (Probe("listing", f"{SCRIPTS}/renew-*"),)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Remove what is not known any more; the script itself says which files it looked after."""
+        found = [path for path in seen.listings.get(f"{SCRIPTS}/renew-*", ()) if path not in self.scripts]
+        return tuple(
+            Change(
+                f"certificate of {path}",
+                "remove",
+                "nothing in the inventory asks for it",
+                script="" if index else self._removal(found),
+            )
+            for index, path in enumerate(found)
+        )
+
+    def _removal(self, scripts: list[str]) -> str:
+        """Shell that removes them all; systemd is told once."""
+        stems = [path.removeprefix(f"{SCRIPTS}/renew-") for path in scripts]
+        units = " ".join(
+            shlex.quote(f"{SYSTEMD}/phoenix-renew-{stem}.{kind}") for stem in stems for kind in ("timer", "service")
+        )
+        timers = " ".join(shlex.quote(f"phoenix-renew-{stem}.timer") for stem in stems)
+        kept = shlex.quote(f" {' '.join(sorted(self.files))} ")
+        ours = " ".join(map(shlex.quote, scripts))
+        return f"""
+timeout 120 systemctl disable --quiet --no-reload --now {timers}
+for file in $(sed -n 's/^crt=//p; s/^key=//p; s/^next=//p' {ours}); do
+  case {kept} in *" $file "*) ;; *) rm -rf "$file" ;; esac
+done
+rm -f {units} && systemctl daemon-reload && rm -f {ours}
+"""

@@ -1,0 +1,102 @@
+"""Revocation: the authority renews a certificate no more, and its host gets another one with another key."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from cryptography import x509
+from nornir.core.task import Result, Task
+
+from phoenix.converge import Change
+from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
+from phoenix.derive.certificates import Leaf, certificates
+from phoenix.derive.routes import routes
+from phoenix.estate import Estate
+from phoenix.pki.acme_storage import read_storage
+from phoenix.pki.leaf import UNREADABLE
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+from phoenix.run.stage import TaskFunction
+from phoenix.tasks.authority.service import AS_STEP, provisioner_password
+from phoenix.tasks.certificates.issuing import issuing
+from phoenix.tasks.certificates.leaf import LeafFiles, title
+from phoenix.tasks.routing.mesh_certificates import SUBJECT, MeshCertificates, replace_mesh_certificate
+from phoenix.tasks.support.converging import result, session
+
+REVOKED = "is already revoked"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What an operator named: a leaf of a host, or a name of the mesh, which has no leaf by token."""
+
+    host: str
+    name: str
+    leaf: Leaf | None = None
+
+
+def choose(estate: Estate, name: str, host: str | None) -> Chosen:
+    """Find what is to be revoked; TaskFailedError says what there is."""
+    leaves = [leaf for leaf in certificates(estate) if leaf.name == name and host in (None, leaf.host)]
+    if len(leaves) == 1:
+        return Chosen(leaves[0].host, name, leaves[0])
+    if leaves:
+        hosts = ", ".join(leaf.host for leaf in leaves)
+        raise TaskFailedError(f"{name} is on several hosts: add --host with one of {hosts}")
+    mesh = estate.guest_with("traefik").name
+    known = {route.name for route in routes(estate)}
+    if name in known and host in (None, mesh):
+        return Chosen(mesh, name)
+    there = sorted({leaf.name for leaf in certificates(estate)} | known)
+    raise TaskFailedError(
+        f"there is no certificate {name!r}{f' on {host}' if host else ''}; there is {', '.join(there)}"
+    )
+
+
+def revoke(chosen: Chosen) -> TaskFunction:
+    """Give the task that revokes and replaces one certificate on its host."""
+
+    def revoke_certificate(task: Task, run: Run) -> Result:
+        """Have the serial number refused first, so that a key that is not ours any more cannot renew; then replace."""
+        serial = _serial(task, run, chosen)
+        done = run.session(run.estate.guest_with("step_ca").name).run(_script(run, serial), 60)
+        if done.status and REVOKED not in done.err + done.out:
+            raise TaskFailedError(f"the authority did not revoke {serial}: {done.err.strip()[-300:]}")
+        revoked = Change(f"certificate {serial}", "remove", f"{chosen.name} is revoked")
+        if chosen.leaf is None:
+            renewed = replace_mesh_certificate(task, run, chosen.name)
+            return result(task, [revoked, *getattr(renewed, "changes", ())])
+        changes = [Change(title(chosen.leaf), "issue", "the one before is revoked")]
+        session(task).apply(issuing(run, {chosen.host: changes})[chosen.host])
+        return result(task, [revoked, *changes])
+
+    return revoke_certificate
+
+
+def _serial(task: Task, run: Run, chosen: Chosen) -> str:
+    """The serial number of the certificate that is on the host, in decimal."""
+    host = session(task)
+    if chosen.leaf:
+        text = host.observe([LeafFiles(chosen.leaf, run)]).text(chosen.leaf.certificate) or ""
+        chain = text.encode()
+    else:
+        storage = read_storage(host.observe([MeshCertificates(run)]).outputs.get(SUBJECT, ""))
+        chain = next((stored.chain for stored in storage if stored.name == chosen.name), b"")
+    try:
+        return str(x509.load_pem_x509_certificates(chain)[0].serial_number)
+    except UNREADABLE:
+        raise TaskFailedError(f"there is no certificate {chosen.name} that could be revoked: deploy first") from None
+
+
+def _script(run: Run, serial: str) -> str:
+    """Shell for the authority's guest; the token goes by a variable of the shell, and a file that is gone at once."""
+    provisioner = shlex.quote(run.estate.settings.ca.provisioner)
+    where = f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
+    return (
+        "export PATH=/usr/local/bin:/usr/bin:/bin\n"
+        f"STEP_TOKEN=$({AS_STEP} step ca token {serial} --revoke --provisioner {provisioner} "
+        f"--provisioner-password-file {provisioner_password(run)} {where}) || exit 1\n"
+        "export STEP_TOKEN\n"
+        f"timeout 30 step ca revoke {serial} {where}"
+    )

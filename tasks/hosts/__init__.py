@@ -1,0 +1,1 @@
+"""The hypervisor and its guests: preflight, creation, storage, software."""

@@ -1,0 +1,90 @@
+"""Directories, datasets and exports on the hypervisor that outlive the guests."""
+
+from __future__ import annotations
+
+import shlex
+
+from nornir.core.task import Result, Task
+
+from phoenix.converge import (
+    Change,
+    Command,
+    Directory,
+    File,
+    Observation,
+    OwnedDirectory,
+    Probe,
+    Resource,
+)
+from phoenix.derive.storage import directories, exports
+from phoenix.estate import Guest, Hypervisor
+from phoenix.run import Run
+from phoenix.tasks.support.converging import converge
+
+EXPORTS_FILE = "/etc/exports.d/phoenix.exports"
+
+
+def prepare_storage(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
+    """Make datasets, directories with shifted owners, and NFS exports for the targeted guests of a hypervisor."""
+    return converge(task, *storage_resources(task, run), dry_run=dry_run)
+
+
+def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """What the hypervisor's storage should be; a run on guests alone prepares only their part of it."""
+    hypervisor = run.estate.host(task.host.name)
+    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
+    found: list[Resource] = [OwnedDirectory(d.path, d.uid, d.gid, d.mode) for d in directories(run.estate, hypervisor)]
+    if task.host.name not in run.targets:
+        paths = _paths(run, hypervisor)
+        return tuple(r for r in found if isinstance(r, OwnedDirectory) and r.path.startswith(paths))
+    found = [*_datasets(hypervisor), *found]
+    lines = [export.line for export in exports(run.estate, hypervisor)]
+    if lines:
+        text = "# Persistent storage of virtual machines. Made from the inventory; edits are undone.\n"
+        found += [
+            Directory("/etc/exports.d"),
+            Exported(File(EXPORTS_FILE, text + "\n".join(lines) + "\n")),
+        ]
+    return tuple(found)
+
+
+class Exported:
+    """The exports file, and the kernel's table made from it."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the file."""
+        return self.file.probes()
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Write it and export anew."""
+        found = self.file.changes(seen)
+        return (*found, Change("exports", "reload", script="exportfs -ra", guard=True)) if found else ()
+
+
+def _paths(run: Run, hypervisor: Hypervisor) -> tuple[str, ...]:
+    vmids = [host.vmid for host in run.estate.hosts() if isinstance(host, Guest) and host.name in run.targets]
+    return tuple(f"{root}/{vmid}" for root in (hypervisor.guest_storage, hypervisor.vm_storage) for vmid in vmids)
+
+
+def _datasets(hypervisor: Hypervisor) -> list[Resource]:
+    found: list[Resource] = []
+    for name, dataset in hypervisor.datasets.items():
+        quoted = shlex.quote(name)
+        question = f"zfs list -H -o mountpoint {quoted}"
+        options = " ".join(f"-o {shlex.quote(f'{key}={value}')}" for key, value in dataset.properties.items())
+        make = f"zfs create -p -o mountpoint={shlex.quote(dataset.mountpoint)} {options} {quoted}"
+        move = f"zfs set mountpoint={shlex.quote(dataset.mountpoint)} {quoted}"
+        answer = f"if zfs list -H {quoted} >/dev/null 2>&1; then {move}; else {make}; fi"
+        found.append(Command(f"dataset {name}", question, dataset.mountpoint, answer, "create"))
+        if dataset.properties:
+            keys = ",".join(sorted(dataset.properties))
+            ask = f"zfs get -H -o property,value {shlex.quote(keys)} {quoted} | sort | tr '\\t\\n' '= '"
+            wanted = " ".join(f"{key}={dataset.properties[key]}" for key in sorted(dataset.properties))
+            settle = " && ".join(
+                f"zfs set {shlex.quote(f'{key}={value}')} {quoted}" for key, value in dataset.properties.items()
+            )
+            found.append(Command(f"properties of {name}", ask, wanted, settle))
+    return found

@@ -1,0 +1,1 @@
+"""Observations that prove the outcome: routes, certificates, dependence on an authority."""

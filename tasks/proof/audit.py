@@ -1,0 +1,123 @@
+"""The audit's look at every host: one script each, which lists certificates and keys and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nornir.core.task import Result, Task
+
+from phoenix.connections.proxmox import ApiError
+from phoenix.converge import Probe
+from phoenix.derive.authority import STATE, published_files
+from phoenix.derive.certificates import leaves_of
+from phoenix.derive.renewal import stem
+from phoenix.estate import Estate, Guest, Hypervisor
+from phoenix.pki.audit.compare import Seen
+from phoenix.pki.audit.expected import Expected, Places
+from phoenix.pki.audit.scan import Scan, read_scan
+from phoenix.pki.bundle import SeenAuthority
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+from phoenix.tasks.authority.service import seen_authority
+from phoenix.tasks.routing.mesh_certificates import STORAGE
+from phoenix.tasks.support.converging import ANCHOR_FILE, BUNDLE_FILE, render, result, session
+
+PLACES = Places(STATE, ANCHOR_FILE, BUNDLE_FILE, STORAGE)
+SCAN_SECONDS = 90
+STORE_SIZE = 20
+"""From so many certificates on, a file is listed as a store."""
+ROOTS = ("/etc", "/opt", "/srv", "/root", "/home", "/usr/local", "/var/lib")
+SKIPPED = (
+    "/etc/ssl/certs",
+    "/usr/share",
+    "/var/lib/dpkg",
+    "/var/lib/apt",
+    "/var/lib/docker/image",
+    "/var/lib/docker/buildkit",
+    "/var/lib/containerd",
+    "/var/lib/lxc",
+    "/var/lib/vz",
+    "/var/lib/phoenix/artifacts",
+)
+
+
+@dataclass
+class Audit:
+    """One audit: its tasks leave here what they learned."""
+
+    scans: dict[str, Scan] = field(default_factory=dict)
+    authority: SeenAuthority | None = None
+
+    def observe_guests(self, task: Task, run: Run) -> Result:
+        """Learn which guests run, and what the authority publishes."""
+        api = run.links.api(task.host.name)
+        try:
+            run.exists.update({int(found["vmid"]): found for found in api.get("cluster/resources", type="vm")})
+        except ApiError as error:
+            raise TaskFailedError(str(error)) from None
+        published = published_files(run.estate)
+        seen = session(task).observe([_Published(published)])
+        run.authority = self.authority = seen_authority(run.estate, *map(seen.text, published)) or self.authority
+        return result(task, [])
+
+    def observe_certificates(self, task: Task, run: Run) -> Result:
+        """List every certificate and private key of the host, with what its ports present and its timers do."""
+        host = session(task)
+        if host.shell is None:
+            raise TaskFailedError("it does not run, or does not exist")
+        done = host.run(_scan_script(task, run.estate), SCAN_SECONDS + 20)
+        self.scans[task.host.name] = read_scan(task.host.name, done.out)
+        return result(task, [])
+
+    def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> Seen:
+        """What was learned, with a reason for each host that told nothing."""
+        silent = sorted(wanted - self.scans.keys())
+        return Seen(self.scans, {name: errors.get(name, "it was not asked") for name in silent}, self.authority)
+
+
+@dataclass(frozen=True)
+class _Published:
+    paths: tuple[str, ...]
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the files."""
+        return tuple(Probe("content", path) for path in self.paths)
+
+    def changes(self, _seen: object) -> tuple[()]:
+        """Change nothing."""
+        return ()
+
+
+def _scan_script(task: Task, estate: Estate) -> str:
+    host = estate.host(task.host.name)
+    units = [f"phoenix-renew-{stem(leaf)}.{kind}" for leaf in leaves_of(estate, host.name) for kind in UNIT_KINDS]
+    return render(
+        task,
+        "audit/scan.sh.j2",
+        seconds=SCAN_SECONDS,
+        roots=tuple(dict.fromkeys((*ROOTS, *_roots(host)))),
+        skipped=(*SKIPPED, *_skipped(host)),
+        one_file_system=isinstance(host, Hypervisor),
+        store_size=STORE_SIZE,
+        units=units,
+        endpoints=Expected(estate, PLACES).endpoints(host.name),
+    )
+
+
+UNIT_KINDS = ("service", "timer")
+
+
+def _roots(host: object) -> Iterator[str]:
+    """Where else than usual a host keeps what is its own."""
+    if isinstance(host, Hypervisor):
+        yield "/etc/pve"
+    elif isinstance(host, Guest):
+        yield from (mount.target for mount in host.mounts if not mount.target.startswith(ROOTS))
+        yield from (host.persistent_storage,) if host.persistent_storage else ()
+
+
+def _skipped(host: object) -> Iterator[str]:
+    """What a hypervisor keeps for its guests: it is looked at in them."""
+    if isinstance(host, Hypervisor):
+        yield from (host.guest_storage, host.vm_storage, *(dataset.mountpoint for dataset in host.datasets.values()))

@@ -1,0 +1,84 @@
+"""Checks between the steps of a rotation, by plain openssl and curl: who trusts what, and who depends on what."""
+
+from __future__ import annotations
+
+import shlex
+
+from nornir.core.task import Result, Task
+
+from phoenix.derive.authority import SIGNING_ROOT
+from phoenix.derive.certificates import leaves_of
+from phoenix.estate import Hypervisor
+from phoenix.pki.ca.config import NEXT_PAIR
+from phoenix.run import Run
+from phoenix.run.runner import TaskFailedError
+from phoenix.tasks.authority.files import published
+from phoenix.tasks.authority.state import look
+from phoenix.tasks.proof.routes import silent_routes
+from phoenix.tasks.routing.mesh_certificates import MeshCertificates
+from phoenix.tasks.support.converging import BUNDLE_FILE, result, session
+
+TRUSTED = """
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+issuer=$(mktemp) && printf '%s\\n' {issuer} >"$issuer" || exit 1
+lacking=
+verify() {{ openssl verify -no-CAstore "$@" "$issuer" >/dev/null 2>&1; }}
+verify -no-CAfile -CApath /etc/ssl/certs || lacking="$lacking /etc/ssl/certs"
+verify -no-CApath -CAfile /etc/ssl/certs/ca-certificates.crt || lacking="$lacking ca-certificates.crt"
+verify -no-CApath -CAfile {bundle} || lacking="$lacking {bundle}"
+rm -f "$issuer"
+echo "$lacking"
+"""
+SIGNED = """
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+issuer=$(mktemp) && printf '%s\\n' {issuer} >"$issuer" || exit 1
+for leaf in {leaves}; do openssl verify -partial_chain -trusted "$issuer" "$leaf" >/dev/null 2>&1 || echo "$leaf"; done
+rm -f "$issuer"
+"""
+
+
+def check_trust(task: Task, run: Run) -> Result:
+    """Prove that the host trusts what is to sign next, in its system store and in the bundle."""
+    pem = look(run).state.certificates.get(NEXT_PAIR[0])
+    if pem:
+        lacking = _told(task, TRUSTED.format(issuer=shlex.quote(pem.strip()), bundle=BUNDLE_FILE))
+        if lacking:
+            raise TaskFailedError(f"it does not trust what is to sign next: {lacking} lack its root")
+    return result(task, [])
+
+
+def check_independence(task: Task, run: Run) -> Result:
+    """Prove that nothing on the host depends on another set than the one that signs now."""
+    found = look(run)
+    texts = published(found.state, found.signs)
+    host = run.estate.host(task.host.name)
+    if isinstance(host, Hypervisor):
+        _prove_with(task, run, texts[SIGNING_ROOT])
+        return result(task, [])
+    leaves = " ".join(shlex.quote(leaf.certificate) for leaf in leaves_of(run.estate, host.name))
+    issuer = shlex.quote(found.state.certificates[found.signs.certificate].strip())
+    late = _told(task, SIGNED.format(issuer=issuer, leaves=leaves)) if leaves else ""
+    if late:
+        raise TaskFailedError(f"not signed by what signs now: {', '.join(late.split())}")
+    if host.has("traefik"):
+        waiting = MeshCertificates(run)
+        if changes := waiting.changes(session(task).observe([waiting])):
+            raise TaskFailedError(f"the mesh is not done: {'; '.join(map(str, changes))}")
+    return result(task, [])
+
+
+def _prove_with(task: Task, run: Run, root: str) -> None:
+    """Ask for every route, trusting nothing but one root."""
+    anchors = f"/run/phoenix-root-{task.host.name}.crt"
+    session(task).run(f"printf '%s\\n' {shlex.quote(root.strip())} >{anchors}")
+    silent = silent_routes(task, run, anchors)
+    session(task).run(f"rm -f {anchors}")
+    if silent:
+        raise TaskFailedError(f"routes that do not answer with the root that signs now alone: {silent}")
+
+
+def _told(task: Task, script: str) -> str:
+    done = session(task).run(script)
+    if done.status:
+        raise TaskFailedError(f"it could not be checked: {done.err.strip()[-200:] or f'exit status {done.status}'}")
+    return done.out.strip()

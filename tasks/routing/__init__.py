@@ -1,0 +1,1 @@
+"""Names and routes: DNS, the Nginx edge, the Traefik mesh and its certificates."""

@@ -1,0 +1,1 @@
+"""What the tasks share: sessions, templates, results, batches."""

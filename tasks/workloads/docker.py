@@ -1,0 +1,156 @@
+"""Docker hosts: persistent storage, the engine, and a systemd unit for each declared container."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+
+from nornir.core.task import Result, Task
+
+from phoenix.converge import (
+    Change,
+    Daemon,
+    Directory,
+    Exclusive,
+    File,
+    Made,
+    Observation,
+    OwnedDirectory,
+    Probe,
+    Resource,
+    Unit,
+)
+from phoenix.derive.storage import volume_path
+from phoenix.estate import Container, Guest
+from phoenix.run import Run
+from phoenix.tasks.support.converging import converge, render
+
+PULL = """
+pulls= failed=
+for image in {images}; do timeout 300 docker pull --quiet "$image" & pulls="$pulls $!"; done
+for pull in $pulls; do wait "$pull" || failed=yes; done
+[ -z "$failed" ]
+"""
+UNITS = "/etc/systemd/system"
+PREFIX = "phoenix-container-"
+
+
+def mount_storage(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
+    """Mount a machine's persistent storage; settle the owners of a container's mounts, which packages change."""
+    return converge(task, *storage_resources(task, run), dry_run=dry_run)
+
+
+def deploy_stacks(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
+    """Bring engine and containers to what the inventory says."""
+    return converge(task, *docker_resources(task, run), dry_run=dry_run)
+
+
+def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """The mount of the persistent storage, if the guest has one."""
+    guest = run.estate.host(task.host.name)
+    if not isinstance(guest, Guest) or guest.persistent_storage is None:
+        mounts = guest.mounts if isinstance(guest, Guest) else ()
+        return tuple(OwnedDirectory(mount.target, *_ids(mount.owner), mount.mode) for mount in mounts)
+    hypervisor = run.estate.hypervisor_of(guest)
+    what = f"{hypervisor.address}:{volume_path(hypervisor, guest)}"
+    unit = render(task, "storage/persistent.mount.j2", what=what, where=guest.persistent_storage)
+    return (Unit(mount_unit(guest.persistent_storage), unit),)
+
+
+def _ids(owner: str) -> tuple[int, int]:
+    uid, gid = owner.split(":")
+    return int(uid), int(gid)
+
+
+def mount_unit(path: str) -> str:
+    """The name of a mount's unit (systemd-escape(1)): `/` becomes `-`, a real `-` is escaped."""
+    return path.strip("/").replace("-", r"\x2d").replace("/", "-") + ".mount"
+
+
+def docker_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+    """Everything that a Docker host should have."""
+    guest = run.estate.host(task.host.name)
+    assert isinstance(guest, Guest)  # noqa: S101  # the stage runs on guests
+    hypervisor = run.estate.hypervisor_of(guest)
+    settings = {
+        "dns": [str(hypervisor.guest_resolver)],
+        "dns-search": [run.estate.zone],
+        "live-restore": True,
+        "log-driver": "journald",
+    }
+    engine = Daemon(
+        Unit("docker.service"),
+        files=(File("/etc/docker/daemon.json", json.dumps(settings, indent=2) + "\n"),),
+        probe="docker info --format {{.ServerVersion}}",
+        on_change="restart",
+    )
+    units = tuple(f"{UNITS}/{unit_name(name)}" for name in guest.containers)
+    return (
+        Directory("/etc/docker"),
+        engine,
+        Images(tuple(sorted({container.image for container in guest.containers.values()}))),
+        *(part for name, container in guest.containers.items() for part in _container(task, guest, name, container)),
+        Exclusive(f"{UNITS}/{PREFIX}*.service", units),
+    )
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that the engine should have; missing ones are pulled at the same time."""
+
+    names: tuple[str, ...]
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask the engine for all tags and digests that it has."""
+        form = "'{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}'"
+        return (Probe("command", "images", f"docker image ls --format {form}"),)
+
+    def changes(self, seen: Observation) -> tuple[Change, ...]:
+        """Pull what is missing; the first failure ends it, with the engine's own words."""
+        have = seen.outputs.get("images", "").split()
+        missing = [name for name in self.names if name not in have and _untagged(name) not in have]
+        script = PULL.format(images=" ".join(map(shlex.quote, missing)))
+        return tuple(
+            Change(f"image {name}", "install", script="" if index else script) for index, name in enumerate(missing)
+        )
+
+
+def _untagged(image: str) -> str:
+    """An image that is pinned by digest, as the engine lists it: the tag before a digest says nothing."""
+    name, at, digest = image.partition("@")
+    return f"{name.rsplit(':', 1)[0] if ':' in name.rsplit('/', 1)[-1] else name}{at}{digest}"
+
+
+def unit_name(container: str) -> str:
+    """The unit that runs a container."""
+    return f"{PREFIX}{container}.service"
+
+
+def _container(task: Task, guest: Guest, name: str, container: Container) -> list[Resource]:
+    mount = mount_unit(guest.persistent_storage) if guest.persistent_storage else ""
+    unit = render(
+        task,
+        "docker/container.service.j2",
+        name=name,
+        container=container,
+        ports=[_published(port) for port in container.ports],
+        mount_unit=mount,
+    )
+    found: list[Resource] = []
+    for volume in container.volumes:
+        source = volume.split(":", 1)[0]
+        if guest.persistent_storage and source.startswith(f"{guest.persistent_storage}/"):
+            found.append(_source(source))
+    return [*found, Unit(unit_name(name), unit)]
+
+
+def _source(path: str) -> Resource:
+    """What a container's volume is on the host: a secret made here if its name says so, else a directory."""
+    if path.endswith("password"):
+        return Made(path, "head -c 24 /dev/urandom | base64 -w0")
+    return Directory(path, mode="0750")
+
+
+def _published(port: str) -> str:
+    return port if ":" in port else f"{port}:{port}"

@@ -1,0 +1,51 @@
+"""The command line of a lab, driven as an operator would drive it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from phoenix.lab.places import Places
+from tests.support.places import ROOT
+
+LIMIT = 280
+
+
+@dataclass(frozen=True)
+class OwnLab:
+    """The command line of a lab that lies elsewhere than usual."""
+
+    places: Places
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """`runbooks/lab.py` with these words, running."""
+        return subprocess.Popen(
+            [sys.executable, "runbooks/lab.py", *words],
+            cwd=ROOT,
+            env={**os.environ, "PHOENIX_LAB": str(self.places.lab)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *words: str, data: bytes = b"", limit: float = LIMIT) -> subprocess.CompletedProcess[bytes]:
+        """The same, finished."""
+        with self.start(*words) as process:
+            try:
+                out, err = process.communicate(data, timeout=limit)
+            finally:
+                process.kill()
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def inside(self, host: str, *command: str) -> str:
+        """What a command in a host of the lab wrote; it must succeed."""
+        done = self.run("exec", host, "--", *command, limit=60)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout.decode()
+
+    def up(self) -> None:
+        """Bring it up."""
+        done = self.run("up")
+        assert done.returncode == 0, done.stderr.decode()

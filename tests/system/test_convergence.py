@@ -1,0 +1,130 @@
+"""Running again: nothing to do, nothing touched; edits behind its back are shown and undone; destroyed guests heal."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.system import bench
+from tests.system.pve_api import open_lab
+
+pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(500)]
+FILES = (
+    "find /etc /usr/local /opt /persistent-storage -xdev -type f "
+    "! -path '*/step-ca/ssl/db/*' ! -path '*/portainer/data/*' ! -name .updated "
+    "-printf '%p %i %T@ %m %U:%G\\n' 2>/dev/null | sort"
+)
+STARTS = (
+    "systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1 | "
+    "grep -v -e ^user@ -e session- | "
+    "xargs systemctl show -p Id -p ActiveEnterTimestampMonotonic -p MainPID | sort"
+)
+
+
+def _snapshot(hosts: tuple[str, ...]) -> dict[str, tuple[int, str]]:
+    """Files with inode, time of change, mode and owner, and the running services with their start times."""
+    return bench.everywhere(hosts, f"{FILES}; {STARTS}")
+
+
+def test_second_run_changes_nothing() -> None:
+    """A second run reports no change, starts nothing anew and leaves every file's inode and time."""
+    hosts = ("pve", *bench.GUESTS)
+    before = _snapshot(hosts)
+    again = bench.deploy()
+    assert again.status == 0, again.output
+    assert (again.record["changed"], again.record["failed"]) == (0, []), again.changes
+    assert _snapshot(hosts) == before
+    trips = {name: again.record["hosts"][name]["round_trips"] for name in bench.GUESTS}
+    assert max(trips.values()) <= 2, trips
+
+
+def test_target_touches_nothing_else() -> None:
+    """A run on one guest mends that guest and leaves every other host as it was."""
+    others = tuple(name for name in ("pve", *bench.GUESTS) if name != "traefik")
+    bench.said("traefik", "echo '# edited' >>/etc/traefik/traefik.yml")
+    before = _snapshot(others)
+    run = bench.deploy("--target", "traefik")
+    assert run.status == 0, run.output
+    assert {host for host, _ in run.changes} == {"traefik"}
+    assert _snapshot(others) == before
+    assert bench.said("traefik", "grep -c '# edited' /etc/traefik/traefik.yml || true") == "0"
+
+
+DRIFT = (
+    ("nginx-gateway", "echo '# edited' >>/etc/nginx/conf.d/phoenix.conf", "/etc/nginx/conf.d/phoenix.conf"),
+    ("nginx-gateway", "chmod 644 /etc/nginx/ssl/internal_traefik_proxy.key", "internal_traefik_proxy.crt"),
+    ("traefik", "touch /etc/traefik/dynamic/stranger.yml", "/etc/traefik/dynamic/stranger.yml"),
+    ("drphoenix", "systemctl stop phoenix-container-qdrant", "phoenix-container-qdrant.service"),
+    ("step-ca", "chmod 600 /etc/step-ca/ssl/phoenix_ca.crt", "/etc/step-ca/ssl/phoenix_ca.crt"),
+    (
+        "pve",
+        "echo 10.0.0.99 extra.internal.thinkheads.ai >>/etc/phoenix/dns/lan-hosts",
+        "/etc/phoenix/dns/lan-hosts",
+    ),
+    ("ollama", "rm /etc/ssl/certs/phoenix_ca.pem", "trust store"),
+)
+
+
+def test_drift_is_shown_and_undone() -> None:
+    """Every edit behind its back shows in a dry run, which changes nothing, and is undone by the next run."""
+    for host, script, _ in DRIFT:
+        bench.said(host, script)
+    dry = bench.deploy("--dry-run", "--diff")
+    assert dry.status == 0, dry.output
+    for host, _, resource in DRIFT:
+        assert any(h == host and resource in r for h, r in dry.changes), f"{host}: {resource} is not in {dry.changes}"
+    assert "+10.0.0.99" not in dry.output
+    assert "-10.0.0.99 extra.internal.thinkheads.ai" in dry.output
+    assert bench.said("nginx-gateway", "grep -c '# edited' /etc/nginx/conf.d/phoenix.conf") == "1"
+    mended = bench.deploy()
+    assert mended.status == 0, mended.output
+    assert sorted(mended.changes) == sorted(dry.changes)
+    again = bench.deploy()
+    assert again.record["changed"] == 0, again.changes
+
+
+def test_firewall_edits_are_undone() -> None:
+    """A rule removed, one added and one switched off in Proxmox itself show, and the next run undoes just that."""
+    rules = open_lab().node.lxc("102").firewall.rules
+    first, second = rules.get()[:2]
+    rules(second["pos"]).put(enable=0)
+    rules(first["pos"]).delete()
+    rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
+    dry = bench.deploy("--dry-run", "--diff")
+    reasons = " ".join(change["reason"] for task in dry.record["hosts"]["pve"]["tasks"] for change in task["changes"])
+    assert "2375" in reasons
+    assert {resource for _, resource in dry.changes} == {"firewall of traefik"}
+    mended = bench.deploy()
+    assert mended.status == 0, mended.output
+    comments = [rule["comment"] for rule in rules.get()]
+    assert first["comment"] in comments
+    assert second["comment"] in comments
+    assert "for a test" not in comments
+    assert all(rule["enable"] == 1 for rule in rules.get())
+
+
+EDGE_AND_MESH, DOCKER_HOSTS = ("nginx-gateway", "traefik"), ("portainer", "drphoenix")
+MODELS = tuple(name for name in bench.GUESTS if name not in ("step-ca", *EDGE_AND_MESH, *DOCKER_HOSTS))
+
+
+@pytest.mark.parametrize(
+    "guests",
+    [("step-ca",), EDGE_AND_MESH, DOCKER_HOSTS, MODELS],
+    ids=["authority", "edge and mesh", "Docker hosts", "models"],
+)
+def test_destroyed_guests_heal(guests: tuple[str, ...]) -> None:
+    """Guests that were destroyed come back by a deployment; the root and every leaf issued before stay good."""
+    root = bench.said("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt")
+    leaf = bench.said("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt")
+    destroy = (sys.executable, "runbooks/destroy.py", "--lab", "--target", ",".join(guests), "--yes")
+    status, output = bench.run(*destroy, limit=120)
+    assert status == 0, output
+    assert all(bench.inside(guest, "true")[0] != 0 for guest in guests)
+    healed = bench.deploy()
+    assert healed.status == 0, healed.output
+    assert bench.said("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt") == root
+    assert bench.said("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt") == leaf
+    for name, page in bench.PAGES.items():
+        status, output = bench.fetch(name, page)
+        assert status == 0, output

@@ -1,0 +1,75 @@
+"""Killed after each of its side effects in turn, the work is taken up again and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.system import bench
+from tests.system.crash import kill_after_each
+from tests.system.edited import inventory
+
+pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(600)]
+
+EDGE = "/etc/nginx/ssl/internal_traefik_proxy"
+RENEWAL = "phoenix-renew-internal-traefik-proxy.service"
+PAIR = (
+    'same() { [ "$(openssl x509 -in $1 -noout -pubkey)" = "$(openssl pkey -in $2 -pubout $3)" ] || '
+    "{ echo $1 and $2 are no pair; exit 1; }; }\n"
+)
+LEFTOVERS = "ls -A {folder} | grep -E '^[.]phoenix|phoenix-new|phoenix-back' || true"
+SERVES = (
+    "timeout 5 openssl s_client -connect 127.0.0.1:443 -servername nginx.internal.thinkheads.ai "
+    "-CAfile /etc/phoenix/phoenix_ca_bundle.crt -verify_return_error </dev/null"
+)
+
+
+def converged(target: str) -> None:
+    """A further run ends well, and the one after it finds nothing to do."""
+    assert bench.deploy("--target", target).status == 0
+    again = bench.deploy("--target", target)
+    assert again.status == 0, again.output
+    assert again.changes == []
+
+
+def edge_is_whole() -> None:
+    """The edge's pair belongs together and verifies, nothing half done lies beside it, and the edge presents it."""
+    bundle = "/etc/phoenix/phoenix_ca_bundle.crt"
+    script = f"{PAIR} same {EDGE}.crt {EDGE}.key && openssl verify -CAfile {bundle} -untrusted {EDGE}.crt {EDGE}.crt"
+    bench.said("nginx-gateway", script)
+    assert bench.said("nginx-gateway", LEFTOVERS.format(folder="/etc/nginx/ssl")) == ""
+    shown = "echo | openssl s_client -connect 127.0.0.1:443 -servername nginx.internal.thinkheads.ai 2>/dev/null"
+    serial = bench.said("nginx-gateway", f"{shown} | openssl x509 -noout -serial")
+    assert serial == bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial")
+
+
+def test_issue() -> None:
+    """A leaf is issued, and its reader told, wherever issuing is cut off."""
+    bench.said("nginx-gateway", f"mv {EDGE}.crt {EDGE}.key /root/")
+    killed = kill_after_each("nginx-gateway", lambda: bench.deploy("--target", "nginx-gateway").outcome, holds=SERVES)
+    converged("nginx-gateway")
+    edge_is_whole()
+    bench.said("nginx-gateway", "rm /root/internal_traefik_proxy.*")
+    assert len(killed) > 6, killed
+
+
+def test_renew(tmp_path: Path) -> None:
+    """A leaf is renewed, and its reader told, wherever its renewal is cut off."""
+    always_due = ("leaf: {lifetime: 7d, renew_before: 3d}", "leaf: {lifetime: 7d, renew_before: 604798s}")
+    edited = bench.deploy(
+        "--target", "nginx-gateway", "--inventory", str(inventory(tmp_path, always_due, file="defaults.yaml"))
+    )
+    assert edited.status == 0, edited.output
+    # A leaf is due two seconds after it was made: where everything is fast, it was made just now.
+    before = bench.said("nginx-gateway", f"sleep 3; openssl x509 -in {EDGE}.crt -noout -serial")
+    try:
+        # The timer would renew on its own, between two kills.
+        bench.said("nginx-gateway", f"systemctl stop {RENEWAL.replace('.service', '.timer')}")
+        renew = f"/usr/bin/systemctl reset-failed {RENEWAL}; /usr/bin/systemctl start {RENEWAL}"
+        killed = kill_after_each("nginx-gateway", lambda: bench.inside("nginx-gateway", renew), holds=SERVES)
+        edge_is_whole()
+        assert bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial") != before
+    finally:
+        converged("nginx-gateway")
+    assert len(killed) > 6, killed

@@ -1,0 +1,372 @@
+"""The firewall's changes on the lab: drift of each kind, killed controllers, lockouts, two at once, live traffic."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from phoenix.connections.access import access_path, read_access
+from phoenix.connections.links import Links
+from phoenix.connections.proxmox import ApiError
+from phoenix.estate import load_estate
+from phoenix.run.context import Run
+from phoenix.run.runner import TaskFailedError
+from phoenix.tasks.firewall import apply, transaction, writes
+from phoenix.tasks.firewall.transaction import Transaction
+from tests.support.places import ROOT
+from tests.system import bench
+from tests.system.edited import inventory
+from tests.system.live import live
+from tests.system.load import load
+from tests.system.pve_api import open_lab
+
+pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(200)]
+
+FILES = "cat /etc/pve/firewall/*.fw /etc/pve/nodes/*/*.fw 2>/dev/null | sha256sum"
+UNIT = "phoenix-firewall-rollback"
+LEFT = f"ls -d /var/lib/phoenix/firewall /etc/systemd/system/{UNIT}.* 2>/dev/null | wc -l"
+
+
+def drift(vmid: str = "102") -> None:
+    """Four things to undo at the mesh: a rule gone, one switched off, a stranger, and a policy."""
+    firewall = open_lab().node.lxc(vmid).firewall
+    first, second = firewall.rules.get()[:2]
+    firewall.rules(second["pos"]).put(enable=0)
+    firewall.rules(first["pos"]).delete()
+    firewall.rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
+    firewall.options.put(policy_in="ACCEPT")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mended() -> Iterator[None]:
+    """At the end everything is as derived."""
+    yield
+    done = bench.deploy()
+    assert done.status == 0, done.output
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """A run of the whole estate in this process, so that it can be stopped anywhere."""
+    estate = load_estate(ROOT / "inventory")
+    links = Links(estate, read_access(access_path(lab=True), ("pve",)))
+    made = Run(estate, links, frozenset(host.name for host in estate.hosts()), dry_run=False)
+    found = links.api("pve").get("cluster/resources", type="vm")
+    made.exists.update({int(one["vmid"]): one for one in found})
+    yield made
+    links.close()
+
+
+def applied(run: Run) -> Any:
+    """The firewall's step on the hypervisor."""
+    task: Any = SimpleNamespace(host=SimpleNamespace(name="pve"), is_dry_run=lambda _dry: False)
+    return apply.apply_firewall(task, run)
+
+
+class Killed(BaseException):
+    """The controller is gone: nothing of it is carried out any more."""
+
+
+def after(times: int, then: Callable[[], None], real: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that does something more when it has been called so often."""
+    count = 0
+
+    def counted(*given: Any, **named: Any) -> Any:
+        nonlocal count
+        done = real(*given, **named)
+        count += 1
+        if count == times:
+            then()
+        return done
+
+    return counted
+
+
+def die() -> None:
+    """Be gone."""
+    raise Killed
+
+
+STEPS: list[tuple[object, str, int]] = [
+    (Transaction, "begin", 1),
+    *((writes, "_make", number) for number in (1, 2, 3, 4)),
+    (Transaction, "settle", 1),
+    (apply, "_hold", 1),
+]
+
+
+def test_killed_at_each_step(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the controller is killed before its confirmation, the timer brings back the files as they were."""
+    drift()
+    before = bench.said("pve", FILES)
+    for place, name, times in STEPS:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, after(times, die, getattr(place, name)))
+            with pytest.raises(Killed):
+                applied(run)
+        states = bench.said("pve", f"systemctl is-active {UNIT}.timer; systemctl is-enabled {UNIT}.timer")
+        assert states == "active\nenabled", name  # enabled: it begins again with the node
+        soon = f"sed -i s/^OnActiveSec=.*/OnActiveSec=0.2/ /etc/systemd/system/{UNIT}.timer"
+        wait = f"for i in $(seq 100); do [ $({LEFT}) -gt 0 ] || break; sleep 0.1; done; {LEFT}"
+        assert bench.said("pve", f"{soon}; systemctl daemon-reload; systemctl restart {UNIT}.timer; {wait}") == "0"
+        assert bench.said("pve", FILES) == before, f"killed after {name} {times}: not as it was"
+    monkeypatch.setattr(Transaction, "confirm", after(1, die, Transaction.confirm))
+    with pytest.raises(Killed):
+        applied(run)
+    assert bench.said("pve", LEFT) == "0"
+    assert bench.said("pve", FILES) != before
+    monkeypatch.undo()
+    assert applied(run).changes == ()
+
+
+CUT = "table inet cut { chain output { type filter hook output priority 0; drop; }; }"
+
+
+def cut_network() -> None:
+    """Let nothing leave the controller's machine."""
+    bench.said("operator", f"nft '{CUT}'")
+
+
+def test_network_cut_in_the_middle(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A controller whose network is gone after its second write says so, and the timer brings back what was."""
+    drift()
+    before = bench.said("pve", FILES)
+    monkeypatch.setattr(transaction, "LEAST", 20)
+    monkeypatch.setattr(writes, "_make", after(2, cut_network, writes._make))
+    try:
+        with pytest.raises((TaskFailedError, ApiError), match="pve"):
+            applied(run)
+        wait = f"for i in $(seq 400); do [ $({LEFT}) -gt 0 ] || break; sleep 0.1; done; {LEFT}"
+        assert bench.said("pve", wait) == "0"
+        assert bench.said("pve", FILES) == before
+    finally:
+        bench.said("operator", "nft delete table inet cut")
+
+
+def test_a_timer_that_is_gone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a killed run left no timer, the next one first puts back what was, and then does its own work."""
+    drift()
+    before = bench.said("pve", FILES)
+    with monkeypatch.context() as patch:
+        patch.setattr(writes, "_make", after(2, die, writes._make))
+        with pytest.raises(Killed):
+            applied(run)
+    assert bench.said("pve", f"systemctl stop {UNIT}.timer; {FILES}") != before
+    seen: list[str] = []
+    monkeypatch.setattr(
+        Transaction, "begin", after(1, lambda: seen.append(bench.said("pve", FILES)), Transaction.begin)
+    )
+    applied(run)
+    assert seen == [before]
+    monkeypatch.undo()
+    assert bench.said("pve", LEFT) == "0"
+    assert applied(run).changes == ()
+
+
+def test_a_machine_that_hangs(run: Run) -> None:
+    """A machine that nobody can enter, and that answers nobody, is named and keeps no change from the others."""
+    drift()
+    bench.said("pve", "ip link set veth1001i0 down")
+    try:
+        done = applied(run)
+    finally:
+        bench.said("pve", "ip link set veth1001i0 up")
+    assert done.notes == ("no connections could be tried from portainer",)
+    assert len(done.changes) == 4  # those of the drift
+    assert applied(run).changes == ()
+
+
+def test_an_edit_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that somebody adds between two writes is noticed, and the run starts over and deals with it."""
+    drift()
+    rules = open_lab().node.lxc("102").firewall.rules
+    stranger = {"type": "in", "action": "ACCEPT", "proto": "tcp", "dport": "2376", "enable": 1, "comment": "meanwhile"}
+    monkeypatch.setattr(writes, "_make", after(2, lambda: rules.post(**stranger), writes._make))
+    begun: list[int] = []
+    monkeypatch.setattr(Transaction, "begin", after(2, lambda: begun.append(1), Transaction.begin))
+    changes = [change.reason for change in applied(run).changes]
+    assert begun == [1], "it did not start over"
+    assert any("2376" in reason for reason in changes)
+    assert all(rule["comment"].startswith("phoenix:") for rule in rules.get())
+    monkeypatch.undo()
+    assert applied(run).changes == ()
+
+
+def test_lockout(tmp_path: Path) -> None:
+    """An inventory that takes the operator's own way in away is undone, and the run says so."""
+    other = inventory(tmp_path, ("management: [10.0.0.20]", "management: [10.0.0.99]"), file="defaults.yaml")
+    locked = bench.deploy("--inventory", str(other), "--target", "pve")
+    assert locked.status == 1
+    assert "there is no way in any more" in locked.errors("pve")
+    assert "the firewall of pve is as it was before" in locked.errors("pve")
+    assert bench.said("pve", LEFT) == "0"
+    members = bench.said("pve", "grep -A3 'IPSET management' /etc/pve/firewall/cluster.fw")
+    assert "10.0.0.20" in members
+    mended = bench.deploy("--target", "pve")
+    assert mended.changes == [("pve", "set management")], mended.output  # the one that was opened before
+
+
+def test_foreign_rule_that_opens(tmp_path: Path) -> None:
+    """Where foreign rules stay, one that opens what nobody declared stops the run before a rule is touched."""
+    rules = open_lab().node.lxc("102").firewall.rules
+    rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
+    before = bench.said("pve", FILES)
+    stays = inventory(tmp_path / "1", ("foreign_rules: remove", "foreign_rules: report"), file="defaults.yaml")
+    stopped = bench.deploy("--inventory", str(stays), "--target", "pve,traefik")
+    assert stopped.status == 1
+    assert "guest 102, rule" in stopped.errors("pve")
+    assert "for a test" in stopped.errors("pve")
+    assert bench.said("pve", FILES) == before
+    rules(0).put(enable=0)
+    shown = bench.deploy("--inventory", str(stays), "--target", "pve,traefik")
+    assert shown.status == 0, shown.output
+    assert "a rule that the inventory does not yield: traefik: IN ACCEPT proto tcp dport 2375 (off)" in shown.output
+    rules(len(rules.get()) - 1).put(enable=1)
+    kept = inventory(tmp_path / "2", ("foreign_rules: remove", "foreign_rules: keep"), file="defaults.yaml")
+    good = bench.deploy("--inventory", str(kept), "--target", "pve,traefik")
+    assert good.status == 0, good.output
+    assert good.changes == []
+    assert bench.said("pve", "tail -n 1 /etc/pve/firewall/102.fw").endswith("# for a test")  # behind ours
+    removed = bench.deploy("--target", "pve,traefik")
+    assert (removed.status, removed.record["changed"]) == (0, 1), removed.output
+
+
+def test_drift_of_each_kind() -> None:
+    """Each edit in Proxmox or in its files is found, and undone by one change."""
+    lab = open_lab()
+    node, cluster = lab.node, lab.api.cluster.firewall
+    node.lxc("914").firewall.options.put(enable=0)
+    node.lxc("917").firewall.options.put(policy_out="ACCEPT")
+    node.lxc("801").firewall.rules(0).put(source="10.0.0.9")
+    node.lxc("802").firewall.rules(0).put(moveto=3)
+    node.lxc("103").firewall.aliases.post(name="stranger", cidr="10.0.0.1")
+    node.qemu("1001").firewall.rules(1).put(enable=0)
+    cluster.options.put(policy_in="ACCEPT")
+    cluster.aliases("local_network").put(cidr="10.0.0.0/24")
+    cluster.ipset("management").post(cidr="10.0.0.77")
+    bench.said("pve", "sed -i 's/^!10.0.0.0.24/!10.0.0.0\\/25/' /etc/pve/firewall/cluster.fw")
+    node.firewall.rules.post(type="in", action="ACCEPT", proto="tcp", dport="9999", enable=1)
+    nic = node.lxc("101").config.get()["net0"]
+    node.lxc("101").config.put(net0=nic.replace("firewall=1", "firewall=0"))
+    dry = bench.deploy("--dry-run")
+    found = sorted(f"{host}: {resource}" for host, resource in dry.changes)
+    assert found == [
+        "nginx-gateway: guest 101 nginx-gateway",
+        "pve: alias local_network",
+        "pve: alias stranger of step-ca",
+        "pve: firewall of cluster",
+        "pve: firewall of granite-3b",
+        "pve: firewall of granite-embedding",
+        "pve: firewall of llamacpp",
+        "pve: firewall of ollama",
+        "pve: firewall of portainer",
+        "pve: firewall of pve",
+        "pve: set management",
+        "pve: set phoenix-internet",
+        "pve: set phoenix-internet",
+    ]
+    mending = bench.deploy()
+    assert mending.status == 0, mending.output
+    assert sorted(mending.changes) == sorted(dry.changes)
+    again = bench.deploy()
+    assert (again.status, again.record["changed"]) == (0, 0), again.output
+
+
+def test_two_controllers(tmp_path: Path) -> None:
+    """Two runs at once take turns, both end well, and the firewall is as derived."""
+    drift()
+    with ThreadPoolExecutor(2) as pool:
+        places = [tmp_path / f"{number}.json" for number in (1, 2)]
+        both = list(pool.map(lambda place: bench.deploy(record=place), places))
+    assert [one.status for one in both] == [0, 0], [one.output for one in both]
+    assert bench.said("pve", LEFT) == "0"
+    assert bench.deploy().record["changed"] == 0
+
+
+STAY = f"""
+import http.client, os, ssl, sys, time
+context = ssl.create_default_context(cafile="{bench.CLIENT_ROOT}")
+one = http.client.HTTPSConnection("qdrant.{bench.ZONE}", context=context, timeout=10)
+one.connect()
+asked, sock = 0, one.sock
+while os.path.exists("/run/stay"):
+    one.request("GET", "/readyz"); answer = one.getresponse(); answer.read(); asked += 1
+    assert answer.status == 200 and one.sock is sock, "another connection"
+    time.sleep(0.02)
+print(asked)
+"""
+
+
+def test_traffic_goes_on() -> None:
+    """While the firewall is edited and mended, no request fails; connections, WebSockets and gRPC streams go on."""
+    bench.said("client", "touch /run/stay")
+    command = (sys.executable, "runbooks/lab.py", "exec", "client", "--", "python3", "-c", STAY)
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+        load("client", f"https://qdrant.{bench.ZONE}/readyz", f"https://ollama.{bench.ZONE}/api/tags") as seen,
+        live() as open_all_along,
+    ):
+        for vmid in ("102", "101"):
+            firewall = open_lab().node.lxc(vmid).firewall
+            firewall.rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
+            firewall.rules(2).put(moveto=7)
+            firewall.options.put(policy_in="ACCEPT")
+            done = bench.deploy()
+            assert done.status == 0, done.output
+        bench.said("client", "rm -f /run/stay")
+        said = process.communicate(timeout=30)[0].decode()
+    assert (seen.failures, open_all_along.failures) == ([], [])
+    assert seen.done > 20
+    assert min(int(said), open_all_along.used["websocket"], open_all_along.used["calls"]) > 20
+
+
+def test_matrix() -> None:
+    """Packets between all hosts are treated as the model says, for every port that anything mentions."""
+    status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", "--full")
+    assert status == 0, output
+    assert "0 against the model" in output
+
+
+BLOCK = (
+    "table inet other { chain forward { type filter hook forward priority -5; "
+    "ip saddr 10.0.0.153 ip daddr 10.0.0.12 tcp dport 8443 drop; }; }"
+)
+
+
+def test_packets_against_the_model() -> None:
+    """What the model does not know of is seen in the matrix, and a change in which it is seen is undone."""
+    rules = open_lab().node.lxc("102").firewall.rules
+    bench.said("pve", f"nft '{BLOCK}'")
+    try:
+        some = ("--target", "pve,nginx-gateway,traefik")
+        status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", *some)
+        rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
+        before = bench.said("pve", FILES)
+        changed = bench.deploy(*some)
+        files = bench.said("pve", FILES)
+    finally:
+        bench.said("pve", "nft delete table inet other")
+    assert status == 1
+    odd = "nginx-gateway → traefik, 8443/tcp at 10.0.0.12: the model says ACCEPT by guest 102, rule"
+    assert odd in output
+    assert "1 against the model" in output
+    assert f"packets are not treated as the model says: {odd}" in changed.errors("pve")
+    assert files == before
+    assert bench.deploy(*some).record["changed"] == 1
+
+
+def test_record_says_what_changed() -> None:
+    """A change names the level, the rule and what was wrong with it."""
+    open_lab().node.lxc("102").firewall.rules(0).put(source="10.0.0.9")
+    done = bench.deploy("--target", "pve,traefik")
+    reasons = [c["reason"] for task in done.record["hosts"]["pve"]["tasks"] for c in task["changes"]]
+    assert len(reasons) == 1, json.dumps(reasons)
+    assert reasons[0].startswith("rule IN")

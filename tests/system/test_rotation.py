@@ -1,0 +1,128 @@
+"""Rotation under a constant stream of requests: none fails, an interruption is made good, and there is a way back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.places import ROOT
+from tests.system import bench
+from tests.system.load import EVERY_SERVICE, load
+from tests.system.test_certificates import LEAVES
+
+pytestmark = [pytest.mark.usefixtures("estate", "root_for_the_client"), pytest.mark.timeout(300)]
+CLIENT_BUNDLE = "/root/phoenix_ca_bundle.crt"
+COMMAND = (sys.executable, "runbooks/rotate.py", "--lab", "--yes")
+STORE = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def published(name: str) -> str:
+    """What the authority publishes under a name."""
+    return bench.said("pve", f"cat {bench.CA_DIRECTORY}/{name}")
+
+
+def anchors() -> list[str]:
+    """Fingerprints of what the authority wants trusted."""
+    split = "awk '/BEGIN/ {n++} {print >\"/run/anchor-\" n}'; for f in /run/anchor-*; do openssl x509 -in $f -noout"
+    count = f"rm -f /run/anchor-*; {split} -fingerprint; done; rm -f /run/anchor-*"
+    status, output = bench.inside("pve", count, data=published("phoenix_ca_bundle.crt").encode())
+    assert status == 0, output
+    return output.split("\n")[:-1]
+
+
+def issuer_ids() -> dict[str, str]:
+    """Which key signed each leaf, by its authority key identifier."""
+    ask = "openssl x509 -in {} -noout -ext authorityKeyIdentifier | tail -n 1"
+    return {path: bench.said(host, ask.format(path)).strip() for host, path, _ in LEAVES}
+
+
+def give_client_the_bundle() -> int:
+    """Hand out all anchors to the client, as an operator would who was told of a rotation; says how many."""
+    bundle = published("phoenix_ca_bundle.crt") + "\n"
+    put = f"cat >{CLIENT_BUNDLE}.new && mv {CLIENT_BUNDLE}.new {CLIENT_BUNDLE}"
+    assert bench.inside("client", put, data=bundle.encode())[0] == 0
+    return bundle.count("BEGIN")
+
+
+def rotate(*options: str) -> str:
+    """Run the runbook to its end."""
+    status, output = bench.run(*COMMAND, *options, limit=240)
+    assert status == 0, output
+    return output
+
+
+def trusting(pem: str) -> set[str]:
+    """Hosts with a certificate in their system store, recognised by its third line."""
+    seen = bench.everywhere(bench.TRUSTED, f"grep -qxF '{pem.splitlines()[3]}' {STORE}")
+    return {host for host, (status, _) in seen.items() if status == 0}
+
+
+def test_root_is_rotated_without_a_failed_request() -> None:
+    """A new root comes into use while every service is asked all the time; the old one leaves every store."""
+    old, before = published("phoenix_ca.crt"), issuer_ids()
+    give_client_the_bundle()
+    with load("client", *EVERY_SERVICE, anchors=CLIENT_BUNDLE, pause=0.2) as requests:
+        rotate("--root", "--announce")
+        assert (issuer_ids(), published("phoenix_ca.crt")) == (before, old)
+        assert give_client_the_bundle() == 2
+        rotate("--root")
+    assert requests.failures == []
+    assert requests.done > 100
+    new = published("phoenix_ca.crt")
+    assert new != old
+    assert (trusting(old), trusting(new)) == (set(), set(bench.TRUSTED))
+    after = issuer_ids()
+    assert [path for path in before if before[path] == after[path]] == []
+    bench.give_client_the_root()
+    status, output = bench.fetch("qdrant")
+    assert status == 0, output
+    assert bench.deploy().changes == []
+
+
+def test_killed_controller_and_no_failed_request() -> None:
+    """The controller is killed when the next intermediate signs; the same command ends the rotation; nobody notices."""
+    root, issuer, before = published("phoenix_ca.crt"), published("phoenix_ca_issuer.crt"), issuer_ids()
+    with load("client", *EVERY_SERVICE, pause=0.2) as requests:
+        with subprocess.Popen([*COMMAND, "--intermediate"], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
+            while "/next/" not in bench.said("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json"):
+                assert run.poll() is None
+            run.kill()
+        rotate("--intermediate")
+    assert requests.failures == []
+    assert published("phoenix_ca.crt") == root
+    assert published("phoenix_ca_issuer.crt") != issuer
+    after = issuer_ids()
+    assert [path for path in before if before[path] == after[path]] == []
+    assert "/next/" not in bench.said("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json")
+    assert bench.said("step-ca", "ls -d /etc/step-ca/ssl/next 2>/dev/null || echo none") == "none"
+
+
+def test_unreachable_host_stops_it_and_back_is_a_way() -> None:
+    """With a host that does not answer nothing is switched, a deployment keeps both roots, and --back lets one go."""
+    before, issuers = anchors(), issuer_ids()
+    bench.said("pve", "pct stop 917")
+    status, output = bench.run(*COMMAND, "--root", limit=120)
+    assert status == 1
+    assert "the rotation stops here, because llamacpp failed" in output
+    assert issuer_ids() == issuers
+    deployed = bench.deploy()
+    assert deployed.status == 0, deployed.output
+    assert len(anchors()) == len(before) + 1
+    rotate("--root", "--back")
+    assert anchors() == before
+    assert issuer_ids() == issuers
+
+
+def test_provisioner_gets_another_key() -> None:
+    """Tokens are signed by another key, leaves name it, and the old password opens nothing any more."""
+    ask = f'grep -o \'"kid": *"[^"]*"\' {bench.CA_DIRECTORY}/config/ca.json'
+    before, secret = bench.said("pve", ask), f"cat {bench.CA_DIRECTORY}/secrets/provisioner_password"
+    password = bench.said("pve", secret)
+    rotate("--provisioner")
+    after = bench.said("pve", ask)
+    assert (before != after, password != bench.said("pve", secret)) == (True, True)
+    kid = after.split('"')[3]
+    for host, path, _ in LEAVES:
+        assert bench.said(host, f"openssl x509 -in {path} -noout -text | grep -c -e {kid}") == "1"

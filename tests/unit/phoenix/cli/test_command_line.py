@@ -1,0 +1,136 @@
+"""The runbooks' command line: what is wrong is said, with status 2, before anything is touched."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from phoenix.artifacts import obtain
+from phoenix.cli.command import execute
+from phoenix.cli.request import Options
+from tests.support.inventories import Copy
+from tests.support.places import ROOT
+
+RUNBOOKS = sorted(path.stem for path in (ROOT / "runbooks").glob("[a-z]*.py"))
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No run may begin: there is no access file, and looking for artifacts is a failure."""
+    monkeypatch.setenv("PHOENIX_ACCESS", str(tmp_path / "none.yaml"))
+    monkeypatch.setattr(obtain, "obtain_all", lambda: pytest.fail("artifacts were looked for"))
+
+
+def runbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a runbook as an operator does."""
+    return subprocess.run(
+        [sys.executable, ROOT / "runbooks" / f"{name}.py", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+
+
+def test_malformed_inventory(tmp_path: Path) -> None:
+    """The real command prints every problem with its place, on standard error, and gives 2."""
+    copy = Copy(tmp_path)
+    copy.edit("hosts", "memory: 1024", "memmory: 1024")
+    copy.edit("defaults", "renew_before: 3d", "renew_before: 8d")
+    done = runbook("deploy", "--inventory", str(copy.folder))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == "the inventory cannot be used, 2 to correct; nothing was touched:"
+    assert lines[1].startswith(
+        f"{copy.file('defaults')}:{copy.line('defaults', 'renew_before')}: ca.leaf.renew_before:"
+    )
+    assert lines[2].startswith(f"{copy.file('hosts')}:{copy.line('hosts', 'memmory')}: step-ca.memmory: unknown key")
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--target", "nobody"), "no host fits 'nobody'"),
+        (("--target", "knd=vm"), "unknown key 'knd'"),
+        (("--target", ""), "no host fits ''"),
+        (("--inventory", "nowhere"), "nowhere: is not a directory"),
+    ],
+)
+def test_wrong_input(capfd: pytest.CaptureFixture[str], words: tuple[str, str], says: str) -> None:
+    """A target or inventory that is none gives 2 and says so."""
+    options = Options(ROOT / "inventory", (words[1],)) if words[0] == "--target" else Options(Path(words[1]))
+    assert execute(options, lambda _: ()) == 2
+    assert says in capfd.readouterr().err
+
+
+@pytest.mark.timeout(50)
+@pytest.mark.parametrize("words", [("--no-such-option",), ("--workers", "0"), ("--workers", "many"), ("surplus",)])
+def test_wrong_options(words: tuple[str, ...]) -> None:
+    """A wrong option gives 2, without a traceback."""
+    done = runbook("deploy", *words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert words[0].lstrip("-") in done.stderr
+
+
+def test_destroy_asks() -> None:
+    """Destroying without --yes gives 2 and says what is missing."""
+    done = runbook("destroy", "--target", "ollama")
+    assert (done.returncode, "say --yes" in done.stderr) == (2, True)
+
+
+def test_rotation_asks() -> None:
+    """Where nobody can answer, a rotation is not begun, and gives 2."""
+    done = runbook("rotate", "--root")
+    assert (done.returncode, "Nobody answered. Nothing was touched" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each runbook explains itself, and offers every option with which the documents name it."""
+    monkeypatch.setattr(sys, "argv", ["", "--help"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "runbooks" / f"{name}.py"), run_name="__main__")
+    assert ended.value.code == 0
+    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    assert named(name) <= offered
+
+
+def named(runbook: str) -> set[str]:
+    """The options that the documents use with a runbook; what follows ` -- ` is another command's."""
+    lines = re.findall(rf"runbooks/{runbook}\.py([^\n`#]*)", "\n".join(path.read_text() for path in DOCUMENTS))
+    return {option for line in lines for option in re.findall(r"--[a-z-]+", line.partition(" -- ")[0])}
+
+
+def test_the_documents_name_options() -> None:
+    """The documents are read as they are written: a few of the options in them are found."""
+    assert {"--lab", "--dry-run", "--diff", "--target", "--reset-ca"} <= named("deploy")
+    assert {"--root", "--announce", "--back"} <= named("rotate")
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_bare_python(name: str) -> None:
+    """Outside its environment, each runbook says how to come into it."""
+    words = ["up"] if name == "lab" else []
+    path = ROOT / "runbooks" / f"{name}.py"
+    command = [sys.executable, "-S", "-E", str(path), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Phoenix's environment is not active: run `make shell` first")
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_access(capfd: pytest.CaptureFixture[str]) -> None:
+    """Without an access file the run does not begin, and says what to make."""
+    assert execute(Options(ROOT / "inventory"), lambda _: ()) == 1
+    assert "none.yaml does not exist" in capfd.readouterr().err

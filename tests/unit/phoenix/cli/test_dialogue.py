@@ -1,0 +1,89 @@
+"""Questions to the operator: what counts as a yes, and how a run ends that nobody wants."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+
+from phoenix.cli import passphrase
+from phoenix.cli.dialogue import ask, confirm, interruptible
+from phoenix.pki.sealed import SealError
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Have this on standard input."""
+    monkeypatch.setattr("sys.stdin", StringIO(text))
+
+
+def interrupted(*_: object) -> str:
+    """Somebody presses Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def ended(*_: object) -> str:
+    """Standard input is at its end."""
+    raise EOFError
+
+
+def test_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The question is shown, and the answer is given without the blanks around it."""
+    answer(monkeypatch, " some.zone \n")
+    assert ask("Type the zone") == "some.zone"
+    assert capsys.readouterr().out == "Type the zone: "
+
+
+@pytest.mark.parametrize("text", ["y\n", "Y\n", "yes\n", " YES\n", "y"])
+def test_yes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A yes goes on."""
+    answer(monkeypatch, text)
+    confirm("Rotate?")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("n\n", "That is not a yes."),
+        ("\n", "That is not a yes."),
+        ("yesterday\n", "That is not a yes."),
+        ("", "Nobody answered."),
+    ],
+)
+def test_no(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, says: str) -> None:
+    """Anything else, or no answer, gives 2 and touches nothing."""
+    answer(monkeypatch, text)
+    with pytest.raises(SystemExit) as end:
+        confirm("Rotate?")
+    assert end.value.code == 2
+    assert f"{says} Nothing was touched" in capsys.readouterr().err
+
+
+def test_ctrl_c_at_a_question(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C instead of an answer touches nothing and gives 130."""
+    monkeypatch.setattr("builtins.input", interrupted)
+    with pytest.raises(SystemExit) as end:
+        confirm("Rotate?")
+    assert end.value.code == 130
+    assert "Nothing was touched" in capsys.readouterr().err
+
+
+def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C while a runbook reads its files is a message and 130, and no traceback."""
+    with pytest.raises(SystemExit) as end:
+        interruptible(lambda: len(interrupted()))
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "\nStopped by Ctrl-C.\n"
+
+
+def test_status_is_passed_on() -> None:
+    """A runbook's own status is what its process ends with."""
+    assert interruptible(lambda: 1) == 1
+
+
+def test_no_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that closes while it is asked for a passphrase is said like any other lack of one."""
+    monkeypatch.delenv(passphrase.VARIABLE, raising=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(passphrase, "getpass", ended)
+    with pytest.raises(SealError, match="no passphrase was typed"):
+        passphrase.read_passphrase()

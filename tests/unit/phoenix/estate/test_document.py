@@ -1,0 +1,60 @@
+"""YAML as data: both parsers must mean the same, since a file that one of them refuses is read by the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phoenix.estate import document
+from phoenix.estate.document import read_document
+from phoenix.estate.problems import InventoryError
+from tests.support.places import ROOT
+
+SCALARS = (
+    "yes", "on", "True", "~", "null", "0o17", "017", "0x1f", "1_000", "1:20", "1e3", ".inf", ".5", "+7", "-0", "=",
+    "2026-01-31", "'quoted'", '"a\\tb\\u00e9"', "!!str 5", "|\n  two\n  lines\n", ">-\n  folded\n  text\n", "a: b",
+    "[1, yes, {c: d}]", "text # comment", "", "ünï", "é\u2028x",
+)  # fmt: skip
+
+
+def read(path: Path) -> object:
+    """The document, or what is wrong with it."""
+    try:
+        return read_document(path)
+    except InventoryError as error:
+        return [(problem.line, problem.message) for problem in error.problems]
+
+
+def both(monkeypatch: pytest.MonkeyPatch, path: Path) -> tuple[object, object]:
+    """What the parser in C gives, and what Python's own gives."""
+    fast = read(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(document, "_composed_fast", lambda _text: None)
+        return fast, read(path)
+
+
+@pytest.mark.parametrize("scalar", SCALARS)
+def test_same_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scalar: str) -> None:
+    """Every spelling of a value means the same to both, on the same lines."""
+    path = tmp_path / "hosts.yaml"
+    path.write_text(f"first: {scalar}\nlist:\n  - {scalar}\n", "utf-8")
+    fast, slow = both(monkeypatch, path)
+    assert fast == slow
+
+
+@pytest.mark.parametrize("name", ["hosts", "groups", "defaults"])
+def test_same_inventory(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The example's files mean the same to both, and the parser in C does read them."""
+    path = ROOT / "inventory" / f"{name}.yaml"
+    fast, slow = both(monkeypatch, path)
+    assert fast == slow
+    assert document._composed_fast(path.read_text("utf-8")) is not None
+
+
+@pytest.mark.parametrize("text", ["[ " * 200_000, "- " * 200_000, "a: {" * 50_000])
+def test_endless_nesting(tmp_path: Path, text: str) -> None:
+    """Nesting that would end the process is refused as any other mistake is."""
+    path = tmp_path / "hosts.yaml"
+    path.write_text(text, "utf-8")
+    assert [message for _, message in read(path)] == ["is nested too deeply"]  # type: ignore[attr-defined]

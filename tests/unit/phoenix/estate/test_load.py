@@ -1,0 +1,139 @@
+"""A sound inventory becomes an estate: defaults of groups, merges of YAML, the one hypervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from phoenix.estate import Estate, Guest, Hypervisor, Template, load_estate
+from tests.support.estates import DEFAULTS, GROUPS, HOSTS
+from tests.support.inventories import EXAMPLE
+
+GUESTS = {
+    # name: (vmid, address, kind, memory, cores, disk, order, delay, depends on)
+    "step-ca": (103, "10.0.0.10", "lxc", 1024, 2, 16, 1, 5, ()),
+    "nginx-gateway": (101, "10.0.0.153", "lxc", 4096, 4, 32, 2, 5, ("step-ca",)),
+    "traefik": (102, "10.0.0.12", "lxc", 2048, 2, 16, 3, 5, ("step-ca",)),
+    "portainer": (1001, "10.0.0.111", "vm", 8192, 4, 32, 4, 2, ("traefik", "nginx-gateway", "step-ca")),
+    "drphoenix": (1002, "10.0.0.102", "vm", 4096, 4, 64, 5, 2, ("portainer",)),
+    "granite-embedding": (801, "10.0.0.141", "lxc", 72000, 6, 128, 6, 5, ("step-ca",)),
+    "granite-3b": (802, "10.0.0.142", "lxc", 72000, 6, 128, 6, 5, ("step-ca",)),
+    "ollama": (914, "10.0.0.155", "lxc", 32768, 6, 128, 6, 5, ("step-ca",)),
+    "llamacpp": (917, "10.0.0.157", "lxc", 32768, 6, 128, 6, 5, ("step-ca",)),
+}
+
+
+@pytest.fixture(scope="module")
+def example() -> Estate:
+    """The repository's own inventory."""
+    return load_estate(EXAMPLE)
+
+
+Write = Callable[..., Estate]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Load a small inventory with words exchanged."""
+
+    def load(*edits: tuple[str, str]) -> Estate:
+        for name, text in {"hosts": HOSTS, "groups": GROUPS, "defaults": DEFAULTS}.items():
+            for old, new in edits:
+                text = text.replace(old, new)  # noqa: PLW2901  # edits are applied one after the other
+            (tmp_path / f"{name}.yaml").write_text(text, "utf-8")
+        return load_estate(tmp_path)
+
+    return load
+
+
+def test_guests_of_the_example(example: Estate) -> None:
+    """The example has exactly the guests of the real estate, with their sizes, order and dependencies."""
+    assert {guest.name: said(guest) for guest in example.guests} == GUESTS
+
+
+def said(guest: Guest) -> tuple[object, ...]:
+    """A guest as a row of the table."""
+    assert guest.startup is not None
+    size = (guest.memory, guest.cores, guest.disk)
+    return guest.vmid, str(guest.address), guest.kind, *size, guest.startup.order, guest.startup.delay, guest.depends_on
+
+
+def test_templates_of_the_example(example: Estate) -> None:
+    """Templates have no address, and a cloud image is no clone although its group clones."""
+    assert {(t.name, t.vmid, t.clone_of) for t in example.templates} == {
+        ("copy-base", 900, None),
+        ("copy-cuda", 901, "copy-base"),
+        ("copy-vllm-gpux2", 910, "copy-cuda"),
+        ("copy-vllm-gpu0", 911, "copy-cuda"),
+        ("copy-vllm-gpu1", 912, "copy-cuda"),
+        ("ubuntu-2404-cloud-template", 9000, None),
+    }
+    assert "address" not in Template.model_fields
+
+
+def test_safe_defaults(example: Estate) -> None:
+    """Containers are unprivileged, and every guest hangs on the only hypervisor without saying so."""
+    assert all(guest.unprivileged for guest in example.guests)
+    assert {guest.hypervisor for guest in (*example.guests, *example.templates)} == {"pve"}
+    assert isinstance(example.host("pve"), Hypervisor)
+
+
+def test_host_wins_over_group(write: Write) -> None:
+    """A host's own value wins over that of its groups, an earlier group over a later one, null takes it away."""
+    estate = write(
+        ("lxc: {data: {storage: pool}}", "lxc: {data: {storage: pool, cores: 3, memory: 100, tags: [a]}}"),
+        ("trusted_ca: {}", "trusted_ca: {data: {cores: 5, memory: 200, disk: 7}}"),
+        ("data: {vmid: 101, ", "data: {vmid: 101, memory: 300, tags: null, "),
+    )
+    edge = estate.host("edge")
+    assert isinstance(edge, Guest)
+    assert (edge.cores, edge.memory, edge.disk, edge.tags) == (3, 300, 7, ())
+
+
+def test_anchors_and_merges(write: Write) -> None:
+    """Anchors, aliases and merge keys mean what YAML says: what stands in the mapping itself wins."""
+    estate = write(
+        ("data: {vmid: 101, ", "data: {<<: [{memory: 64, cores: 9}, {cores: 8, disk: &n 5}], cores: 4, vmid: 101, "),
+        ("data:\n    vmid: 102\n", "data:\n    vmid: 102\n    disk: *n\n"),
+    )
+    edge, mesh = estate.host("edge"), estate.host("mesh")
+    assert isinstance(edge, Guest)
+    assert isinstance(mesh, Guest)
+    assert (edge.memory, edge.cores, edge.disk, mesh.disk) == (64, 4, 5, 5)
+
+
+def test_words_beyond_ascii(write: Write) -> None:
+    """Text for people may be written in any script."""
+    estate = write(("name: Lab CA", "name: Zertifizierungsstelle für Ångström 認証局"))
+    assert estate.settings.ca.name == "Zertifizierungsstelle für Ångström 認証局"
+
+
+def test_empty_data_is_none(write: Write) -> None:
+    """A `data:` with nothing behind it is no data."""
+    assert write(("hypervisor: {}", "hypervisor: {data: }"), ("step_cli: {}", "step_cli:\n  data:\n")).guests
+
+
+def test_an_edit_is_seen(write: Write) -> None:
+    """A second load in the same process sees what changed in between, however short that was."""
+    assert write().zone == "lab.test"
+    assert write(("zone: lab.test", "zone: new.test")).zone == "new.test"
+    assert write().zone == "lab.test"
+
+
+def test_two_hypervisors(write: Write) -> None:
+    """With two hypervisors every guest names its own, and may do so by its group."""
+    second = HOSTS.partition("ca:\n")[0].replace("pve:", "pve2:").replace("10.0.0.2", "10.0.0.4")
+    second = second.replace("10.0.0.3", "10.0.0.5").replace("node: node", "node: other")
+    estate = write(
+        ("pve:\n", second + "pve:\n"),
+        ("storage: pool", "storage: pool, hypervisor: pve"),
+        ("vmid: 110", "vmid: 110\n    hypervisor: pve2"),
+    )
+    assert {guest.name: guest.hypervisor for guest in estate.guests} == {
+        "ca": "pve",
+        "edge": "pve",
+        "mesh": "pve",
+        "app": "pve2",
+    }

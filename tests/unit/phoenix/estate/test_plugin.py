@@ -1,0 +1,46 @@
+"""The estate as a Nornir inventory, for whoever is at home there."""
+
+from __future__ import annotations
+
+import pytest
+from nornir import InitNornir
+from nornir.core.inventory import Host
+from nornir.core.plugins.inventory import InventoryPluginRegister
+
+from phoenix.estate import InventoryError
+from phoenix.estate.model import Guest, Hypervisor, Template
+from phoenix.estate.plugin import PhoenixInventory
+from tests.support.inventories import EXAMPLE
+from tests.support.places import ROOT
+
+
+def test_inventory_of_nornir() -> None:
+    """Nornir's own ways of asking work: address, groups, data, filters."""
+    inventory = PhoenixInventory(str(EXAMPLE)).load()
+    portainer = inventory.hosts["portainer"]
+    assert (portainer.hostname, portainer["vmid"], portainer["kind"]) == ("10.0.0.111", 1001, "vm")
+    assert portainer.has_parent_group("docker")
+    assert portainer["zone"] == "internal.thinkheads.ai"
+    assert inventory.hosts["copy-base"].hostname is None
+    docker = [host.name for host in inventory.hosts.values() if host.has_parent_group("docker")]
+    assert docker == ["portainer", "drphoenix"]
+
+
+def test_config_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository's config.yaml loads the repository's inventory by the plugin's name."""
+    monkeypatch.chdir(ROOT)
+    InventoryPluginRegister.register("phoenix_inventory", PhoenixInventory)
+    assert len(InitNornir(config_file="config.yaml").inventory.hosts) == 16
+
+
+def test_refused_before_the_first_host(tmp_path: object) -> None:
+    """A malformed inventory raises the same error through Nornir."""
+    with pytest.raises(InventoryError):
+        PhoenixInventory(f"{tmp_path}/none").load()
+
+
+@pytest.mark.parametrize("model", [Hypervisor, Guest, Template])
+def test_no_key_hides_behind_nornir(model: type[Guest]) -> None:
+    """No key of a host's data is called as an attribute of Nornir's Host, which would be found in its place."""
+    taken = {name for name in dir(Host) if not name.startswith("_")} | set(Host.__slots__)
+    assert (set(model.model_fields) - {"name", "groups", "address"}).isdisjoint(taken)

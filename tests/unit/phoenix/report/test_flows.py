@@ -1,0 +1,73 @@
+"""Flows as a table and as JSON: every one, with the line of the inventory that says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from phoenix.derive.flows import Flow, flows
+from phoenix.estate.sources import Sources, read_sources
+from phoenix.report.flows import as_json, as_table, spell
+from tests.support.inventories import Copy
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    """The example inventory."""
+    return Copy(tmp_path)
+
+
+def sources(of: Copy) -> Sources:
+    """The files of an inventory."""
+    return read_sources(of.folder)
+
+
+def test_table(copy: Copy) -> None:
+    """Each flow is one line of the table, and the last line says how many there are."""
+    found = flows(copy.load())
+    heading, *lines, empty, last = as_table(found, sources(copy)).splitlines()
+    assert heading.split() == ["source", "destination", "asks", "for", "purpose", "because", "of"]
+    assert len(lines) == len(found)
+    assert (empty, last) == ("", f"{len(found)} flows; everything else is dropped")
+    agent = next(line for line in lines if line.startswith("portainer ") and "9001/tcp" in line)
+    assert agent.split() == [
+        "portainer", "drphoenix", "9001/tcp", "client", "of", "portainer-agent",
+        f"{copy.file('hosts')}:{copy.line('hosts', 'clients: [portainer, pve]')}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ends", "port", "file", "marker"),
+    [
+        ("traefik drphoenix", 6333, "hosts", "qdrant: {port"),
+        ("traefik drphoenix", 6334, "hosts", "qdrant-grpc: {port: 6334, scheme: h2c"),
+        ("drphoenix pve", 2049, "hosts", "persistent_storage:#2"),
+        ("ollama internet", 123, "defaults", "purpose: time"),
+        ("management pve", 8006, "defaults", "management: [10.0.0.20]"),
+        ("lan pve", 53, "defaults", "subnet: 10.0.0.0/24"),
+        ("pve upstream", 53, "defaults", "upstream_dns:"),
+        ("ollama step-ca", 9000, "hosts", "groups: [model_server, lxc, trusted_ca, nvidia]#3"),
+    ],
+)
+def test_json(copy: Copy, ends: str, port: int, file: str, marker: str) -> None:
+    """A record has the ends, what is asked for, and the place in the inventory."""
+    records = json.loads(as_json(flows(copy.load()), sources(copy)))
+    found = [one for one in records if ends == f"{one['source']} {one['destination']}" and port in one["ports"]]
+    assert found
+    assert {(one["file"], one["line"]) for one in found} == {(str(copy.file(file)), copy.line(file, marker))}
+    assert set(found[0]) == {"source", "destination", "protocol", "ports", "purpose", "file", "line"}
+
+
+@pytest.mark.parametrize(
+    ("flow", "text"),
+    [
+        (Flow("b", "a", "tcp", (80, 443), ""), "80,443/tcp"),
+        (Flow("b", "a", "udp", (53,), ""), "53/udp"),
+        (Flow("b", "a", "icmp", (), ""), "icmp"),
+    ],
+)
+def test_spell(flow: Flow, text: str) -> None:
+    """What a flow asks for is ports with their protocol, or ICMP."""
+    assert spell(flow) == text

@@ -1,0 +1,88 @@
+"""runbooks/dns.py as an operator uses it, and its answers: why a name is what it is in each view."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+
+import pytest
+from hypothesis import given, settings
+
+from phoenix.derive.answers import answer
+from phoenix.derive.names import records
+from phoenix.derive.routes import routes
+from phoenix.estate import Estate
+from tests.support.estates import estates
+from tests.support.inventories import example
+from tests.support.places import ROOT
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run the runbook in the repository."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["dns.py", *words])
+    return int(runpy.run_path(str(ROOT / "runbooks/dns.py"))["dns"]())
+
+
+def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every name is listed with both answers and the line that it comes from."""
+    assert run(monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert out.endswith(f"\n{len(records(example()))} names; every other name of the zones does not exist\n")
+    line = next(line for line in out.splitlines() if line.startswith("qdrant."))
+    assert line.split()[1:4] == ["10.0.0.153", "10.0.0.12", "vm"]
+    assert " inventory/hosts.yaml:" in line
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON, too; each line of the inventory is one that names the thing."""
+    assert run(monkeypatch, "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    lines = (ROOT / "inventory/hosts.yaml").read_text("utf-8").splitlines()
+    for one in found:
+        label = one["name"].split(".")[0]
+        if one["purpose"] == "guest":
+            assert lines[one["line"] - 1].startswith(f"{label}:")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "says"),
+    [
+        ("qdrant", 0, "LAN view: 10.0.0.153\n  guest view: 10.0.0.12\n  exposed service"),
+        ("QDRANT.internal.thinkheads.ai.", 0, "guest view: 10.0.0.12"),
+        ("ca", 0, "10.0.0.10\n  the authority, always asked directly"),
+        ("phoenix", 0, "10.0.0.13\n  hypervisor"),
+        ("10.0.0.12", 0, "LAN view: NXDOMAIN: there is no such name\n  guest view: traefik.internal.thinkheads.ai"),
+        ("10.0.0.77", 1, "nobody declares it, and 0.0.10.in-addr.arpa is answered here alone"),
+        ("192.0.2.1", 0, "it is in no zone of the estate"),
+        ("nobody", 1, "NXDOMAIN: there is no such name\n  nobody declares it"),
+        ("a.b.phoenix.local", 1, "phoenix.local is answered here alone: it is never forwarded"),
+        ("example.org", 0, "8.8.8.8 or 1.1.1.1 is asked"),
+        ("notinternal.thinkheads.ai", 0, "it is in no zone of the estate"),
+    ],
+)
+def test_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, status: int, says: str
+) -> None:
+    """Each view's answer is told with its reason; a name of the zones that does not exist gives status 1."""
+    assert run(monkeypatch, "--why", name) == status
+    assert says in capsys.readouterr().out
+
+
+@settings(max_examples=40, deadline=None)
+@given(small=estates())
+def test_names_and_routes_of_any_estate(small: Estate) -> None:
+    """No name has two answers, dangles, or is asked of ourselves; names of the mesh have a route, and routes a name."""
+    own = {address for node in small.hypervisors for address in (node.address, node.guest_resolver)}
+    assert own.isdisjoint(small.settings.network.upstream_dns)
+    every = records(small)
+    assert len({one.name for one in every}) == len(every)
+    addresses = {host.address for host in small.live()} | set(small.settings.records.values())
+    addresses |= {address for guest in small.guests for address in guest.records.values()}
+    assert {one.lan for one in every} | {one.guest for one in every} <= addresses
+    routed = [name for route in routes(small) for name in route.hosts]
+    assert len(set(routed)) == len(routed)
+    edge, mesh = small.guest_with("nginx").address, small.guest_with("traefik").address
+    assert set(routed) == {one.name for one in every if (one.lan, one.guest) == (edge, mesh)}
+    assert all(answer(small, one.name).record == one for one in every)

@@ -1,0 +1,183 @@
+"""runbooks/flows.py as an operator uses it: what it prints, and the status that it gives."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import runpy
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from phoenix.derive.flows import flows
+from tests.support.inventories import Copy, example
+from tests.support.places import ROOT
+from tests.unit.phoenix.pve.firewall.test_model import ORACLE, RECORDED
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+Runbook = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runbook:
+    """Run the runbook in the repository, where no connection can be opened."""
+
+    def refuse(*_: object) -> None:
+        pytest.fail("a connection was opened")
+
+    def run(*words: object) -> Done:
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setattr(sys, "argv", ["flows.py", *map(str, words)])
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+        try:
+            status = runpy.run_path(str(ROOT / "runbooks/flows.py"))["flows"]()
+        except SystemExit as ended:
+            status = ended.code
+        return Done(status, *capsys.readouterr())
+
+    return run
+
+
+def test_list(run: Runbook) -> None:
+    """Without a question every flow is listed, with its line as it is seen from here."""
+    done = run()
+    assert (done.status, done.err) == (0, "")
+    assert done.out.endswith(f"\n{len(flows(example()))} flows; everything else is dropped\n")
+    assert " inventory/hosts.yaml:" in done.out
+
+
+@pytest.mark.parametrize(
+    ("form", "begins"), [("table", "source "), ("json", "["), ("mermaid", "flowchart LR\n"), ("svg", "<svg ")]
+)
+def test_output(run: Runbook, tmp_path: Path, form: str, begins: str) -> None:
+    """Each form goes to standard output, or to a file and nowhere else."""
+    file = tmp_path / "flows"
+    printed, written = run("--format", form), run("--format", form, "--output", file)
+    assert printed.out.startswith(begins)
+    assert (written.status, written.out, file.read_text("utf-8")) == (0, "", printed.out)
+
+
+def test_the_picture_of_the_documents(run: Runbook) -> None:
+    """The picture in docs/ is that of the inventory as it is now."""
+    again = "runbooks/flows.py --format svg --output docs/images/flows.svg"
+    assert run("--format", "svg").out == (ROOT / "docs/images/flows.svg").read_text("utf-8"), f"make it anew: {again}"
+
+
+def test_another_inventory(run: Runbook, tmp_path: Path) -> None:
+    """An inventory elsewhere is read there, and its lines are named with its path."""
+    copy = Copy(tmp_path)
+    copy.edit("hosts", "clients: [portainer, pve]", "clients: [portainer]")
+    records = json.loads(run("--inventory", copy.folder, "--format", "json").out)
+    agent = [one for one in records if one["purpose"] == "client of portainer-agent"]
+    line = copy.line("hosts", "clients: [portainer]")
+    assert [(one["source"], one["file"], one["line"]) for one in agent] == [
+        ("portainer", str(copy.file("hosts")), line)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("portainer", "drphoenix", "9001"), 0, "portainer → drphoenix, 9001/tcp: open\n"),
+        (("portainer", "drphoenix", "9001"), 0, "  portainer lets it out: guest 1001, rule "),
+        (("portainer", "drphoenix", "9001"), 0, "  flow: client of portainer-agent, inventory/hosts.yaml:"),
+        (("ollama", "drphoenix", "9001"), 1, "  ollama does not let it out: guest 914, policy_out\n"),
+        (("ollama", "drphoenix", "9001"), 1, "  drphoenix does not let it in: guest 1002, policy_in\n"),
+        (
+            ("ollama", "drphoenix", "9001"),
+            1,
+            "  to open it: add ollama to `clients` of the service portainer-agent, inventory/hosts.yaml:",
+        ),
+        (("outside", "pve", "icmp"), 1, "  nothing opens it: only the estate's own network may ping"),
+        (("management", "pve", "3128"), 0, "  no flow says so: Proxmox VE itself keeps it open for those who manage\n"),
+        (("pve", "8.8.8.8", "53/udp"), 0, "  no flow says so: a hypervisor connects freely\n"),
+        (("ollama", "ollama", "80"), 0, "  what a host sends to itself meets no firewall\n"),
+    ],
+)
+def test_why(run: Runbook, words: tuple[str, ...], status: int, says: str) -> None:
+    """The answer says which rules decide, and the flow or what to declare; status 0 is open, 1 is closed."""
+    done = run("--why", *words)
+    assert (done.status, done.err) == (status, "")
+    assert says in done.out
+
+
+def test_who_can(run: Runbook) -> None:
+    """Those who can are listed with their flow, and those who cannot are named."""
+    done = run("--who-can", "drphoenix", "9001")
+    assert done.status == 0
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines[3:5]] == ["pve", "portainer"]
+    assert all("client of portainer-agent  inventory/hosts.yaml:" in line for line in lines[3:5])
+    assert lines[-1].startswith("and by nobody else: not by outside, lan, management, step-ca, ")
+
+
+def test_nobody_can(run: Runbook) -> None:
+    """That nobody can is said plainly, with status 1."""
+    done = run("--who-can", "ollama", "22")
+    assert done.status == 1
+    assert done.out.startswith("nobody can open a connection to 22/tcp of ollama: not one of outside, lan, ")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--why", "nobody", "pve", "22"), "'nobody' is nothing of the estate: hosts are pve, step-ca, "),
+        (("--who-can", "pve", "ssh"), "'ssh' is no port: say 443, 53/udp or icmp"),
+        (("--why", "pve", "ollama"), "expected 3 arguments"),
+        (("--why", "a", "b", "1", "--who-can", "a", "1"), "not allowed with argument --why"),
+        (("--who-can", "a", "1", "--replay", "x"), "not allowed with argument --who-can"),
+        (("--why", "a", "b", "1", "--format", "json"), "--format and --output are for the list of flows"),
+        (("--replay", "x", "--output", "y"), "--format and --output are for the list of flows"),
+        (("--replay", "x", "--inventory", "y"), "--replay needs no --inventory"),
+        (("--replay", "nowhere.json"), "nowhere.json cannot be read: No such file"),
+        (("--replay", "README.md"), "README.md: is not JSON"),
+        (("--output", "/nowhere/flows"), "/nowhere/flows cannot be written: No such file"),
+        (("--inventory", "nowhere"), "nowhere: is not a directory; name one with --inventory DIR"),
+    ],
+)
+def test_wrong_input(run: Runbook, words: tuple[str, ...], says: str) -> None:
+    """What is wrong is said on standard error, with status 2 and nothing else."""
+    done = run(*words)
+    assert (done.status, done.out) == (2, "")
+    assert says in done.err
+    assert "Traceback" not in done.err
+
+
+@RECORDED
+@pytest.mark.parametrize("compressed", [True, False])
+def test_replay(run: Runbook, tmp_path: Path, compressed: bool) -> None:  # noqa: FBT001  # a column of the table
+    """Of the recorded packets, compressed or not and whatever the file is called, none is judged otherwise."""
+    file = tmp_path / ("verdicts.json" if compressed else "verdicts.gz")
+    packed = ORACLE.read_bytes()
+    file.write_bytes(packed if compressed else gzip.decompress(packed))
+    assert run("--replay", file) == Done(0, "17146 packets, 0 differ\n", "")
+
+
+@RECORDED
+def test_replay_differs(run: Runbook, tmp_path: Path) -> None:
+    """Each packet that is judged otherwise is a line with its case, and the status is 1."""
+    cases = json.loads(gzip.decompress(ORACLE.read_bytes()))[:3]
+    turned = [(1, 0), (2, 5)]
+    for case, packet in turned:
+        given = cases[case]["packets"][packet]
+        given["verdict"] = "REJECT" if given["verdict"] != "REJECT" else "ACCEPT"
+    file = tmp_path / "some.json"
+    file.write_text(json.dumps(cases))
+    done = run("--replay", file)
+    *lines, last = done.out.splitlines()
+    assert done.status == 1
+    assert [line.split(":")[0] for line in lines] == ["case 1", "case 2"]
+    assert last == f"{sum(len(case['packets']) for case in cases)} packets, 2 differ"
