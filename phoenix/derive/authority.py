@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from phoenix.conventions import CA_PORT, CA_STATE
 from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest
 
-CA_PORT = 9000
-STATE = "/etc/step-ca/ssl"
-"""The authority's state as its own guest sees it."""
 SIGNING_ROOT, PUBLISHED_BUNDLE, PUBLISHED_ISSUER = "phoenix_ca.crt", "phoenix_ca_bundle.crt", "phoenix_ca_issuer.crt"
 
 
@@ -26,7 +24,7 @@ def ca_names(estate: Estate) -> tuple[str, ...]:
 
 def state_directory(estate: Estate, authority: Guest) -> str:
     """Where the authority's state lies on its hypervisor."""
-    mount = next(mount for mount in authority.mounts if mount.target == STATE)
+    mount = next(mount for mount in authority.mounts if mount.target == CA_STATE)
     return mount_path(estate.hypervisor_of(authority), authority, mount)
 
 

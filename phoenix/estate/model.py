@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -272,6 +272,14 @@ class Estate(Strict):
         """Find a host by its inventory name; KeyError if there is none."""
         return self.by_name[name]
 
+    def hypervisor(self, name: str) -> Hypervisor:
+        """Find a hypervisor by its inventory name; KeyError if there is none."""
+        return next((host for host in self.hypervisors if host.name == name), None) or _no_host(name)
+
+    def guest(self, name: str) -> Guest:
+        """Find a guest by its inventory name; KeyError if there is none."""
+        return next((host for host in self.guests if host.name == name), None) or _no_host(name)
+
     @cached_property
     def by_name(self) -> Mapping[str, Hypervisor | Guest | Template]:
         """Every host by its inventory name."""
@@ -298,3 +306,7 @@ class Estate(Strict):
     def hypervisor_of(self, machine: Machine) -> Hypervisor:
         """Find the hypervisor that carries a guest or template."""
         return next(h for h in self.hypervisors if h.name == machine.hypervisor)
+
+
+def _no_host(name: str) -> NoReturn:
+    raise KeyError(name)

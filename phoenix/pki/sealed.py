@@ -6,10 +6,12 @@ import pyrage
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from phoenix.errors import PhoenixError
+
 SHORTEST_PASSPHRASE = 12
 
 
-class SealError(Exception):
+class SealError(PhoenixError):
     """Something cannot be sealed or opened; the message says why."""
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from phoenix.conventions import CA_STATE
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.files import write_script
-from phoenix.derive.authority import PUBLISHED_BUNDLE, PUBLISHED_ISSUER, SIGNING_ROOT, STATE
+from phoenix.derive.authority import PUBLISHED_BUNDLE, PUBLISHED_ISSUER, SIGNING_ROOT
 from phoenix.pki.ca.config import CaSettings, Signing, differences, spell, wanted
 from phoenix.pki.ca.state import SeenState, signing_root
 from phoenix.tasks.authority.state import CONFIG, USER, judged, state_probes
@@ -46,7 +47,7 @@ class Published:
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for the state and the copy."""
-        return (*state_probes(), *File(f"{STATE}/{self.name}", "").probes())
+        return (*state_probes(), *File(f"{CA_STATE}/{self.name}", "").probes())
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Write it if it is another one."""
@@ -54,7 +55,7 @@ class Published:
         if found is None:
             return ()
         content = published(found.state, self.signs or found.signs)[self.name]
-        return File(f"{STATE}/{self.name}", content, f"{USER}:{USER}", "0644").changes(seen)
+        return File(f"{CA_STATE}/{self.name}", content, f"{USER}:{USER}", "0644").changes(seen)
 
 
 def published(state: SeenState, signs: Signing) -> dict[str, str]:

@@ -9,22 +9,21 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
-from phoenix.converge import Change, Exclusive
-from phoenix.derive.authority import STATE
+from phoenix.conventions import CA_STATE
+from phoenix.converge import Change, ManagedGlob, Outcome
+from phoenix.errors import TaskFailedError
 from phoenix.estate.duration import spell_duration
 from phoenix.pki.ca.config import SETTLED, Signing
 from phoenix.pki.ca.rotation import Kind, Phase, ahead, back, kind, phase
 from phoenix.pki.sealed import public_half
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.run.stage import TaskFunction
+from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.service import learn, service_resources, template_values
 from phoenix.tasks.authority.state import USER, Judged, look
-from phoenix.tasks.support.converging import converge, render, result, session
+from phoenix.templating import render
 
-ENDED = Exclusive(f"{STATE}/.done", ())
+ENDED = ManagedGlob(f"{CA_STATE}/.done", ())
 """The next set on its way out, when it has become the usual one: nothing else is left to be done then."""
 Rule = Callable[[Kind | None, Phase], Signing | None]
 
@@ -32,66 +31,66 @@ Rule = Callable[[Kind | None, Phase], Signing | None]
 def prepare_next(rotated: Kind, root_key: str | None) -> TaskFunction:
     """Give the task that makes the next set; `root_key` is the PEM of a root's key that was taken offline."""
 
-    def prepare_next(task: Task, run: Run) -> Result:
+    def prepare_next(task: Task, run: Run) -> Outcome:
         """Make the set that is to sign next, if no rotation has begun or was cut off with its last step."""
-        if ended := ENDED.changes(session(task).observe([ENDED])):
-            session(task).apply(ended)
-            return result(task, list(ended))
+        if ended := ENDED.changes(run.session(task.host.name).observe([ENDED])):
+            run.session(task.host.name).apply(ended)
+            return Outcome(task.host, list(ended))
         found = look(run)
         begun = kind(found.state, found.signs)
         if begun not in (None, rotated):
             way = f"finish it by `runbooks/rotate.py --{begun}`, or take it back by adding --back"
             raise TaskFailedError(f"a rotation of the {begun} has begun: {way}")
         if phase(found.state, found.signs) is not Phase.IDLE:
-            return result(task, [])
+            return Outcome(task.host)
         if root_key:
             _must_fit(found, root_key)
         elif rotated == "intermediate" and not found.state.root_is_online:
             raise TaskFailedError("the root's key is offline: give the file that it was taken to by --root-key FILE")
         encoded = b64encode(root_key.encode()).decode() if root_key else ""
-        values = template_values(task, run.estate)
-        script = render(task, "step_ca/next.sh.j2", kind=rotated, root_key=encoded, **values)
+        values = template_values(run.estate)
+        script = render("step_ca/next.sh.j2", kind=rotated, root_key=encoded, **values)
         life = spell_duration(run.estate.settings.ca.root if rotated == "root" else run.estate.settings.ca.intermediate)
-        made = [Change(f"next {rotated} in {STATE}/next", "create", f"lives {life}", script=f"({script})")]
-        session(task).apply(made)
-        return result(task, made)
+        made = [Change(f"next {rotated} in {CA_STATE}/next", "create", f"lives {life}", script=f"({script})")]
+        run.session(task.host.name).apply(made)
+        return Outcome(task.host, made)
 
     return prepare_next
 
 
-def announce_next(task: Task, run: Run) -> Result:
+def announce_next(task: Task, run: Run) -> Outcome:
     """Publish the next root beside the present one, for every host to trust both."""
     return _step(task, run, ahead, ("root", Phase.PREPARED))
 
 
-def switch_authority(task: Task, run: Run) -> Result:
+def switch_authority(task: Task, run: Run) -> Outcome:
     """Let the next set sign, once every host has shown that it trusts it; the files come back if that fails."""
     _no_failures(run)
     rotated = kind_now(run)
     return _step(task, run, ahead, (rotated, Phase.PREPARED if rotated == "intermediate" else Phase.ANNOUNCED))
 
 
-def withdraw_previous(task: Task, run: Run) -> Result:
+def withdraw_previous(task: Task, run: Run) -> Outcome:
     """Publish the next root alone, once nothing depends on the old one."""
     _no_failures(run)
     return _step(task, run, ahead, ("root", Phase.SWITCHED))
 
 
-def settle_authority(task: Task, run: Run) -> Result:
+def settle_authority(task: Task, run: Run) -> Outcome:
     """Archive the old set and put the next one on the usual places."""
     _no_failures(run)
     found = look(run)
     rotated, now = kind(found.state, found.signs), phase(found.state, found.signs)
     changes: list[Change] = []
     if (rotated, now) in (("root", Phase.WITHDRAWN), ("intermediate", Phase.SWITCHED)):
-        script = render(task, "step_ca/settle.sh.j2", state=STATE, user=USER)
-        changes = [Change(f"old {rotated}", "remove", f"archived in {STATE}/previous", script=f"({script})")]
-        session(task).apply(changes)
-        changes += _set(task, run, SETTLED)
-    return result(task, [*changes, *_drop_next(task, run, Phase.TIDYING)])
+        script = render("step_ca/settle.sh.j2", state=CA_STATE, user=USER)
+        changes = [Change(f"old {rotated}", "remove", f"archived in {CA_STATE}/previous", script=f"({script})")]
+        run.session(task.host.name).apply(changes)
+        changes += _set(run, SETTLED)
+    return Outcome(task.host, [*changes, *_drop_next(task, run, Phase.TIDYING)])
 
 
-def revert_authority(task: Task, run: Run) -> Result:
+def revert_authority(task: Task, run: Run) -> Outcome:
     """Let the old set sign again."""
     found = look(run)
     now = phase(found.state, found.signs)
@@ -101,16 +100,16 @@ def revert_authority(task: Task, run: Run) -> Result:
     return _step(task, run, back, (kind_now(run), Phase.SWITCHED))
 
 
-def withdraw_next(task: Task, run: Run) -> Result:
+def withdraw_next(task: Task, run: Run) -> Outcome:
     """Publish the old root alone, once nothing depends on the next one."""
     _no_failures(run)
     return _step(task, run, back, ("root", Phase.ANNOUNCED))
 
 
-def remove_next(task: Task, run: Run) -> Result:
+def remove_next(task: Task, run: Run) -> Outcome:
     """Remove the next set, once no host trusts it."""
     _no_failures(run)
-    return result(task, _drop_next(task, run, Phase.PREPARED))
+    return Outcome(task.host, _drop_next(task, run, Phase.PREPARED))
 
 
 def kind_now(run: Run) -> Kind | None:
@@ -119,28 +118,29 @@ def kind_now(run: Run) -> Kind | None:
     return kind(found.state, found.signs)
 
 
-def _step(task: Task, run: Run, rule: Rule, due: tuple[Kind | None, Phase]) -> Result:
+def _step(task: Task, run: Run, rule: Rule, due: tuple[Kind | None, Phase]) -> Outcome:
     """Take one step, if the rotation stands where it is due; else see that the last one came to its end."""
     found = look(run)
     stands = (kind(found.state, found.signs), phase(found.state, found.signs))
     following = rule(*due) if stands == due else None
-    return result(task, _set(task, run, following or found.signs))
+    return Outcome(task.host, _set(run, following or found.signs))
 
 
-def _set(task: Task, run: Run, signs: Signing) -> list[Change]:
-    done = converge(task, *service_resources(task, run, signs))
-    learn(task, run)
-    return list(getattr(done, "changes", ()))
+def _set(run: Run, signs: Signing) -> list[Change]:
+    authority = run.estate.guest_with("step_ca")
+    changes = run.session(authority.name).converge(service_resources(run, authority, signs))
+    learn(run)
+    return list(changes)
 
 
 def _drop_next(task: Task, run: Run, due: Phase) -> list[Change]:
     found = look(run)
     if phase(found.state, found.signs) is not due:
         return []
-    gone = ENDED.pattern if due is Phase.TIDYING else f"{STATE}/.old"
-    script = f"rm -rf {gone} && mv -T {STATE}/next {gone} && rm -rf {gone}"
-    changes = [Change(f"next set in {STATE}/next", "remove", due.value, script=script)]
-    session(task).apply(changes)
+    gone = ENDED.pattern if due is Phase.TIDYING else f"{CA_STATE}/.old"
+    script = f"rm -rf {gone} && mv -T {CA_STATE}/next {gone} && rm -rf {gone}"
+    changes = [Change(f"next set in {CA_STATE}/next", "remove", due.value, script=script)]
+    run.session(task.host.name).apply(changes)
     return changes
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
+from phoenix.conventions import CA_STATE
 from phoenix.converge import Change, Observation, Probe
-from phoenix.derive.authority import STATE
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate
 from phoenix.pki.ca.config import CaSettings, Signing, read_config, signing
 from phoenix.pki.ca.state import (
@@ -26,10 +27,9 @@ from phoenix.pki.ca.state import (
 )
 from phoenix.pki.leaf import utc_now
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 
 USER = "step"
-CONFIG = f"{STATE}/config/ca.json"
+CONFIG = f"{CA_STATE}/config/ca.json"
 WAYS_OUT = (
     "`runbooks/authority.py restore FILE` with a backup brings it back, `runbooks/deploy.py --reset-ca` gives it up"
 )
@@ -58,18 +58,18 @@ def look(run: Run) -> Judged:
 def state_probes() -> tuple[Probe, ...]:
     """Ask for what a judgement of the state needs: what is there, public things, and public halves of keys."""
     there = " ".join(dict.fromkeys((*NEEDED, *BEGUN, RESTORING, *CERTIFICATES, *KEYS, ROOT_KEY)))
-    listing = f"cd {STATE} && for f in {there}; do if [ -d $f ] || [ -s $f ]; then echo $f; fi; done"
+    listing = f"cd {CA_STATE} && for f in {there}; do if [ -d $f ] || [ -s $f ]; then echo $f; fi; done"
     return (
         Probe("command", "authority", listing),
         Probe("content", CONFIG),
-        *(Probe("content", f"{STATE}/{path}") for path in CERTIFICATES),
+        *(Probe("content", f"{CA_STATE}/{path}") for path in CERTIFICATES),
         *(Probe("command", f"public key of {path}", _public_half(path)) for path in KEYS),
     )
 
 
 def seen_state(seen: Observation) -> SeenState:
     """What an observation says of the state."""
-    certificates = {path: text for path in CERTIFICATES if (text := seen.text(f"{STATE}/{path}"))}
+    certificates = {path: text for path in CERTIFICATES if (text := seen.text(f"{CA_STATE}/{path}"))}
     keys = {path: seen.outputs.get(f"public key of {path}", "") for path in KEYS}
     present = frozenset(seen.outputs.get("authority", "").split())
     return SeenState(present, seen.text(CONFIG), certificates, keys)
@@ -92,7 +92,7 @@ def judged(seen: Observation) -> Judged | None:
     problems = damage(state)
     if problems:
         raise TaskFailedError(
-            f"the authority's state in {STATE} is damaged: {'; '.join(problems)}. {WAYS_OUT}. "
+            f"the authority's state in {CA_STATE} is damaged: {'; '.join(problems)}. {WAYS_OUT}. "
             "Nothing was changed: a new root would break every certificate at once"
         )
     config = read_config(state.config)
@@ -115,7 +115,7 @@ class State:
         """Make the state if there is none, go on where that was interrupted, and refuse to touch a damaged one."""
         found = judged(seen)
         if found is None:
-            return (Change(f"authority in {STATE}", "create", script=f"({self.init})"),)
+            return (Change(f"authority in {CA_STATE}", "create", script=f"({self.init})"),)
         for problem in self._outlived(found):
             raise TaskFailedError(f"{problem}. Nothing was changed")
         return ()
@@ -138,4 +138,4 @@ def constraints(estate: Estate) -> tuple[tuple[str, ...], tuple[IPv4Network, ...
 
 
 def _public_half(path: str) -> str:
-    return f"openssl pkey -in {STATE}/{path} -passin file:{STATE}/secrets/password -pubout"
+    return f"openssl pkey -in {CA_STATE}/{path} -passin file:{CA_STATE}/secrets/password -pubout"

@@ -9,12 +9,11 @@ from phoenix.connections.access import ApiAccess
 from phoenix.connections.proxmox import ApiError
 from phoenix.derive.authority import published_files
 from phoenix.derive.certificates import Leaf, web_leaf
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Hypervisor
 from phoenix.pki.bundle import Bundle
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 
-API_PORT = 8006
 PROOF_SECONDS = 15.0
 
 
@@ -23,12 +22,13 @@ def lane_problems(run: Run, hypervisor: Hypervisor) -> Iterator[str]:
     if not hypervisor.web_certificate:
         return
     access, leaf = run.links.api(hypervisor.name).access, web_leaf(run.estate, hypervisor)
-    if run.authority is None:  # a lost one may be about to be restored: asked again when it is known
+    authority = run.known_authority
+    if authority is None:  # a lost one may be about to be restored: asked again when it is known
         if access.ca is None:
             yield f"{hypervisor.name}: there is no authority yet to issue `web_certificate`: deploy once without it"
         return
     bundle = published_files(run.estate)[0]
-    yield from (f"{hypervisor.name}: {problem}" for problem in _problems(access, leaf, run.authority.bundle, bundle))
+    yield from (f"{hypervisor.name}: {problem}" for problem in _problems(access, leaf, authority.bundle, bundle))
 
 
 def _problems(access: ApiAccess, leaf: Leaf, bundle: Bundle, published: str) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from phoenix.converge import Change, Observation, Probe
+from phoenix.errors import TaskFailedError
 from phoenix.pki.leaf import left
-from phoenix.run.runner import TaskFailedError
 
 TOLERANCE = timedelta(seconds=60)
 """The authority lets a certificate begin a minute before it is made, and takes tokens that are a minute early."""

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import cast, get_args
 
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.estate import Estate, Guest
 from phoenix.pve.firewall.query.matrix import Attempt, Matrix, Outcome, Tried, surprises
-from phoenix.tasks.support.converging import TEMPLATES
+from phoenix.templating import program
 
 BATCH = 400
 """So many attempts of one host are under way at once."""
@@ -55,7 +54,7 @@ def _from_one(
         (
             "export PATH=/usr/sbin:/usr/bin:/sbin:/bin",
             "work=$(mktemp -d /run/phoenix-attempts.XXXXXXXX) && cd $work || exit 1",
-            f"cat >try.pl <<'PERL'\n{program()}PERL",
+            f"cat >try.pl <<'PERL'\n{program('firewall/attempts.pl')}PERL",
             *(_one(estate, carrier, name, attempts, limit) for name, attempts in asked.items()),
             'wait; for file in said.*; do sed "s/^/${file#said.} /" $file; done; cd /; rm -rf $work',
         )
@@ -81,9 +80,3 @@ def _one(estate: Estate, carrier: str, name: str, attempts: Sequence[Attempt], l
         enter = f"nsenter -t $(lxc-info -n {host.vmid} -p -H) -n "
     lines = "\n".join(f"{one.proto} {one.address} {one.port}" for one in attempts)
     return f"{enter}perl try.pl {limit} {BATCH} >said.{name} 2>error.{name} <<'ASKED' &\n{lines}\nASKED"
-
-
-@lru_cache(maxsize=1)
-def program() -> str:
-    """The program that makes attempts."""
-    return (TEMPLATES / "firewall/attempts.pl").read_text("utf-8")

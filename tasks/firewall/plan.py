@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from phoenix.converge import Plan
 from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.sources import read_sources
 from phoenix.pve.firewall.model.configuration import truth
@@ -13,40 +16,57 @@ from phoenix.pve.firewall.plan.identity import describe
 from phoenix.pve.firewall.plan.reconcile import LevelPlan, Phase, Write, in_order, plan_level
 from phoenix.pve.firewall.proof.prove import Proof, Violation
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.firewall.sweep import Swept, cluster_place, guest_place, node_place, sweep
+from phoenix.tasks.firewall.writes import changes_of
 
 SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The plans of all levels that a run touches, as far as some phases go; `is_on` tells whether anything filters."""
+class FirewallPlan(Plan):
+    """The plans of all levels that a run touches, limited to some phases; `is_on` reports whether anything filters."""
 
-    levels: tuple[LevelPlan, ...]
-    phases: frozenset[Phase]
-    is_on: bool
+    levels: tuple[LevelPlan, ...] = ()
+    phases: frozenset[Phase] = frozenset()
+    is_on: bool = False
 
     @property
     def writes(self) -> list[Write]:
         """Every write of those phases, in its order."""
-        return [write for write in in_order(self.levels) if write.phase in self.phases]
-
-    @property
-    def foreign(self) -> list[str]:
-        """Rules that nobody derived, as a person would say them."""
-        return [f"{plan.place.name}: {describe(rule)}" for plan in self.levels for rule in plan.foreign]
+        return writes_of(self.levels, self.phases)
 
 
-def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[Phase]) -> Plan:
-    """Read what is, and find what separates it from what the flows say; a plan that cannot be proved is an error."""
+def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[Phase]) -> FirewallPlan:
+    """Read the firewall, and compare it with the flows; a plan that cannot be proved is an error."""
     estate, api = run.estate, run.links.api(hypervisor.name)
     guests = touched(run, hypervisor)
     swept = sweep(api, estate, hypervisor, guests)
     levels = tuple(_levels(run, hypervisor, guests, swept))
-    around = replace(swept.around, nics={})  # interfaces are put right with their guests
+    around = replace(swept.around, nics={})  # interfaces are corrected with their guests
     check_proof(run, prove_planned(estate, planned_firewall(estate, levels, around)))
-    return Plan(levels, phases, truth(swept.levels[cluster_place()].options.get("enable")))
+    is_on = truth(swept.levels[cluster_place()].options.get("enable"))
+    changes = changes_of(_without_new_sets(writes_of(levels, phases)))
+    return FirewallPlan(tuple(changes), _foreign_notes(run, levels, phases), levels, phases, is_on)
+
+
+def writes_of(levels: Iterable[LevelPlan], phases: frozenset[Phase]) -> list[Write]:
+    """Every write of some phases, in its order."""
+    return [write for write in in_order(levels) if write.phase in phases]
+
+
+def _without_new_sets(writes: list[Write]) -> list[Write]:
+    """Leave out the writes of sets that do not exist yet: an earlier step of the same run creates them."""
+    path = f"{cluster_place().base}/ipset"
+    new = {f"{path}/{write.fields['name']}" for write in writes if write.path == path}
+    return [write for write in writes if write.path not in {path, *new}]
+
+
+def _foreign_notes(run: Run, levels: Iterable[LevelPlan], phases: frozenset[Phase]) -> tuple[str, ...]:
+    """A note for each rule that the inventory does not derive, if the estate wants them reported."""
+    if run.estate.settings.foreign_rules != "report" or phases != frozenset(Phase):
+        return ()
+    rules = (f"{level.place.name}: {describe(rule)}" for level in levels for rule in level.foreign)
+    return tuple(f"a rule that the inventory does not derive: {rule}" for rule in rules)
 
 
 def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
@@ -54,7 +74,7 @@ def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
     return [
         guest
         for guest in run.estate.guests
-        if guest.hypervisor == hypervisor.name and guest.name in run.targets and guest.vmid in run.exists
+        if guest.hypervisor == hypervisor.name and guest.name in run.targets and guest.vmid in run.guests
     ]
 
 

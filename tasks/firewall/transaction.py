@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
+from phoenix.errors import TaskFailedError
 from phoenix.pve.firewall.plan.reconcile import Place
-from phoenix.run.runner import TaskFailedError
-from phoenix.tasks.support.converging import written
+from phoenix.templating import render
 
 PATIENCE = 150
 """Seconds to wait for another run's change to end: it is confirmed or undone before that."""
@@ -50,7 +50,7 @@ class Transaction:
         return True
 
     def _run(self, shell: Shell, action: str, limit: float, seconds: int = LEAST) -> None:
-        script = written(
+        script = render(
             "firewall/transaction.sh.j2",
             token=self._token,
             files=self._files,

@@ -10,6 +10,7 @@ from typing import Any
 
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.converge import Change
+from phoenix.errors import PhoenixError
 from phoenix.pve.firewall.model.configuration import Listed
 from phoenix.pve.firewall.plan.identity import comment_of, means
 from phoenix.pve.firewall.plan.reconcile import Write
@@ -17,7 +18,7 @@ from phoenix.pve.firewall.plan.reconcile import Write
 CHANGED_MEANWHILE = ("detected modified configuration", "no rule at position", "already exists", "no such")
 
 
-class ConcurrentEditError(Exception):
+class ConcurrentEditError(PhoenixError):
     """Somebody else changed the firewall since it was read; `made` are the writes before that was seen."""
 
     def __init__(self, message: str) -> None:

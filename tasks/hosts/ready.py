@@ -6,9 +6,9 @@ import time
 
 from phoenix.connections.proxmox import ApiError
 from phoenix.connections.ssh import ConnectionFailedError
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 
 READY_SECONDS = 180.0
 CONTAINER = """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 
-from nornir.core.task import Result, Task
-
 from phoenix.converge import (
     Change,
     Command,
@@ -18,23 +16,15 @@ from phoenix.converge import (
 )
 from phoenix.derive.storage import directories, exports
 from phoenix.estate import Guest, Hypervisor
-from phoenix.run import Run
-from phoenix.tasks.support.converging import converge
+from phoenix.run import Converge, Run
 
 EXPORTS_FILE = "/etc/exports.d/phoenix.exports"
 
 
-def prepare_storage(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Make datasets, directories with shifted owners, and NFS exports for the targeted guests of a hypervisor."""
-    return converge(task, *storage_resources(task, run), dry_run=dry_run)
-
-
-def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+def storage_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
     """What the hypervisor's storage should be; a run on guests alone prepares only their part of it."""
-    hypervisor = run.estate.host(task.host.name)
-    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
     found: list[Resource] = [OwnedDirectory(d.path, d.uid, d.gid, d.mode) for d in directories(run.estate, hypervisor)]
-    if task.host.name not in run.targets:
+    if hypervisor.name not in run.targets:
         paths = _paths(run, hypervisor)
         return tuple(r for r in found if isinstance(r, OwnedDirectory) and r.path.startswith(paths))
     found = [*_datasets(hypervisor), *found]
@@ -88,3 +78,7 @@ def _datasets(hypervisor: Hypervisor) -> list[Resource]:
             )
             found.append(Command(f"properties of {name}", ask, wanted, settle))
     return found
+
+
+prepare_storage = Converge("prepare_storage", storage_resources)
+"""Make datasets, directories with shifted owners, and NFS exports for the targeted guests of a hypervisor."""

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
 from phoenix.connections.proxmox import ApiError
-from phoenix.converge import Probe
-from phoenix.derive.authority import STATE, published_files
+from phoenix.conventions import ANCHOR, BUNDLE, CA_STATE, MESH_STORAGE, STAGED_PROGRAMS, renewal_unit
+from phoenix.converge import Outcome, ReadOnlyFile
+from phoenix.derive.authority import published_files
 from phoenix.derive.certificates import leaves_of
 from phoenix.derive.renewal import stem
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.audit.compare import Seen
 from phoenix.pki.audit.expected import Expected, Places
 from phoenix.pki.audit.scan import Scan, read_scan
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.authority.service import seen_authority
-from phoenix.tasks.routing.mesh_certificates import STORAGE
-from phoenix.tasks.support.converging import ANCHOR_FILE, BUNDLE_FILE, render, result, session
+from phoenix.templating import render
 
-PLACES = Places(STATE, ANCHOR_FILE, BUNDLE_FILE, STORAGE)
+PLACES = Places(CA_STATE, ANCHOR, BUNDLE, MESH_STORAGE)
 SCAN_SECONDS = 90
 STORE_SIZE = 20
 """From so many certificates on, a file is listed as a store."""
@@ -38,7 +38,7 @@ SKIPPED = (
     "/var/lib/containerd",
     "/var/lib/lxc",
     "/var/lib/vz",
-    "/var/lib/phoenix/artifacts",
+    STAGED_PROGRAMS,
 )
 
 
@@ -49,26 +49,27 @@ class Audit:
     scans: dict[str, Scan] = field(default_factory=dict)
     authority: SeenAuthority | None = None
 
-    def observe_guests(self, task: Task, run: Run) -> Result:
+    def observe_guests(self, task: Task, run: Run) -> Outcome:
         """Learn which guests run, and what the authority publishes."""
         api = run.links.api(task.host.name)
         try:
-            run.exists.update({int(found["vmid"]): found for found in api.get("cluster/resources", type="vm")})
+            run.guests.learn(api.get("cluster/resources", type="vm"))
         except ApiError as error:
             raise TaskFailedError(str(error)) from None
         published = published_files(run.estate)
-        seen = session(task).observe([_Published(published)])
-        run.authority = self.authority = seen_authority(run.estate, *map(seen.text, published)) or self.authority
-        return result(task, [])
+        seen = run.session(task.host.name).observe([*map(ReadOnlyFile, published)])
+        self.authority = seen_authority(run.estate, *map(seen.text, published)) or self.authority
+        run.known_authority = self.authority
+        return Outcome(task.host)
 
-    def observe_certificates(self, task: Task, run: Run) -> Result:
+    def observe_certificates(self, task: Task, run: Run) -> Outcome:
         """List every certificate and private key of the host, with what its ports present and its timers do."""
-        host = session(task)
+        host = run.session(task.host.name)
         if host.shell is None:
             raise TaskFailedError("it does not run, or does not exist")
-        done = host.run(_scan_script(task, run.estate), SCAN_SECONDS + 20)
+        done = host.run(_scan_script(run.estate, task.host.name), SCAN_SECONDS + 20)
         self.scans[task.host.name] = read_scan(task.host.name, done.out)
-        return result(task, [])
+        return Outcome(task.host)
 
     def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> Seen:
         """What was learned, with a reason for each host that told nothing."""
@@ -76,24 +77,10 @@ class Audit:
         return Seen(self.scans, {name: errors.get(name, "it was not asked") for name in silent}, self.authority)
 
 
-@dataclass(frozen=True)
-class _Published:
-    paths: tuple[str, ...]
-
-    def probes(self) -> tuple[Probe, ...]:
-        """Ask for the files."""
-        return tuple(Probe("content", path) for path in self.paths)
-
-    def changes(self, _seen: object) -> tuple[()]:
-        """Change nothing."""
-        return ()
-
-
-def _scan_script(task: Task, estate: Estate) -> str:
-    host = estate.host(task.host.name)
-    units = [f"phoenix-renew-{stem(leaf)}.{kind}" for leaf in leaves_of(estate, host.name) for kind in UNIT_KINDS]
+def _scan_script(estate: Estate, name: str) -> str:
+    host = estate.host(name)
+    units = [f"{renewal_unit(stem(leaf))}.{kind}" for leaf in leaves_of(estate, host.name) for kind in UNIT_KINDS]
     return render(
-        task,
         "audit/scan.sh.j2",
         seconds=SCAN_SECONDS,
         roots=tuple(dict.fromkeys((*ROOTS, *_roots(host)))),

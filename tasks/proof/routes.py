@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
+from phoenix.conventions import BUNDLE
+from phoenix.converge import Outcome
 from phoenix.derive.routes import Route, routes
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.tasks.support.converging import BUNDLE_FILE, result, session
 
 PROOF_SECONDS = 45
 SHORT_SECONDS = 5  # after a failure elsewhere there is little to wait for
@@ -39,13 +40,13 @@ rm -f "$empty"
 """
 
 
-def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
+def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
     """Ask for every route whose host did not fail; one that does not answer in time fails the run."""
     if task.is_dry_run(dry_run):
-        return result(task, [])
-    if silent := silent_routes(task, run, BUNDLE_FILE):
+        return Outcome(task.host)
+    if silent := silent_routes(task, run, BUNDLE):
         raise TaskFailedError(f"routes that do not answer: {silent}")
-    return result(task, [])
+    return Outcome(task.host)
 
 
 def silent_routes(task: Task, run: Run, anchors: str) -> str:
@@ -61,7 +62,7 @@ def silent_routes(task: Task, run: Run, anchors: str) -> str:
         for via in (edge, mesh)
     ]
     script = SCRIPT.format(limit=limit, bundle=anchors, asks="\n".join(asks))
-    done = session(task).run(script, limit + 20)
+    done = run.session(task.host.name).run(script, limit + 20)
     if not done.status and not done.out.strip():
         return ""
     return "; ".join(done.out.strip().splitlines()) or done.err.strip()

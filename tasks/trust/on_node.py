@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
 from phoenix.connections.shell import Shell
+from phoenix.conventions import BUNDLE, REGISTRATION_UNIT, SYSTEMD
 from phoenix.converge import Probe
-from phoenix.converge.files import SYSTEMD
 from phoenix.converge.session import APPLY_SECONDS, OBSERVE_SECONDS
-from phoenix.tasks.support.converging import BUNDLE_FILE
 from phoenix.tasks.trust.other_stores import FUNCTIONS
-from phoenix.tasks.trust.readers import READERS, REGISTRATION
+from phoenix.tasks.trust.readers import READERS
 from phoenix.tasks.trust.system_store import MARK, PROGRAM
 
 ON_NODE = files("phoenix.tasks.trust").joinpath("on_node.pl").read_text("utf-8")
@@ -27,11 +26,11 @@ PLACES = tuple(
 def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, str]:
     """The answers of those containers for which the node can give them, by id, to what each is asked."""
     groups = {probes: number for number, probes in enumerate(dict.fromkeys(asked.values()))}
-    readers = ", ".join(f"[{_quoted(r.unit)}, {_quoted(r.named_in)}]" for r in READERS if r.unit != REGISTRATION)
+    readers = ", ".join(f"[{_quoted(r.unit)}, {_quoted(r.named_in)}]" for r in READERS if r.unit != REGISTRATION_UNIT)
     settings = (
         f"our @groups = ({', '.join(map(_group, groups))}); our @others = ({_list(PLACES)});\n"
-        f"our @readers = ({readers}); our $named = {_quoted(BUNDLE_FILE)};\n"
-        f"our $registration = [{_quoted(REGISTRATION)}, {_quoted(f'{SYSTEMD}/{REGISTRATION}')}];\n"
+        f"our @readers = ({readers}); our $named = {_quoted(BUNDLE)};\n"
+        f"our $registration = [{_quoted(REGISTRATION_UNIT)}, {_quoted(f'{SYSTEMD}/{REGISTRATION_UNIT}')}];\n"
     )
     jobs = (f"{vmid}={groups[probes]}" for vmid, probes in asked.items())
     return _run(node, settings, ("look", *jobs), OBSERVE_SECONDS)

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
+from phoenix.conventions import BUNDLE, SYSTEMD
 from phoenix.converge import Change, File, Observation, Probe
-from phoenix.converge.files import SYSTEMD
 from phoenix.pki.bundle import Bundle
-from phoenix.tasks.support.converging import BUNDLE_FILE
-from phoenix.tasks.trust.system_store import BUNDLE, SystemStore, anchor_file
+from phoenix.tasks.trust.system_store import SYSTEM_BUNDLE, SystemStore, anchor_file
 
 FUNCTIONS = files("phoenix.tasks.trust").joinpath("other_stores.sh").read_text("utf-8")
-PYTHON = {"REQUESTS_CA_BUNDLE": BUNDLE, "SSL_CERT_FILE": BUNDLE}
-NODE = {"NODE_EXTRA_CA_CERTS": BUNDLE_FILE}
+PYTHON = {"REQUESTS_CA_BUNDLE": SYSTEM_BUNDLE, "SSL_CERT_FILE": SYSTEM_BUNDLE}
+NODE = {"NODE_EXTRA_CA_CERTS": BUNDLE}
 MANAGER = f"{SYSTEMD.removesuffix('/system')}/system.conf.d/phoenix-trust.conf"
 ENVIRONMENT_FILES = ("/etc/profile.d/phoenix-trust.sh", "/etc/environment.d/90-phoenix-trust.conf", MANAGER)
 
@@ -66,10 +65,13 @@ class OtherStores:
             reason = "nothing on the host listens to it"
             there = [path for path in ENVIRONMENT_FILES if path in seen.listings]
             changes = [Change(f"file {path}", "remove", reason, script=f"rm -f {path}") for path in there]
+            tells_manager = MANAGER in there
         else:
-            changes = [change for file in environment_files(values) for change in file.changes(seen)]
+            files = environment_files(values)
+            changes = [change for file in files for change in file.changes(seen)]
+            tells_manager = any(file.path == MANAGER and file.changes(seen) for file in files)
         yield from changes
-        if any(change.resource == f"file {MANAGER}" for change in changes):
+        if tells_manager:
             yield Change("systemd", "reload", script="systemctl daemon-reload", guard=True)
 
 

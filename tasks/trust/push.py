@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nornir.core.task import Result, Task
-
-from phoenix.converge import Change, Directory, Exclusive, File, Observation, Probe, Resource
+from phoenix.conventions import BUNDLE, SETTINGS
+from phoenix.converge import Change, Directory, File, ManagedGlob, Observation, Probe, Resource
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.bundle import Bundle
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.tasks.support.converging import BUNDLE_FILE, converge
+from phoenix.run import Converge, Run
 from phoenix.tasks.trust.other_stores import OtherStores
 from phoenix.tasks.trust.readers import Readers
 from phoenix.tasks.trust.system_store import MARK, SystemStore, interrupted
@@ -27,8 +24,8 @@ class Trust:
     bundle: Bundle
 
     @property
-    def _file(self) -> File | Exclusive:
-        return File(BUNDLE_FILE, self.bundle.pem) if self.bundle.anchors else Exclusive(BUNDLE_FILE, ())
+    def _file(self) -> File | ManagedGlob:
+        return File(BUNDLE, self.bundle.pem) if self.bundle.anchors else ManagedGlob(BUNDLE, ())
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for all of it."""
@@ -55,39 +52,24 @@ class Trust:
     @property
     def texts(self) -> dict[str, str]:
         """The files that plain changes write."""
-        return {BUNDLE_FILE: self.bundle.pem, **{file.path: file.content for file in SystemStore(self.bundle).files}}
+        return {BUNDLE: self.bundle.pem, **{file.path: file.content for file in SystemStore(self.bundle).files}}
 
     def _differs(self, seen: Observation) -> bool:
-        return bool(self.bundle.anchors) and seen.text(BUNDLE_FILE) != self.bundle.pem
+        return bool(self.bundle.anchors) and seen.text(BUNDLE) != self.bundle.pem
 
 
-def push_trust(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Make the host trust the estate's authority, or no longer if it is not in `trusted_ca`."""
-    host = run.estate.host(task.host.name)
-    if run.authority is None and host.has("trusted_ca") and not task.is_dry_run(dry_run):
-        raise TaskFailedError("the estate's root is not known: deploy the authority first")
-    return converge(task, *trust_resources(task, run), dry_run=dry_run)
-
-
-def trust_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """What trust means on the task's host."""
-    return trust_of(run, task.host.name)
-
-
-def trust_of(run: Run, name: str) -> tuple[Resource, ...]:
-    """What trust means on a host; nothing can be said of a host that is to trust before there is a root."""
-    if run.authority is None and run.estate.host(name).has("trusted_ca"):
+def trust_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource, ...]:
+    """What trust means on a host; empty for a trusting host before there is a root."""
+    if run.known_authority is None and host.has("trusted_ca"):
         return ()
-    return trust_in(run.authority.bundle if run.authority else Bundle(()), run.estate, name)
+    return trust_in(run.known_authority.bundle if run.known_authority else Bundle(()), run.estate, host)
 
 
-def trust_in(bundle: Bundle, estate: Estate, name: str) -> tuple[Resource, ...]:
+def trust_in(bundle: Bundle, estate: Estate, host: Hypervisor | Guest) -> tuple[Resource, ...]:
     """What trust in the anchors of a bundle means on a host: none of them if it is not in `trusted_ca`."""
-    host = estate.host(name)
     if not host.has("trusted_ca"):
         return (Trust(Bundle(())),)
-    assert isinstance(host, Guest | Hypervisor)  # noqa: S101  # templates do not run
-    return (Directory("/etc/phoenix"), Trust(bundle), *_registries(estate, host, bundle))
+    return (Directory(SETTINGS), Trust(bundle), *_registries(estate, host, bundle))
 
 
 def _registries(estate: Estate, host: Guest | Hypervisor, bundle: Bundle) -> Iterator[Resource]:
@@ -100,4 +82,14 @@ def _registries(estate: Estate, host: Guest | Hypervisor, bundle: Bundle) -> Ite
     inside = [name for name in names if name.endswith(tuple(f".{zone}" for zone in zones))]
     files = tuple(File(f"{CERTS_D}/{name}/ca.crt", bundle.pem) for name in inside)
     yield from files
-    yield from (Exclusive(f"{CERTS_D}/*.{zone}/ca.crt", tuple(file.path for file in files)) for zone in zones)
+    yield from (ManagedGlob(f"{CERTS_D}/*.{zone}/ca.crt", tuple(file.path for file in files)) for zone in zones)
+
+
+def _lacks_root(run: Run, host: Hypervisor | Guest) -> str:
+    if run.known_authority is None and host.has("trusted_ca"):
+        return "the estate's root is not known: deploy the authority first"
+    return ""
+
+
+push_trust = Converge("push_trust", trust_resources, blocked=_lacks_root)
+"""Make the host trust the estate's authority, or stop trusting it if the host is not in `trusted_ca`."""

@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
+from phoenix.conventions import (
+    BUNDLE,
+    DOCKER_UNIT,
+    EDGE_ANCHORS,
+    EDGE_UNIT,
+    MESH_ANCHORS,
+    MESH_UNIT,
+    REGISTRATION_UNIT,
+    SYSTEMD,
+)
 from phoenix.converge import Change, Observation, Probe
 from phoenix.converge.change import Verb
-from phoenix.converge.files import SYSTEMD
 from phoenix.pki.bundle import Bundle
-from phoenix.tasks.support.converging import BUNDLE_FILE
 
 RESTART_DOCKER = files("phoenix.tasks.trust").joinpath("docker_restart.sh").read_text("utf-8") + "restart_docker"
 # Where Portainer's own certificate is not trusted any more it fails, and is taken up again when there is another one.
-REGISTER = "timeout 120 systemctl start phoenix-register-agents.service || true"
-REGISTRATION = "phoenix-register-agents.service"
-MESH_ANCHORS = "/run/traefik/anchors.crt"
-"""The bundle as it was when the mesh was started: its unit makes the copy, and the mesh reads that."""
-NGINX_ANCHORS = "/run/nginx-anchors.crt"
-"""The bundle as it was when Nginx was started or reloaded last: its unit makes the copy just before."""
+REGISTER = f"timeout 120 systemctl start {REGISTRATION_UNIT} || true"
 ACTIVE = "/run/systemd/units/invocation"
 """systemd keeps a link for each unit that is active; asking for it costs no process."""
 
@@ -41,7 +44,7 @@ class Reader:
     def concerned(self) -> str:
         """Shell that tells whether the unit runs, and reads what it may read."""
         active = f"[ -L {ACTIVE}:{self.unit} ]"
-        return f"{active} && grep -rqsF {BUNDLE_FILE} {self.named_in}" if self.named_in else active
+        return f"{active} && grep -rqsF {BUNDLE} {self.named_in}" if self.named_in else active
 
     def change(self) -> Change:
         """Tell it, if it still runs."""
@@ -58,17 +61,17 @@ class _Registration(Reader):
 
 
 READERS = (
-    Reader("docker.service", "store", "restart", RESTART_DOCKER),
+    Reader(DOCKER_UNIT, "store", "restart", RESTART_DOCKER),
     Reader(
-        "nginx.service",
+        EDGE_UNIT,
         "bundle",
         "reload",
-        "timeout 60 systemctl reload nginx.service",
+        f"timeout 60 systemctl reload {EDGE_UNIT}",
         named_in="/etc/nginx",
-        loaded=NGINX_ANCHORS,
+        loaded=EDGE_ANCHORS,
     ),
-    Reader("traefik.service", "bundle", "restart", "restart_unit traefik.service", loaded=MESH_ANCHORS),
-    _Registration("phoenix-register-agents.service", "bundle", "start", REGISTER),
+    Reader(MESH_UNIT, "bundle", "restart", f"restart_unit {MESH_UNIT}", loaded=MESH_ANCHORS),
+    _Registration(REGISTRATION_UNIT, "bundle", "start", REGISTER),
 )
 
 

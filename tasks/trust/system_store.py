@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 
+from phoenix.conventions import ANCHOR, UNFINISHED
 from phoenix.converge import Change, File, Observation, Probe
-from phoenix.converge.units import BEGUN
 from phoenix.pki.bundle import Bundle, fingerprint
 from phoenix.pki.subject import subject_hash
-from phoenix.tasks.support.converging import ANCHOR_FILE
 
 PROGRAM = files("phoenix.tasks.trust").joinpath("system_store.pl").read_text("utf-8")
-FOLDER, _, FIRST = ANCHOR_FILE.removesuffix(".crt").rpartition("/")
+FOLDER, _, FIRST = ANCHOR.removesuffix(".crt").rpartition("/")
 STORE = "/etc/ssl/certs"
-BUNDLE = f"{STORE}/ca-certificates.crt"
-MARK = f"{BEGUN}/trust"
+SYSTEM_BUNDLE = f"{STORE}/ca-certificates.crt"
+MARK = f"{UNFINISHED}/trust"
 """Outlives a change of trust that was interrupted, and names the anchors that it was to remove."""
 
 
@@ -96,7 +95,7 @@ class SystemStore:
     def mark(self, seen: Observation) -> Change:
         """Note that a change of trust has begun, and which anchors it removes."""
         names = " ".join(self._gone(seen))
-        script = f"{{ [ -d {BEGUN} ] || mkdir -p {BEGUN}; }} && printf '%s\\n' '{names}' >{MARK}"
+        script = f"{{ [ -d {UNFINISHED} ] || mkdir -p {UNFINISHED}; }} && printf '%s\\n' '{names}' >{MARK}"
         return Change("trust", "update", script=script, guard=True)
 
 

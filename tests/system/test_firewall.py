@@ -16,9 +16,9 @@ import pytest
 from phoenix.connections.access import access_path, read_access
 from phoenix.connections.links import Links
 from phoenix.connections.proxmox import ApiError
+from phoenix.errors import TaskFailedError
 from phoenix.estate import load_estate
 from phoenix.run.context import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.firewall import apply, transaction, writes
 from phoenix.tasks.firewall.transaction import Transaction
 from tests.support.places import ROOT
@@ -58,9 +58,8 @@ def run() -> Iterator[Run]:
     """A run of the whole estate in this process, so that it can be stopped anywhere."""
     estate = load_estate(ROOT / "inventory")
     links = Links(estate, read_access(access_path(lab=True), ("pve",)))
-    made = Run(estate, links, frozenset(host.name for host in estate.hosts()), dry_run=False)
-    found = links.api("pve").get("cluster/resources", type="vm")
-    made.exists.update({int(one["vmid"]): one for one in found})
+    made = Run(estate, links, frozenset(host.name for host in estate.hosts()))
+    made.guests.learn(links.api("pve").get("cluster/resources", type="vm"))
     yield made
     links.close()
 

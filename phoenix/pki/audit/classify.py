@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from phoenix.derive.certificates import REGISTRATION_UNIT, WEB_UNIT, Leaf
+from phoenix.conventions import REGISTRATION_UNIT, WEB_CERTIFICATE_UNIT
+from phoenix.derive.certificates import Leaf
 from phoenix.estate import Hypervisor
 from phoenix.pki.audit.expected import STORE_DIRECTORY, Expected
 from phoenix.pki.audit.finding import Flag, Row, red, yellow
@@ -22,7 +23,7 @@ from phoenix.pki.x509 import alternative_names, key_type
 
 FORMS = ("leaf", "mesh", "anchor", "intermediate", "authority", "copy", "system", "external", "stranger")
 
-KEEPERS = {REGISTRATION_UNIT: "portainer", WEB_UNIT: "pveproxy"}
+KEEPERS = {REGISTRATION_UNIT: "portainer", WEB_CERTIFICATE_UNIT: "pveproxy"}
 """Who keeps a copy of its own, by the unit that gives it one."""
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from phoenix.derive.authority import CA_PORT
-from phoenix.derive.certificates import WEB_UNIT, Leaf, certificates, leaves_of
+from phoenix.conventions import CA_PORT, HTTPS_PORT, PROXMOX_PORT, WEB_CERTIFICATE_UNIT
+from phoenix.derive.certificates import Leaf, certificates, leaves_of
 from phoenix.derive.routes import Route, routes
 from phoenix.estate import Estate, Hypervisor
 
@@ -17,7 +17,6 @@ SYSTEM = ("/etc/ssh/ssh_host_*_key", "/etc/ssl/private/ssl-cert-snakeoil.key")
 PROXMOX = ("/etc/pve/*", "/root/.ssh/id_*")
 """Files that Proxmox VE makes."""
 STORE_DIRECTORY = "/usr/local/share/ca-certificates"
-HTTPS, WEB_PORT = 443, 8006
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,9 @@ class Expected:
     @property
     def _web(self) -> tuple[Leaf, ...]:
         """Leaves of hypervisors' web servers."""
-        return tuple(leaf for leaf in certificates(self.estate) if leaf.reload and leaf.reload[1] == WEB_UNIT)
+        return tuple(
+            leaf for leaf in certificates(self.estate) if leaf.reload and leaf.reload[1] == WEB_CERTIFICATE_UNIT
+        )
 
     def is_systems(self, host: str, path: str) -> bool:
         """Tell whether the distribution or Proxmox VE made the file."""
@@ -118,9 +119,9 @@ class Expected:
         yield Endpoint("authority", authority.name, f"{authority.address}:{CA_PORT}", self.estate.fqdn("ca"))
         served = routes(self.estate)
         for route in served:
-            yield Endpoint(route.name, mesh.name, f"{mesh.address}:{HTTPS}", route.name)
+            yield Endpoint(route.name, mesh.name, f"{mesh.address}:{HTTPS_PORT}", route.name)
         for leaf in self._web:
-            yield Endpoint(leaf.name, leaf.host, f"{leaf.ips[0]}:{WEB_PORT}", leaf.dns[0])
+            yield Endpoint(leaf.name, leaf.host, f"{leaf.ips[0]}:{PROXMOX_PORT}", leaf.dns[0])
         for guest in self.estate.guests:
             for leaf in leaves_of(self.estate, guest.name):
                 if leaf.name in guest.services and leaf.usage == "server":
@@ -128,4 +129,4 @@ class Expected:
                         leaf.name, guest.name, f"{guest.address}:{guest.services[leaf.name].port}", leaf.dns[0]
                     )
                 elif leaf.dns[0].startswith("*.") and served:
-                    yield Endpoint(leaf.name, guest.name, f"{guest.address}:{HTTPS}", served[0].name)
+                    yield Endpoint(leaf.name, guest.name, f"{guest.address}:{HTTPS_PORT}", served[0].name)

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import MD5, SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from phoenix.conventions import renewal_unit
 from phoenix.derive.certificates import Leaf
 from phoenix.derive.renewal import looks_every, stem
 from phoenix.derive.routes import Route
@@ -149,7 +150,7 @@ def _due(end: datetime, before: timedelta, grace: timedelta, now: datetime) -> F
 
 
 def _renewal_faults(scan: Scan, leaf: Leaf) -> Iterator[Flag]:
-    name = f"phoenix-renew-{stem(leaf)}"
+    name = renewal_unit(stem(leaf))
     if scan.units.get(f"{name}.service", ("", ""))[0] == "failed":
         yield red("renewal failed", f"{name}.service failed: systemctl status {name}")
     if (state := scan.units.get(f"{name}.timer", ("absent", ""))[0]) != "active":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from phoenix.derive.authority import STATE
+from phoenix.conventions import CA_STATE
 
 SHORTEST = timedelta(minutes=5)
 """The shortest life that the authority gives to a certificate."""
@@ -159,8 +159,8 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _absolute(path: str) -> str:
-    return f"{STATE}/{path}"
+    return f"{CA_STATE}/{path}"
 
 
 def _relative(path: str) -> str:
-    return path.removeprefix(f"{STATE}/")
+    return path.removeprefix(f"{CA_STATE}/")

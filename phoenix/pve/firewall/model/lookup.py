@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from phoenix.errors import PhoenixError
 from phoenix.pve.firewall.model.configuration import Entry, Scope
 from phoenix.pve.firewall.model.intervals import V4_END, Interval, Intervals, network, number, union, without
 from phoenix.pve.firewall.model.port_names import SERVICES
@@ -18,7 +19,7 @@ MOST_PORTS = 15
 HIGHEST_PORT = 65535
 
 
-class RuleError(Exception):
+class RuleError(PhoenixError):
     """A rule that Proxmox would leave out, without a word to the one who wrote it."""
 
 

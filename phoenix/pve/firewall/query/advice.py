@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from phoenix.derive.authority import CA_PORT
-from phoenix.derive.flows import MESH_GUEST_PORT, clients
+from phoenix.conventions import CA_PORT, HTTPS_PORT, NFS_PORT, PROXMOX_PORT, SSH_PORT
+from phoenix.derive.flows import clients
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.estate import Service as Offered
 from phoenix.estate.checks.services import OWN_PORTS
 from phoenix.pve.firewall.model.intervals import contains, network
 from phoenix.pve.firewall.proof.partition import Service
 from phoenix.pve.firewall.query.endpoints import Party
-
-NFS, SSH, API = 2049, 22, 8006
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,9 @@ def _outward(estate: Estate, source: Party, dest: Party, service: Service) -> Ad
 
 def _to_hypervisor(source: Party, hypervisor: Hypervisor, service: Service) -> Advice:
     if isinstance(source.host, Guest):
-        if service == Service("tcp", NFS) and source.host.kind == "vm":
+        if service == Service("tcp", NFS_PORT) and source.host.kind == "vm":
             return Advice("give the machine a `persistent_storage`", (source.name, "persistent_storage"))
-    elif service in (Service("tcp", SSH), Service("tcp", API)):
+    elif service in (Service("tcp", SSH_PORT), Service("tcp", PROXMOX_PORT)):
         return Advice("add its address to `management`", ("", "network", "management"))
     return Advice(
         f"nothing opens it: {hypervisor.name} answers those who manage it, and its guests for names and storage"
@@ -72,7 +70,7 @@ def _to_role(estate: Estate, source: Party, guest: Guest) -> Advice:
     edge, mesh = estate.guest_with("nginx"), estate.guest_with("traefik")
     if guest in (edge, mesh) and isinstance(source.host, Guest):
         text = f"add {source.name} to `clients` of an exposed service: it then asks {mesh.name} for it by name"
-        return Advice(f"{text}, on {MESH_GUEST_PORT}")
+        return Advice(f"{text}, on {HTTPS_PORT}")
     if guest is mesh:
         return Advice(f"nothing opens it: what is exposed is asked for at {edge.name}")
     return Advice(f"nothing opens it: that port of {guest.name} is for hosts of the estate")
@@ -80,7 +78,7 @@ def _to_role(estate: Estate, source: Party, guest: Guest) -> Advice:
 
 def _to_service(estate: Estate, source: Party, guest: Guest, name: str) -> Advice:
     service, mesh, origin = guest.services[name], estate.guest_with("traefik"), (guest.name, "services", name)
-    by_name = f"asks {mesh.name} for {estate.fqdn(name)} on {MESH_GUEST_PORT}"
+    by_name = f"asks {mesh.name} for {estate.fqdn(name)} on {HTTPS_PORT}"
     through_mesh = service.expose and isinstance(source.host, Guest) and source.host is not mesh
     word = client(estate, source)
     if through_mesh and word in clients(estate, service.clients):

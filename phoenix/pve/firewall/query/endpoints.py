@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from phoenix.errors import PhoenixError
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.model.intervals import ANY_V4, Intervals, network, number, without
 from phoenix.pve.firewall.proof.partition import HIGHEST_PORT, Service
@@ -15,7 +16,7 @@ WORDS = ("outside", "lan", "management")
 """Who is no host: the world beyond the estate's network, that network's other addresses, and those who manage."""
 
 
-class QuestionError(Exception):
+class QuestionError(PhoenixError):
     """A question about what is not there; the message says what is."""
 
 

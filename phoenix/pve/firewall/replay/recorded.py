@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from phoenix.errors import PhoenixError
 from phoenix.pve.firewall.replay.schema import Case
 
 GZIP = b"\x1f\x8b"
@@ -25,7 +26,7 @@ MESSAGES = {
 }
 
 
-class RecordError(Exception):
+class RecordError(PhoenixError):
     """A file that is no record of verdicts; the message names the case and the key."""
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from phoenix.connections.access import ApiAccess
 from phoenix.connections.proxmox import ApiError
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Hypervisor
 from phoenix.pki.bundle import SeenAuthority, read_bundle
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.certificates import api_trust
 from phoenix.tasks.certificates.api_trust import lane_problems, prove_lane, way_back_problem
 from tests.support.chains import Authority
@@ -33,8 +33,8 @@ def running(authority: SeenAuthority | None, url: str = "https://10.0.0.2:8006",
     token = {"token_id": "phoenix@pve!deploy", "token_secret": "11111111-2222-3333-4444-555555555555"}
     access = ApiAccess.model_validate({"url": url, **token, **trust})
     links = SimpleNamespace(api=lambda _name: SimpleNamespace(access=access))
-    run = Run(small(), cast("Any", links), frozenset({"pve"}), dry_run=False)
-    run.authority = authority
+    run = Run(small(), cast("Any", links), frozenset({"pve"}))
+    run.known_authority = authority
     return run
 
 

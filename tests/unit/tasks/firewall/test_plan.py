@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from phoenix.errors import TaskFailedError
 from phoenix.pve.firewall.model.configuration import Entry
 from phoenix.pve.firewall.model.from_estate import derived_firewall
 from phoenix.pve.firewall.proof.prove import prove
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.firewall.plan import SHOWN, check_proof, some
 from tests.support.inventories import example
 from tests.support.places import ROOT

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from phoenix.derive.authority import STATE
+from phoenix.conventions import CA_STATE
 from phoenix.pki.ca.config import (
     ANNOUNCED,
     SETTLED,
@@ -37,9 +37,9 @@ SETTINGS = CaSettings(
     mesh=timedelta(hours=24),
 )
 MADE: dict[str, Any] = {
-    "root": f"{STATE}/certs/root_ca.crt",
-    "crt": f"{STATE}/certs/intermediate_ca.crt",
-    "key": f"{STATE}/secrets/intermediate_ca_key",
+    "root": f"{CA_STATE}/certs/root_ca.crt",
+    "crt": f"{CA_STATE}/certs/intermediate_ca.crt",
+    "key": f"{CA_STATE}/secrets/intermediate_ca_key",
     "address": ":443",
     "dnsNames": ["old.lab.test"],
     "db": {"type": "badgerv2"},

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from phoenix.derive.authority import STATE
+from phoenix.conventions import CA_STATE
 from phoenix.pki.ca.config import (
     ANNOUNCED,
     NEXT_PAIR,
@@ -33,9 +33,9 @@ SECOND = certificate("int 2", "root", end=900 * HOUR)
 
 def config(signs: Signing) -> str:
     """The part of a ca.json that says what signs."""
-    roots = [f"{STATE}/{path}" for path in signs.roots]
+    roots = [f"{CA_STATE}/{path}" for path in signs.roots]
     return json.dumps(
-        {"root": roots, "crt": f"{STATE}/{signs.certificate}", "key": f"{STATE}/{signs.key}", "authority": {}}
+        {"root": roots, "crt": f"{CA_STATE}/{signs.certificate}", "key": f"{CA_STATE}/{signs.key}", "authority": {}}
     )
 
 

@@ -10,7 +10,7 @@ from phoenix.converge.observe import Observation, Probe
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedFile:
     """A file that is made once by a command on the host, with owner and mode; its content is never looked at."""
 
     path: str
