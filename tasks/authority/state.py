@@ -24,7 +24,7 @@ from phoenix.pki.ca.state import (
     signing_root,
     too_old,
 )
-from phoenix.pki.leaf import utc_now
+from phoenix.pki.x509.validity import utc_now
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from phoenix.converge import Change, Observation, Probe
-from phoenix.pki.leaf import left
+from phoenix.pki.x509.validity import format_remaining
 from phoenix.run.runner import TaskFailedError
 
 TOLERANCE = timedelta(seconds=60)
@@ -29,6 +29,7 @@ class Clock:
             return ()
         where = "ahead of" if ahead > timedelta() else "behind"
         raise TaskFailedError(
-            f"its clock is {left(abs(ahead))} {where} the controller's. One of the two is wrong, and certificates "
-            "would be judged by it: see `timedatectl` on both and set it right. Nothing was changed here"
+            f"its clock is {format_remaining(abs(ahead))} {where} the controller's. "
+            "One of the two is wrong, and certificates would be judged by it: "
+            "see `timedatectl` on both and set it right. Nothing was changed here"
         )

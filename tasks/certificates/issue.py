@@ -12,7 +12,7 @@ from phoenix.estate.duration import go_duration
 from phoenix.run import Run
 from phoenix.tasks.certificates.clock import Clock
 from phoenix.tasks.certificates.issuing import issuing
-from phoenix.tasks.certificates.leaf import SCRIPTS, LeafFiles, Withdrawn, pending, renewal_script
+from phoenix.tasks.certificates.leaf import SCRIPTS, LeafFiles, ObsoleteLeaves, pending, renewal_script
 from phoenix.tasks.support.batch import apply_together
 from phoenix.tasks.support.converging import BUNDLE_FILE, result, session, written
 
@@ -48,7 +48,7 @@ def certificates_of(run: Run, name: str) -> tuple[Resource, ...]:
         *(File(renewal_script(leaf), _renewal(run, leaf), mode="0755") for leaf in leaves),
         *(LeafFiles(leaf, run) for leaf in leaves),
         Timers(tuple(unit for leaf in leaves for unit in _units(leaf))),
-        Withdrawn(leaves),
+        ObsoleteLeaves(leaves),
     )
 
 

@@ -8,7 +8,8 @@ from phoenix.converge import Change, Observation, Probe
 from phoenix.converge.files import SYSTEMD
 from phoenix.derive.certificates import Leaf
 from phoenix.derive.renewal import stem
-from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide, utc_now
+from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide
+from phoenix.pki.x509.validity import utc_now
 from phoenix.run import Run
 
 SCRIPTS = "/usr/local/lib/phoenix"
@@ -79,7 +80,7 @@ class LeafFiles:
         return (Change(title(leaf), "update", decision.reason, script=script),)
 
 
-class Withdrawn:
+class ObsoleteLeaves:
     """Leaves that were ours and that nothing in the inventory asks for: with their keys, scripts and timers they go."""
 
     def __init__(self, leaves: tuple[Leaf, ...]) -> None:

@@ -13,9 +13,11 @@ from phoenix.derive.authority import STATE, published_files
 from phoenix.derive.certificates import leaves_of
 from phoenix.derive.renewal import stem
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pki.audit.compare import Seen
-from phoenix.pki.audit.expected import Expected, Places
-from phoenix.pki.audit.scan import Scan, read_scan
+from phoenix.pki.audit.compare import AuditInput
+from phoenix.pki.audit.endpoints import endpoints_of
+from phoenix.pki.audit.expected import AuditPaths
+from phoenix.pki.audit.parse import read_scan
+from phoenix.pki.audit.scan import Scan
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
@@ -23,7 +25,7 @@ from phoenix.tasks.authority.service import seen_authority
 from phoenix.tasks.routing.mesh_certificates import STORAGE
 from phoenix.tasks.support.converging import ANCHOR_FILE, BUNDLE_FILE, render, result, session
 
-PLACES = Places(STATE, ANCHOR_FILE, BUNDLE_FILE, STORAGE)
+PLACES = AuditPaths(STATE, ANCHOR_FILE, BUNDLE_FILE, STORAGE)
 SCAN_SECONDS = 90
 STORE_SIZE = 20
 """From so many certificates on, a file is listed as a store."""
@@ -70,10 +72,10 @@ class Audit:
         self.scans[task.host.name] = read_scan(task.host.name, done.out)
         return result(task, [])
 
-    def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> Seen:
+    def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> AuditInput:
         """What was learned, with a reason for each host that told nothing."""
         silent = sorted(wanted - self.scans.keys())
-        return Seen(self.scans, {name: errors.get(name, "it was not asked") for name in silent}, self.authority)
+        return AuditInput(self.scans, {name: errors.get(name, "it was not asked") for name in silent}, self.authority)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _scan_script(task: Task, estate: Estate) -> str:
         one_file_system=isinstance(host, Hypervisor),
         store_size=STORE_SIZE,
         units=units,
-        endpoints=Expected(estate, PLACES).endpoints(host.name),
+        endpoints=endpoints_of(estate, host.name),
     )
 
 

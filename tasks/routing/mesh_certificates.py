@@ -14,8 +14,8 @@ from nornir.core.task import Result, Task
 
 from phoenix.converge import Change, Observation, Probe
 from phoenix.derive.routes import routes
-from phoenix.pki.acme_storage import Verdict, judge, read_storage
-from phoenix.pki.leaf import utc_now
+from phoenix.pki.acme_storage import StoragePlan, plan_storage, read_storage
+from phoenix.pki.x509.validity import utc_now
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.support.converging import converge
@@ -114,8 +114,9 @@ class MeshCertificates:
         said = seen.outputs.get(SUBJECT, "")
         if TORN in said.splitlines():
             return self._anew()
-        verdict = judge(read_storage(said), self.wanted, self.run.authority, mesh, utc_now())
-        dropped = {**dict.fromkeys(self.replaced, "it is replaced"), **verdict.dropped}
+        verdict = plan_storage(read_storage(said), self.wanted, self.run.authority, mesh, utc_now())
+        reasons = {name: drop.reason for name, drop in verdict.dropped.items()}
+        dropped = {**dict.fromkeys(self.replaced, "it is replaced"), **reasons}
         missing = [*verdict.missing, *(name for name in dropped if name in self.wanted)]
         return tuple(self._changes(seen, verdict, dropped, missing))
 
@@ -128,10 +129,10 @@ class MeshCertificates:
         )
 
     def _changes(
-        self, seen: Observation, verdict: Verdict, dropped: Mapping[str, str], missing: list[str]
+        self, seen: Observation, verdict: StoragePlan, dropped: Mapping[str, str], missing: list[str]
     ) -> Iterator[Change]:
         if dropped:
-            account = "account" if verdict.forsaken else ""
+            account = "account" if verdict.account_is_stale else ""
             script = f"forget {shlex.quote(' '.join(dropped))} {account}"
             yield Change(TITLE, "remove", _reasons(dropped), script=self._with_functions(script))
         elif verdict.missing and not verdict.renewed and self._gave_up(seen, verdict.missing):

@@ -10,7 +10,7 @@ from importlib.resources import files
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.units import BEGUN
 from phoenix.pki.bundle import Bundle, fingerprint
-from phoenix.pki.subject import subject_hash
+from phoenix.pki.x509.subject_hash import subject_hash
 from phoenix.tasks.support.converging import ANCHOR_FILE
 
 PROGRAM = files("phoenix.tasks.trust").joinpath("system_store.pl").read_text("utf-8")

@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 
 from phoenix.estate.duration import spell_duration
 from phoenix.pki.ca.config import NEXT_PAIR, NEXT_ROOT, OLD_PAIR, OLD_ROOT, Signing, read_config, signing
-from phoenix.pki.x509 import public_pem
+from phoenix.pki.x509.fields import public_pem
 
 NEEDED = (OLD_ROOT, *OLD_PAIR, "secrets/password", "secrets/provisioner_password", "config/ca.json", "db")
 """What the authority cannot be without; the root's key may have been taken offline."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phoenix.converge import Observation
 from phoenix.derive.certificates import leaves_of
-from phoenix.tasks.certificates.leaf import SCRIPTS, Withdrawn, renewal_script
+from phoenix.tasks.certificates.leaf import SCRIPTS, ObsoleteLeaves, renewal_script
 from tests.support.inventories import example
 
 LEAVES = leaves_of(example(), "portainer")
@@ -14,7 +14,7 @@ LISTING = f"{SCRIPTS}/renew-*"
 def test_known_leaves_stay() -> None:
     """Nothing is removed of what the inventory asks for."""
     seen = Observation(listings={LISTING: tuple(map(renewal_script, LEAVES))})
-    assert Withdrawn(LEAVES).changes(seen) == ()
+    assert ObsoleteLeaves(LEAVES).changes(seen) == ()
 
 
 def test_unknown_leaves_go_together() -> None:
@@ -22,7 +22,7 @@ def test_unknown_leaves_go_together() -> None:
     seen = Observation(
         listings={LISTING: (f"{SCRIPTS}/renew-old", renewal_script(LEAVES[0]), f"{SCRIPTS}/renew-older")}
     )
-    found = Withdrawn(LEAVES).changes(seen)
+    found = ObsoleteLeaves(LEAVES).changes(seen)
     assert [change.resource for change in found] == [
         f"certificate of {SCRIPTS}/renew-old",
         f"certificate of {SCRIPTS}/renew-older",
