@@ -5,7 +5,7 @@ from __future__ import annotations
 from phoenix.cli.request import Chain
 from phoenix.derive.certificates import leaves_of
 from phoenix.estate import Estate, Template
-from phoenix.pki.ca.rotation import Kind
+from phoenix.pki.ca.rotation import RotationTarget
 from phoenix.run import Stage, Step, everyone, group, guests, hypervisors
 from phoenix.run.stage import Selector, TaskFunction
 from phoenix.tasks.authority.backup import restore_state
@@ -88,7 +88,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
     )
 
 
-def rotation(rotated: Kind, root_key: str | None) -> Chain:
+def rotation(rotated: RotationTarget, root_key: str | None) -> Chain:
     """A new root or intermediate: made, trusted everywhere, then in use, and only then is the old one let go."""
     return lambda estate: (
         *announcement(rotated, root_key)(estate),
@@ -102,7 +102,7 @@ def rotation(rotated: Kind, root_key: str | None) -> Chain:
     )
 
 
-def announcement(rotated: Kind, root_key: str | None) -> Chain:
+def announcement(rotated: RotationTarget, root_key: str | None) -> Chain:
     """The first half of a rotation: what is to sign next is made, and every host shows that it trusts it."""
     return lambda _estate: (
         preflight(),

@@ -9,13 +9,13 @@ from nornir.core.task import Result, Task
 from phoenix.converge import Change
 from phoenix.derive.authority import STATE
 from phoenix.run import Run
-from phoenix.tasks.authority.state import StateQuestions, seen_state
+from phoenix.tasks.authority.state import CaStateProbes, seen_state
 from phoenix.tasks.support.converging import result, session
 
 
 def reset_authority(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
     """Mark the state as given up; what brings up the authority archives it first, in this run or in the next."""
-    state = seen_state(session(task).observe([StateQuestions()]))
+    state = seen_state(session(task).observe([CaStateProbes()]))
     if state.absent or state.begun:
         return result(task, [])
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")

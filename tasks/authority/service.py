@@ -15,7 +15,7 @@ from phoenix.pki.bundle import SeenAuthority, read_bundle
 from phoenix.pki.ca.config import CaSettings, Signing, provisioner_key, read_config
 from phoenix.run import Run
 from phoenix.tasks.authority.files import CaConfig, Published, published
-from phoenix.tasks.authority.state import USER, Judged, State, constraints, judged
+from phoenix.tasks.authority.state import USER, State, ValidCaState, constraints, valid_ca_state
 from phoenix.tasks.support.converging import converge, render, result, session
 
 USER_ID = 800
@@ -56,12 +56,12 @@ def init_ca(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
 
 def learn(task: Task, run: Run) -> None:
     """Take over what the authority's state says now, for the tasks that follow."""
-    found = judged(session(task).observe(service_resources(task, run)))
+    found = valid_ca_state(session(task).observe(service_resources(task, run)))
     if found:
         run.authority = authority_of(found, run.estate)
 
 
-def authority_of(found: Judged, estate: Estate) -> SeenAuthority:
+def authority_of(found: ValidCaState, estate: Estate) -> SeenAuthority:
     """The authority as others are to see it."""
     texts = published(found.state, found.signs)
     provisioner = provisioner_key(found.config, estate.settings.ca.provisioner)
