@@ -1,4 +1,4 @@
-"""One finding of an audit: a certificate, key, store or host, with the flags that it was given."""
+"""One finding of an audit: a certificate, key, store or host, with its flags."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def ca_flags(context: AuditContext, location: FileLocation, certificate: x509.Ce
         online = any(key_name in key.location.path for key in context.scan.keys)
         yield note("root key", "its key is online" if online else "its key is offline")
     elif location.path.endswith(f"/{OLD_PAIR[0]}") and timedelta() < remaining < _longest_lifetime(context.expected):
-        yield red("due", f"{format_remaining(remaining)} left, less than what it signs now: rotate it")
+        yield red("due", f"{format_remaining(remaining)} left, less than the leaves that it signs now: rotate it")
     lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     if timedelta() < remaining < lifetime / LAST_TENTH:
         yield yellow("due", f"{format_remaining(remaining)} left: rotate it")

@@ -188,6 +188,25 @@ def test_rotation(authority: SeenAuthority | None, decision: Decision) -> None:
     assert decide(LEAF, GOOD, authority, NOW) == decision
 
 
+PRECEDENCE: tuple[tuple[str, object, LeafFault], ...] = (
+    ("subject", "p384 app", LeafFault.KEY),
+    ("names", ("old.test",), LeafFault.NAMES),
+    ("usages", ("client",), LeafFault.USAGE),
+    ("begin", -50 * HOUR, LeafFault.EXPIRED),
+    ("life", 49 * HOUR, LeafFault.LIFETIME),
+    ("issuer", "foreign", LeafFault.ROOT),
+    ("provisioner", "kid-0", LeafFault.PROVISIONER),
+)
+
+
+@pytest.mark.parametrize("first", range(len(PRECEDENCE)))
+def test_precedence(first: int) -> None:
+    """Of several faults, the first one of the table is reported."""
+    decision = decide(LEAF, seen(**{name: value for name, value, _ in PRECEDENCE[first:]}), AUTHORITY, NOW)
+    assert isinstance(decision, Reissue)
+    assert decision.fault is PRECEDENCE[first][2]
+
+
 def test_intermediate_that_ends_first() -> None:
     """A leaf is due when its intermediate expires soon, because the chain expires with it."""
     short = certificate("intermediate", "root", end=2 * HOUR)
