@@ -17,7 +17,7 @@ from phoenix.cli.dialogue import interruptible
 from phoenix.cli.request import GOOD, HOST_FAILED
 from phoenix.estate import Estate
 from phoenix.pki.audit.compare import audit as compare
-from phoenix.pki.leaf import utc_now
+from phoenix.pki.x509.validity import utc_now
 from phoenix.report.audit import write_report
 from phoenix.run import Stage, Step, everyone, hypervisors
 from phoenix.run.record import RunRecord

@@ -16,7 +16,7 @@ from phoenix.cli.dialogue import confirm, interruptible, refuse
 from phoenix.cli.passphrase import read_key
 from phoenix.cli.request import Chain
 from phoenix.estate import Estate
-from phoenix.pki.ca.rotation import Kind
+from phoenix.pki.ca.rotation import RotationTarget
 from phoenix.pki.sealed import SealError
 from phoenix.run import Stage, Step, group, guests_in, hypervisors
 from phoenix.run.selectors import AnyHost
@@ -47,7 +47,7 @@ AUTHORITY = guests_in("step_ca")
 TRUSTING = group("trusted_ca")
 
 
-def rotation(rotated: Kind, root_key: str | None) -> Chain:
+def rotation(rotated: RotationTarget, root_key: str | None) -> Chain:
     """A new root or intermediate: created, trusted everywhere, then in use; only then is the old one removed."""
     return lambda estate: (
         *announcement(rotated, root_key)(estate),
@@ -60,7 +60,7 @@ def rotation(rotated: Kind, root_key: str | None) -> Chain:
     )
 
 
-def announcement(rotated: Kind, root_key: str | None) -> Chain:
+def announcement(rotated: RotationTarget, root_key: str | None) -> Chain:
     """The first half of a rotation: create the next signer, and prove that every host trusts it."""
     return lambda _estate: (
         PREFLIGHT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phoenix.conventions import CA_PORT, CA_STATE
+from phoenix.conventions import CA_CONFIG, CA_PORT, CA_STATE
 from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest
 
@@ -40,7 +40,7 @@ def exported_bundle(estate: Estate) -> str:
 
 def published_files(estate: Estate) -> tuple[str, ...]:
     """What the authority's hypervisor can read of it: its bundle, what signs now, and its settings."""
-    return tuple(_published(estate, name) for name in (PUBLISHED_BUNDLE, PUBLISHED_ISSUER, "config/ca.json"))
+    return tuple(_published(estate, name) for name in (PUBLISHED_BUNDLE, PUBLISHED_ISSUER, CA_CONFIG))
 
 
 def _published(estate: Estate, name: str) -> str:

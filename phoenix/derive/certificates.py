@@ -20,7 +20,7 @@ from phoenix.conventions import (
 )
 from phoenix.derive.flows import clients as flow_clients
 from phoenix.derive.names import service_names
-from phoenix.estate import USUAL, Estate, Guest, Hypervisor, Validity
+from phoenix.estate import DEFAULT_VALIDITY, Estate, Guest, Hypervisor, Validity
 
 Usage = Literal["server", "client"]
 
@@ -42,7 +42,7 @@ class Leaf:
     certificate: str
     key: str
     usage: Usage = "server"
-    validity: Validity = USUAL
+    validity: Validity = DEFAULT_VALIDITY
     owner: str = "root:root"
     key_mode: str = "0600"
     key_type: str = "EC P-256"

@@ -20,7 +20,7 @@ from phoenix.conventions import (
     PROXMOX_PORT,
     SSH_PORT,
 )
-from phoenix.derive.cache import remembered
+from phoenix.derive.cache import cached_per_estate
 from phoenix.estate import Estate, Guest, Hypervisor
 
 Protocol = Literal["tcp", "udp", "icmp"]
@@ -44,7 +44,7 @@ class Flow:
     origin: tuple[str, ...] = field(default=(), compare=False)
 
 
-@remembered
+@cached_per_estate
 def flows(estate: Estate) -> tuple[Flow, ...]:
     """Every flow of the estate, sorted, each once."""
     found = {
@@ -59,7 +59,7 @@ def flows(estate: Estate) -> tuple[Flow, ...]:
     return tuple(_first_purpose(found))
 
 
-@remembered
+@cached_per_estate
 def flows_by_host(estate: Estate) -> Mapping[str, tuple[Flow, ...]]:
     """The flows that each host or party begins or ends."""
     found: dict[str, list[Flow]] = {}

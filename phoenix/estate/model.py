@@ -91,8 +91,10 @@ class Validity(Strict):
         return self.renew_before or self.lifetime / 3
 
 
-USUAL = Validity.model_validate({"lifetime": "7d", "renew_before": "3d"})
-"""What holds where the inventory says nothing: an authority or a guest may be off for three days."""
+MIN_LIFETIME = timedelta(minutes=5)
+"""The shortest lifetime of a certificate that the CA signs (step-ca's claim minTLSCertDuration)."""
+DEFAULT_VALIDITY = Validity.model_validate({"lifetime": "7d", "renew_before": "3d"})
+"""The validity where the inventory states none; the CA or a guest can be off for three days."""
 
 
 class MeshValidity(Strict):
@@ -121,7 +123,7 @@ class Authority(Strict):
     provisioner: Word
     root: Duration = timedelta(days=3650)
     intermediate: Duration = timedelta(days=1825)
-    leaf: Validity = USUAL
+    leaf: Validity = DEFAULT_VALIDITY
     edge: Validity | None = None
     mesh: MeshValidity = MeshValidity.model_validate({"lifetime": "30d"})
 

@@ -14,7 +14,7 @@ from phoenix.derive.authority import PUBLISHED_ISSUER
 from phoenix.errors import TaskFailedError
 from phoenix.pki.sealed import SealError
 from phoenix.run import Run, TaskFunction
-from phoenix.tasks.authority.state import USER, StateQuestions, look, seen_state
+from phoenix.tasks.authority.state import USER, CaStateProbes, look, seen_state
 from phoenix.templating import render
 
 BACKUP_SECONDS = 100.0
@@ -46,7 +46,7 @@ def restore_state(content: bytes) -> TaskFunction:
     def restore_state(task: Task, run: Run) -> Outcome:
         """Unpack the backup beside the state, verify it, and leave it to the next stage to move it into place."""
         host = run.session(task.host.name)
-        seen = host.observe([StateQuestions(), LAST])
+        seen = host.observe([CaStateProbes(), LAST])
         state = seen_state(seen)
         finished = not (state.absent or state.restoring or state.begun)
         if finished and seen.text(LAST.path) is not None:

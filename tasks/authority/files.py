@@ -8,9 +8,9 @@ from phoenix.conventions import CA_STATE
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.converge.files import write_script
 from phoenix.derive.authority import PUBLISHED_BUNDLE, PUBLISHED_ISSUER, SIGNING_ROOT
-from phoenix.pki.ca.config import CaSettings, Signing, differences, spell, wanted
+from phoenix.pki.ca.config import CaSettings, Signing, desired_config, differences, dump_config
 from phoenix.pki.ca.state import SeenState, signing_root
-from phoenix.tasks.authority.state import CONFIG, USER, judged, state_probes
+from phoenix.tasks.authority.state import CONFIG, USER, state_probes, valid_ca_state
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class CaConfig:
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Write it if it says something else; it holds sealed keys, so that only the places that differ are told."""
-        found = judged(seen)
+        found = valid_ca_state(seen)
         if found is None:
             return ()
-        want = wanted(found.config, self.settings, self.signs)
+        want = desired_config(found.config, self.settings, self.signs)
         places = ", ".join(differences(found.config, want))
         stat = seen.stats.get(CONFIG)
         if not places and stat and (stat.owner, stat.mode) == (f"{USER}:{USER}", "0600"):
             return ()
-        script = write_script(CONFIG, spell(want), f"{USER}:{USER}", "0600")
+        script = write_script(CONFIG, dump_config(want), f"{USER}:{USER}", "0600")
         return (Change(f"file {CONFIG}", "update", places or "owner or mode", script=script),)
 
 
@@ -51,7 +51,7 @@ class Published:
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Write it if it is another one."""
-        found = judged(seen)
+        found = valid_ca_state(seen)
         if found is None:
             return ()
         content = published(found.state, self.signs or found.signs)[self.name]

@@ -12,11 +12,11 @@ from phoenix.cli.passphrase import write_sealed
 from phoenix.conventions import CA_STATE
 from phoenix.converge import Change, HostSession, Outcome
 from phoenix.errors import TaskFailedError
-from phoenix.pki.ca.rotation import Phase, phase
+from phoenix.pki.ca.rotation import RotationPhase, phase
 from phoenix.pki.ca.state import ROOT_KEY
 from phoenix.pki.sealed import SealError, public_half, unseal
 from phoenix.run import Run, TaskFunction
-from phoenix.tasks.authority.state import USER, Judged, look
+from phoenix.tasks.authority.state import USER, ValidCaState, look
 
 KEY = f"{CA_STATE}/{ROOT_KEY}"
 PASSWORD = f"{CA_STATE}/secrets/password"
@@ -39,7 +39,7 @@ def take_root_offline(file: Path, passphrase: str) -> TaskFunction:
     def remove_root_key(task: Task, run: Run) -> Outcome:
         """Seal the key into the file, read that back, and only then remove the key, and prove that it is gone."""
         host, found = run.session(task.host.name), look(run)
-        if phase(found.state, found.signs) is not Phase.IDLE:
+        if phase(found.state, found.signs) is not RotationPhase.IDLE:
             raise TaskFailedError("a rotation has begun: finish it, or take it back, by runbooks/rotate.py first")
         changes = []
         if found.state.root_is_online:
@@ -80,7 +80,7 @@ def bring_root_online(root_key: str) -> TaskFunction:
     return restore_root_key
 
 
-def _export(host: HostSession, found: Judged, file: Path, passphrase: str) -> None:
+def _export(host: HostSession, found: ValidCaState, file: Path, passphrase: str) -> None:
     """Write the sealed file; one that an interrupted run wrote already must hold this very key."""
     if file.exists():
         if public_half(unseal(file.read_bytes(), passphrase).decode()) != found.state.root_public:

@@ -17,7 +17,7 @@ from phoenix.converge import Change, HostSession, Observation, Outcome, Probe
 from phoenix.converge.files import write_script
 from phoenix.derive.authority import SIGNING_ROOT, ca_url
 from phoenix.errors import TaskFailedError
-from phoenix.pki.ca.config import provisioner_key, spell, with_provisioner
+from phoenix.pki.ca.config import dump_config, provisioner_key, with_provisioner
 from phoenix.run import Run
 from phoenix.tasks.authority.service import AS_STEP, learn, provisioner_password, service_resources
 from phoenix.tasks.authority.state import CONFIG, USER, look
@@ -70,7 +70,7 @@ def switch_provisioner(task: Task, run: Run) -> Outcome:
         return Outcome(task.host, corrected)
     config = with_provisioner(found.config, name, seen.text(PUBLIC) or "", seen.text(PRIVATE) or "")
     password = f"install -m 600 -o {USER} -g {USER} {NEXT}/password {PASSWORD}_{following}"
-    put = write_script(CONFIG, spell(config), f"{USER}:{USER}", "0600")
+    put = write_script(CONFIG, dump_config(config), f"{USER}:{USER}", "0600")
     script = f"begin step-ca.service && {password} && {put} && systemctl reload step-ca.service && commit"
     changes = [Change(f"key of {name}", "update", f"{following} signs tokens", script=script)]
     old = _old_token(run, host)

@@ -8,12 +8,12 @@ from phoenix.conventions import CA_STATE
 from phoenix.converge import Change, Plan
 from phoenix.estate import Guest
 from phoenix.run import Planned, Run
-from phoenix.tasks.authority.state import StateQuestions, seen_state
+from phoenix.tasks.authority.state import CaStateProbes, seen_state
 
 
 def plan_reset(run: Run, authority: Guest) -> Plan:
     """Plan the mark that gives the state up; whatever brings up the authority then archives the state first."""
-    state = seen_state(run.session(authority.name).observe([StateQuestions()]))
+    state = seen_state(run.session(authority.name).observe([CaStateProbes()]))
     if state.absent or state.begun:
         return Plan()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")

@@ -16,19 +16,26 @@ from phoenix.converge import Change, ManagedGlob, Outcome
 from phoenix.errors import TaskFailedError
 from phoenix.estate.duration import spell_duration
 from phoenix.pki.ca.config import SETTLED, Signing
-from phoenix.pki.ca.rotation import Kind, Phase, ahead, back, kind, phase
+from phoenix.pki.ca.rotation import (
+    RotationPhase,
+    RotationTarget,
+    next_signing,
+    phase,
+    previous_signing,
+    rotation_target,
+)
 from phoenix.pki.sealed import public_half
 from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.service import learn, service_resources, template_values
-from phoenix.tasks.authority.state import USER, Judged, look
+from phoenix.tasks.authority.state import USER, ValidCaState, look
 from phoenix.templating import render
 
 ENDED = ManagedGlob(f"{CA_STATE}/.done", ())
 """The next set on its way out, when it has become the usual one: nothing else is left to be done then."""
-Rule = Callable[[Kind | None, Phase], Signing | None]
+Rule = Callable[[RotationTarget | None, RotationPhase], Signing | None]
 
 
-def prepare_next(rotated: Kind, root_key: str | None) -> TaskFunction:
+def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
     """Give the task that makes the next set; `root_key` is the PEM of a root's key that was taken offline."""
 
     def prepare_next(task: Task, run: Run) -> Outcome:
@@ -37,11 +44,11 @@ def prepare_next(rotated: Kind, root_key: str | None) -> TaskFunction:
             run.session(task.host.name).apply(ended)
             return Outcome(task.host, list(ended))
         found = look(run)
-        begun = kind(found.state, found.signs)
+        begun = rotation_target(found.state, found.signs)
         if begun not in (None, rotated):
             way = f"finish it by `runbooks/rotate.py --{begun}`, or take it back by adding --back"
             raise TaskFailedError(f"a rotation of the {begun} has begun: {way}")
-        if phase(found.state, found.signs) is not Phase.IDLE:
+        if phase(found.state, found.signs) is not RotationPhase.IDLE:
             return Outcome(task.host)
         if root_key:
             _must_fit(found, root_key)
@@ -60,68 +67,69 @@ def prepare_next(rotated: Kind, root_key: str | None) -> TaskFunction:
 
 def announce_next(task: Task, run: Run) -> Outcome:
     """Publish the next root beside the present one, for every host to trust both."""
-    return _step(task, run, ahead, ("root", Phase.PREPARED))
+    return _step(task, run, next_signing, ("root", RotationPhase.PREPARED))
 
 
 def switch_authority(task: Task, run: Run) -> Outcome:
     """Let the next set sign, once every host has shown that it trusts it; the files come back if that fails."""
     _no_failures(run)
-    rotated = kind_now(run)
-    return _step(task, run, ahead, (rotated, Phase.PREPARED if rotated == "intermediate" else Phase.ANNOUNCED))
+    rotated = target_now(run)
+    due = RotationPhase.PREPARED if rotated == "intermediate" else RotationPhase.ANNOUNCED
+    return _step(task, run, next_signing, (rotated, due))
 
 
 def withdraw_previous(task: Task, run: Run) -> Outcome:
     """Publish the next root alone, once nothing depends on the old one."""
     _no_failures(run)
-    return _step(task, run, ahead, ("root", Phase.SWITCHED))
+    return _step(task, run, next_signing, ("root", RotationPhase.SWITCHED))
 
 
 def settle_authority(task: Task, run: Run) -> Outcome:
     """Archive the old set and put the next one on the usual places."""
     _no_failures(run)
     found = look(run)
-    rotated, now = kind(found.state, found.signs), phase(found.state, found.signs)
+    rotated, now = rotation_target(found.state, found.signs), phase(found.state, found.signs)
     changes: list[Change] = []
-    if (rotated, now) in (("root", Phase.WITHDRAWN), ("intermediate", Phase.SWITCHED)):
+    if (rotated, now) in (("root", RotationPhase.WITHDRAWN), ("intermediate", RotationPhase.SWITCHED)):
         script = render("step_ca/settle.sh.j2", state=CA_STATE, user=USER)
         changes = [Change(f"old {rotated}", "remove", f"archived in {CA_STATE}/previous", script=f"({script})")]
         run.session(task.host.name).apply(changes)
         changes += _set(run, SETTLED)
-    return Outcome(task.host, [*changes, *_drop_next(task, run, Phase.TIDYING)])
+    return Outcome(task.host, [*changes, *_drop_next(task, run, RotationPhase.TIDYING)])
 
 
 def revert_authority(task: Task, run: Run) -> Outcome:
     """Let the old set sign again."""
     found = look(run)
     now = phase(found.state, found.signs)
-    if now in (Phase.WITHDRAWN, Phase.TIDYING):
+    if now in (RotationPhase.WITHDRAWN, RotationPhase.TIDYING):
         way = "run the same command without --back to its end"
         raise TaskFailedError(f"there is no way back any more, for {now.value}: {way}")
-    return _step(task, run, back, (kind_now(run), Phase.SWITCHED))
+    return _step(task, run, previous_signing, (target_now(run), RotationPhase.SWITCHED))
 
 
 def withdraw_next(task: Task, run: Run) -> Outcome:
     """Publish the old root alone, once nothing depends on the next one."""
     _no_failures(run)
-    return _step(task, run, back, ("root", Phase.ANNOUNCED))
+    return _step(task, run, previous_signing, ("root", RotationPhase.ANNOUNCED))
 
 
 def remove_next(task: Task, run: Run) -> Outcome:
     """Remove the next set, once no host trusts it."""
     _no_failures(run)
-    return Outcome(task.host, _drop_next(task, run, Phase.PREPARED))
+    return Outcome(task.host, _drop_next(task, run, RotationPhase.PREPARED))
 
 
-def kind_now(run: Run) -> Kind | None:
+def target_now(run: Run) -> RotationTarget | None:
     """What is being rotated."""
     found = look(run)
-    return kind(found.state, found.signs)
+    return rotation_target(found.state, found.signs)
 
 
-def _step(task: Task, run: Run, rule: Rule, due: tuple[Kind | None, Phase]) -> Outcome:
+def _step(task: Task, run: Run, rule: Rule, due: tuple[RotationTarget | None, RotationPhase]) -> Outcome:
     """Take one step, if the rotation stands where it is due; else see that the last one came to its end."""
     found = look(run)
-    stands = (kind(found.state, found.signs), phase(found.state, found.signs))
+    stands = (rotation_target(found.state, found.signs), phase(found.state, found.signs))
     following = rule(*due) if stands == due else None
     return Outcome(task.host, _set(run, following or found.signs))
 
@@ -133,18 +141,18 @@ def _set(run: Run, signs: Signing) -> list[Change]:
     return list(changes)
 
 
-def _drop_next(task: Task, run: Run, due: Phase) -> list[Change]:
+def _drop_next(task: Task, run: Run, due: RotationPhase) -> list[Change]:
     found = look(run)
     if phase(found.state, found.signs) is not due:
         return []
-    gone = ENDED.pattern if due is Phase.TIDYING else f"{CA_STATE}/.old"
+    gone = ENDED.pattern if due is RotationPhase.TIDYING else f"{CA_STATE}/.old"
     script = f"rm -rf {gone} && mv -T {CA_STATE}/next {gone} && rm -rf {gone}"
     changes = [Change(f"next set in {CA_STATE}/next", "remove", due.value, script=script)]
     run.session(task.host.name).apply(changes)
     return changes
 
 
-def _must_fit(found: Judged, root_key: str) -> None:
+def _must_fit(found: ValidCaState, root_key: str) -> None:
     if public_half(root_key) != found.state.root_public:
         raise TaskFailedError("the key of --root-key does not belong to the authority's root")
 

@@ -16,7 +16,7 @@ from phoenix.pki.bundle import SeenAuthority, read_bundle
 from phoenix.pki.ca.config import CaSettings, Signing, provisioner_key, read_config
 from phoenix.run import Converge, Run
 from phoenix.tasks.authority.files import CaConfig, Published, published
-from phoenix.tasks.authority.state import USER, Judged, State, constraints, judged
+from phoenix.tasks.authority.state import USER, State, ValidCaState, constraints, valid_ca_state
 from phoenix.templating import render
 
 USER_ID = 800
@@ -88,12 +88,12 @@ def init_ca(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
 def learn(run: Run) -> None:
     """Take over the authority's current state for the tasks that follow."""
     authority = run.estate.guest_with("step_ca")
-    state = judged(run.session(authority.name).observe(service_resources(run, authority)))
+    state = valid_ca_state(run.session(authority.name).observe(service_resources(run, authority)))
     if state:
         run.known_authority = authority_of(state, run.estate)
 
 
-def authority_of(found: Judged, estate: Estate) -> SeenAuthority:
+def authority_of(found: ValidCaState, estate: Estate) -> SeenAuthority:
     """The authority as other hosts see it."""
     texts = published(found.state, found.signs)
     provisioner = provisioner_key(found.config, estate.settings.ca.provisioner)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from phoenix.conventions import CA_STATE
+from phoenix.conventions import CA_CONFIG, CA_STATE
 from phoenix.converge import Change, Observation, Probe
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate
@@ -21,21 +21,21 @@ from phoenix.pki.ca.state import (
     ROOT_KEY,
     SeenState,
     damage,
-    outgrown,
     signing_root,
     too_old,
+    uncovered_names,
 )
-from phoenix.pki.leaf import utc_now
+from phoenix.pki.x509.validity import utc_now
 from phoenix.run import Run
 
 USER = "step"
-CONFIG = f"{CA_STATE}/config/ca.json"
+CONFIG = f"{CA_STATE}/{CA_CONFIG}"
 WAYS_OUT = (
     "`runbooks/authority.py restore FILE` with a backup brings it back, `runbooks/deploy.py --reset-ca` gives it up"
 )
 
 
-class StateQuestions:
+class CaStateProbes:
     """What there is of the authority, for tasks that only look."""
 
     def probes(self) -> tuple[Probe, ...]:
@@ -47,9 +47,9 @@ class StateQuestions:
         return ()
 
 
-def look(run: Run) -> Judged:
+def look(run: Run) -> ValidCaState:
     """The authority's state as it is now; an error if there is none."""
-    found = judged(run.session(run.estate.guest_with("step_ca").name).observe([StateQuestions()]))
+    found = valid_ca_state(run.session(run.estate.guest_with("step_ca").name).observe([CaStateProbes()]))
     if found is None:
         raise TaskFailedError("there is no authority yet: deploy it first")
     return found
@@ -76,7 +76,7 @@ def seen_state(seen: Observation) -> SeenState:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ValidCaState:
     """A sound state: its ca.json, and which of its files sign."""
 
     state: SeenState
@@ -84,7 +84,7 @@ class Judged:
     signs: Signing
 
 
-def judged(seen: Observation) -> Judged | None:
+def valid_ca_state(seen: Observation) -> ValidCaState | None:
     """A state that is whole; None if there is none, or one that was being made; an error says what is damaged."""
     state = seen_state(seen)
     if state.absent or state.begun:
@@ -96,7 +96,7 @@ def judged(seen: Observation) -> Judged | None:
             "Nothing was changed: a new root would break every certificate at once"
         )
     config = read_config(state.config)
-    return Judged(state, config, signing(config))
+    return ValidCaState(state, config, signing(config))
 
 
 class State:
@@ -113,20 +113,20 @@ class State:
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Make the state if there is none, go on where that was interrupted, and refuse to touch a damaged one."""
-        found = judged(seen)
+        found = valid_ca_state(seen)
         if found is None:
             return (Change(f"authority in {CA_STATE}", "create", script=f"({self.init})"),)
         for problem in self._outlived(found):
             raise TaskFailedError(f"{problem}. Nothing was changed")
         return ()
 
-    def _outlived(self, found: Judged) -> Iterator[str]:
+    def _outlived(self, found: ValidCaState) -> Iterator[str]:
         pems = found.state.certificates
         root = signing_root(found.state, found.signs) or found.signs.roots[0]
         domains, networks = constraints(self.estate)
-        if lacking := outgrown(pems[root], domains, networks):
+        if lacking := uncovered_names(pems[root], domains, networks):
             yield f"the authority's root may not sign for {lacking}: run runbooks/rotate.py --root"
-        longest = max(self.settings.longest, self.settings.mesh)
+        longest = max(self.settings.max_lifetime, self.settings.mesh_lifetime)
         if old := too_old(pems[root], pems[found.signs.certificate], longest, utc_now()):
             yield old
 

@@ -10,7 +10,8 @@ from phoenix.converge import Change, Observation, Probe
 from phoenix.derive.certificates import Leaf
 from phoenix.derive.renewal import stem
 from phoenix.pki.bundle import SeenAuthority
-from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide, utc_now
+from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide
+from phoenix.pki.x509.validity import utc_now
 
 RENEWAL_PROGRAMS = renewal_program("*")
 """Glob pattern of the programs that renew leaves."""

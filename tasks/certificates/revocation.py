@@ -16,7 +16,7 @@ from phoenix.derive.routes import routes
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate
 from phoenix.pki.acme_storage import read_storage
-from phoenix.pki.leaf import UNREADABLE
+from phoenix.pki.x509.fields import PARSE_ERRORS
 from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.service import AS_STEP, provisioner_password
 from phoenix.tasks.certificates.issuing import issuing
@@ -86,7 +86,7 @@ def _serial(task: Task, run: Run, chosen: Chosen) -> str:
         chain = next((stored.chain for stored in storage if stored.name == chosen.name), b"")
     try:
         return str(x509.load_pem_x509_certificates(chain)[0].serial_number)
-    except UNREADABLE:
+    except PARSE_ERRORS:
         raise TaskFailedError(f"there is no certificate {chosen.name} that could be revoked: deploy first") from None
 
 

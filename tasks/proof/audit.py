@@ -15,15 +15,17 @@ from phoenix.derive.certificates import leaves_of
 from phoenix.derive.renewal import stem
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pki.audit.compare import Seen
-from phoenix.pki.audit.expected import Expected, Places
-from phoenix.pki.audit.scan import Scan, read_scan
+from phoenix.pki.audit.compare import AuditInput
+from phoenix.pki.audit.endpoints import endpoints_of
+from phoenix.pki.audit.expected import AuditPaths
+from phoenix.pki.audit.parse import read_scan
+from phoenix.pki.audit.scan import Scan
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
 from phoenix.templating import render
 
-PLACES = Places(CA_STATE, ANCHOR, BUNDLE, MESH_STORAGE)
+PLACES = AuditPaths(CA_STATE, ANCHOR, BUNDLE, MESH_STORAGE)
 SCAN_SECONDS = 90
 STORE_SIZE = 20
 """From so many certificates on, a file is listed as a store."""
@@ -71,10 +73,10 @@ class Audit:
         self.scans[task.host.name] = read_scan(task.host.name, done.out)
         return Outcome(task.host)
 
-    def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> Seen:
+    def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> AuditInput:
         """What was learned, with a reason for each host that told nothing."""
         silent = sorted(wanted - self.scans.keys())
-        return Seen(self.scans, {name: errors.get(name, "it was not asked") for name in silent}, self.authority)
+        return AuditInput(self.scans, {name: errors.get(name, "it was not asked") for name in silent}, self.authority)
 
 
 def _scan_script(estate: Estate, name: str) -> str:
@@ -88,7 +90,7 @@ def _scan_script(estate: Estate, name: str) -> str:
         one_file_system=isinstance(host, Hypervisor),
         store_size=STORE_SIZE,
         units=units,
-        endpoints=Expected(estate, PLACES).endpoints(host.name),
+        endpoints=endpoints_of(estate, host.name),
     )
 
 

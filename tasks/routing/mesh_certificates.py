@@ -18,9 +18,9 @@ from phoenix.converge import Change, File, Observation, Outcome, Probe, Resource
 from phoenix.derive.routes import routes
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest
-from phoenix.pki.acme_storage import Verdict, judge, read_storage
+from phoenix.pki.acme_storage import StoragePlan, plan_storage, read_storage
 from phoenix.pki.bundle import SeenAuthority
-from phoenix.pki.leaf import utc_now
+from phoenix.pki.x509.validity import utc_now
 from phoenix.run import Converge, Run
 from phoenix.templating import shell_program
 
@@ -61,8 +61,11 @@ class MeshCertificates:
         said = seen.outputs.get(SUBJECT, "")
         if TORN in said.splitlines():
             return self._anew()
-        verdict = judge(read_storage(said), self.wanted, self.authority, self.validity, utc_now())
-        dropped = {**dict.fromkeys(self.replaced, "it is replaced"), **verdict.dropped}
+        verdict = plan_storage(read_storage(said), self.wanted, self.authority, self.validity, utc_now())
+        dropped = {
+            **dict.fromkeys(self.replaced, "it is replaced"),
+            **{name: drop.reason for name, drop in verdict.dropped.items()},
+        }
         missing = [*verdict.missing, *(name for name in dropped if name in self.wanted)]
         return tuple(self._changes(seen, verdict, dropped, missing))
 
@@ -75,10 +78,10 @@ class MeshCertificates:
         )
 
     def _changes(
-        self, seen: Observation, verdict: Verdict, dropped: Mapping[str, str], missing: list[str]
+        self, seen: Observation, verdict: StoragePlan, dropped: Mapping[str, str], missing: list[str]
     ) -> Iterator[Change]:
         if dropped:
-            account = "account" if verdict.forsaken else ""
+            account = "account" if verdict.account_is_stale else ""
             script = f"forget {shlex.quote(' '.join(dropped))} {account}"
             yield Change(TITLE, "remove", _reasons(dropped), script=self._with_functions(script))
         elif verdict.missing and not verdict.renewed and self._gave_up(seen, verdict.missing):

@@ -10,7 +10,7 @@ from importlib.resources import files
 from phoenix.conventions import ANCHOR, UNFINISHED
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.pki.bundle import Bundle, fingerprint
-from phoenix.pki.subject import subject_hash
+from phoenix.pki.x509.subject_hash import subject_hash
 
 PROGRAM = files("phoenix.tasks.trust").joinpath("system_store.pl").read_text("utf-8")
 FOLDER, _, FIRST = ANCHOR.removesuffix(".crt").rpartition("/")

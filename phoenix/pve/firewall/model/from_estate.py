@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from phoenix.derive.cache import remembered
+from phoenix.derive.cache import cached_per_estate
 from phoenix.derive.firewall import IpSet, cluster_firewall, guest_firewall
 from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Guest
 from phoenix.pve.firewall.model.configuration import Entry, Firewall, GuestScope, Nic, Scope
 
 
-@remembered
+@cached_per_estate
 def derived_firewall(estate: Estate) -> Firewall:
     """Cluster, nodes by their inventory names, and guests by id."""
     cluster = cluster_firewall(estate)

@@ -62,7 +62,7 @@ def storage(*entries: dict[str, Any]) -> str:
         ([entry("a.lab.test")], ["issue certificates of the mesh: b.lab.test"]),
         (
             [entry("a.lab.test", "old"), entry("b.lab.test")],
-            ["renew certificates of the mesh: a.lab.test: it is signed by an intermediate that signs no more"],
+            ["renew certificates of the mesh: a.lab.test: it was signed by a retired intermediate"],
         ),
         (
             [entry("a.lab.test"), entry("b.lab.test"), entry("c.lab.test")],
@@ -71,7 +71,7 @@ def storage(*entries: dict[str, Any]) -> str:
         (
             [entry("a.lab.test", "stranger"), entry("b.lab.test", "stranger")],
             [
-                "remove certificates of the mesh: a.lab.test, b.lab.test: it leads to no root of the authority",
+                "remove certificates of the mesh: a.lab.test, b.lab.test: its chain leads to no root of the CA",
                 "issue certificates of the mesh: a.lab.test, b.lab.test",
             ],
         ),

@@ -1,4 +1,4 @@
-"""The name of a certificate's hash link, as OpenSSL makes it of the subject: made once, and not on each host."""
+"""The file name of a certificate's hash link in `/etc/ssl/certs`, computed here so that hosts need not run OpenSSL."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ SEQUENCE, SET, UTF8_STRING = 0x30, 0x31, 0x0C
 
 @lru_cache
 def subject_hash(pem: str) -> str:
-    """The eight digits of `openssl x509 -subject_hash`: SHA-1 of the subject in canonical form, first four bytes."""
+    """The eight digits of `openssl x509 -subject_hash`: the first four bytes of the canonical subject's SHA-1."""
     subject = x509.load_pem_x509_certificate(pem.encode()).subject
-    # The parts follow each other without the sequence that a name is otherwise.
+    # OpenSSL hashes the concatenated RDNs without the SEQUENCE that usually wraps them.
     encoded = b"".join(_tlv(SET, b"".join(sorted(map(_canonical, rdn)))) for rdn in subject.rdns)
     return sha1(encoded, usedforsecurity=False).digest()[3::-1].hex()
 
 
 def _canonical(attribute: NameAttribute[str | bytes]) -> bytes:
-    """A text in UTF-8, in small letters of ASCII, without superfluous blanks (x509_name_canon of OpenSSL)."""
+    """A text as UTF-8, its ASCII letters in lower case, its blanks collapsed (OpenSSL's x509_name_canon)."""
     whole = x509.Name([attribute]).public_bytes()
     if isinstance(attribute.value, bytes):
         return _content(_content(whole))
@@ -32,7 +32,7 @@ def _canonical(attribute: NameAttribute[str | bytes]) -> bytes:
 
 
 def _tlv(tag: int, content: bytes) -> bytes:
-    """One element of DER: tag, length, content."""
+    """Encode one element of DER: tag, length, content."""
     length = len(content)
     if length < 0x80:  # noqa: PLR2004  # the short form of a length
         return bytes((tag, length)) + content
@@ -41,7 +41,7 @@ def _tlv(tag: int, content: bytes) -> bytes:
 
 
 def _header(element: bytes) -> tuple[int, int]:
-    """How long tag and length of an element are, and how long is its content."""
+    """The size of an element's tag and length, and the size of its content, in bytes."""
     if element[1] < 0x80:  # noqa: PLR2004  # as above
         return 2, element[1]
     end = 2 + (element[1] & 0x7F)

@@ -1,4 +1,4 @@
-"""The hash of a subject, beside OpenSSL's own."""
+"""The subject hash equals OpenSSL's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from phoenix.pki.subject import subject_hash
+from phoenix.pki.x509.subject_hash import subject_hash
 
 SUBJECTS = [
     "/CN=Lab Root",
@@ -20,10 +20,10 @@ SUBJECTS = [
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_hash_is_that_of_openssl(subject: str) -> None:
-    """Blanks, capitals, other letters, several parts at once and long names give what OpenSSL gives."""
+    """Blanks, capitals, non-ASCII letters, multi-valued RDNs and long names give OpenSSL's hash."""
     options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null", "-utf8"]
     make = ["openssl", "req", "-x509", *options, "-multivalue-rdn", "-subj", subject]
     pem = subprocess.run(make, check=True, capture_output=True, text=True, timeout=20).stdout
-    said = ["openssl", "x509", "-noout", "-subject_hash"]
-    hashed = subprocess.run(said, input=pem, check=True, capture_output=True, text=True, timeout=20).stdout
+    ask = ["openssl", "x509", "-noout", "-subject_hash"]
+    hashed = subprocess.run(ask, input=pem, check=True, capture_output=True, text=True, timeout=20).stdout
     assert subject_hash(pem) == hashed.strip()

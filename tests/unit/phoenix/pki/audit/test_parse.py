@@ -1,4 +1,4 @@
-"""The scan of a host, run on planted files: what it tells, what it does not, and that it changes nothing."""
+"""The scan of a host, run on sample files: what it reports, what it hides, and that it changes no file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from phoenix.pki.audit.scan import Scan, read_scan
+from phoenix.pki.audit.parse import read_scan
+from phoenix.pki.audit.scan import Scan
 from phoenix.templating import render
 from tests.unit.phoenix.pki.chains import make, pem
 
@@ -40,14 +41,14 @@ def script(root: Path) -> str:
 
 
 def scanned(root: Path) -> tuple[Scan, str]:
-    """What the scan told, read and as it was printed."""
+    """The output of the scan, parsed and raw."""
     done = subprocess.run(["sh", "-s"], input=script(root), capture_output=True, text=True, check=True, timeout=30)
     return read_scan("app", done.stdout), done.stdout
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with everything that the scan knows."""
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with every kind of file that the scan knows."""
     tmp_path = tmp_path_factory.mktemp("host")
     texts = {
         "tls/chain.pem": pem([LEAF, ROOT]),
@@ -89,15 +90,15 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(planted: Path) -> tuple[Scan, str]:
-    """One scan of it."""
-    return scanned(planted)
+def scan_of_samples(samples: Path) -> tuple[Scan, str]:
+    """One scan of that directory."""
+    return scanned(samples)
 
 
-def test_certificates(planted: Path, told: tuple[Scan, str]) -> None:
-    """Certificates are found by what is in a file, whole chains in their order, DER by its name, Traefik's by name."""
-    scan, _ = told
-    found = {str(each.place).removeprefix(f"{planted}/"): each.pem for each in scan.certificates}
+def test_certificates(samples: Path, scan_of_samples: tuple[Scan, str]) -> None:
+    """PEM is found by content, with chains in order; DER by file name; Traefik's certificates by their names."""
+    scan, _ = scan_of_samples
+    found = {str(each.location).removeprefix(f"{samples}/"): each.pem for each in scan.certificates}
     assert found == {
         "tls/chain.pem": pem([LEAF, ROOT]),
         "tls/odd name, with | and ü.conf": pem([ROOT]),
@@ -108,10 +109,10 @@ def test_certificates(planted: Path, told: tuple[Scan, str]) -> None:
     assert scan.complete
 
 
-def test_keys(planted: Path, told: tuple[Scan, str]) -> None:
-    """Of a key are told its state, the sum of its public half and its kind; Traefik's are only named."""
-    scan, _ = told
-    found = {str(key.place).removeprefix(f"{planted}/"): (key.state, key.public, key.kind) for key in scan.keys}
+def test_keys(samples: Path, scan_of_samples: tuple[Scan, str]) -> None:
+    """A key is reported with its state, the sum of its public half and its type; Traefik's keys are only named."""
+    scan, _ = scan_of_samples
+    found = {str(key.location).removeprefix(f"{samples}/"): (key.state, key.public, key.kind) for key in scan.keys}
 
     def public(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
         return sha256(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
@@ -127,22 +128,22 @@ def test_keys(planted: Path, told: tuple[Scan, str]) -> None:
         "acme.json#account": ("held", None, "-"),
         "acme.json#web.lab.test": ("held", None, "-"),
     }
-    assert next(key.place.mode for key in scan.keys if key.place.path.endswith("rsa.key")) == "0604"
+    assert next(key.location.mode for key in scan.keys if key.location.path.endswith("rsa.key")) == "0604"
 
 
-def test_stores_and_the_unreadable(planted: Path, told: tuple[Scan, str]) -> None:
-    """What is not opened is named, what holds many anchors is counted, and a name with a line break hides nothing."""
-    scan, _ = told
-    assert {(store.place.path, store.certificates) for store in scan.stores} == {
-        (f"{planted}/store.p12", None),
-        (f"{planted}/store.crt", 4),
+def test_stores_and_unreadable_files(samples: Path, scan_of_samples: tuple[Scan, str]) -> None:
+    """Unopened stores are named, large stores counted, and a file name with a line break is reported as unreadable."""
+    scan, _ = scan_of_samples
+    assert {(store.location.path, store.certificates) for store in scan.stores} == {
+        (f"{samples}/store.p12", None),
+        (f"{samples}/store.crt", 4),
     }
-    assert [place.path for place in scan.unreadable] == [f"{planted}/line?break.pem"]
+    assert [place.path for place in scan.unreadable] == [f"{samples}/line?break.pem"]
 
 
-def test_no_private_key_is_told(told: tuple[Scan, str]) -> None:
-    """Nothing of a private key is printed, neither as it stands in its file nor encoded once more."""
-    _, printed = told
+def test_no_private_key_is_printed(scan_of_samples: tuple[Scan, str]) -> None:
+    """No part of a private key is printed, neither as in its file nor encoded once more."""
+    _, printed = scan_of_samples
     for key in (EC, RSA):
         for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
             der = key.private_bytes(Encoding.DER, form, NoEncryption())
@@ -152,29 +153,29 @@ def test_no_private_key_is_told(told: tuple[Scan, str]) -> None:
     assert "PRIVATE KEY" not in printed
 
 
-def test_nothing_is_changed(planted: Path) -> None:
-    """Files keep content, mode and times, and no file is added, nor left in the place for temporary ones."""
+def test_no_file_is_changed(samples: Path) -> None:
+    """Files keep size, mode and times; no file is added, and no temporary file is left."""
 
     def state() -> list[tuple[str, int, int, int]]:
-        files = sorted(planted.rglob("*"))
+        files = sorted(samples.rglob("*"))
         return [(str(path), (stat := path.lstat()).st_mode, stat.st_mtime_ns, stat.st_size) for path in files]
 
     before, temporary = state(), set(Path("/dev/shm").iterdir())
-    scanned(planted)
+    scanned(samples)
     assert state() == before
     assert set(Path("/dev/shm").iterdir()) <= temporary
 
 
-def test_an_interrupted_scan_is_not_complete(told: tuple[Scan, str]) -> None:
-    """What a scan told before it was ended is used, and that it was not all is known."""
-    _, printed = told
+def test_an_interrupted_scan_is_not_complete(scan_of_samples: tuple[Scan, str]) -> None:
+    """The output of an interrupted scan is used, and marked as incomplete."""
+    _, printed = scan_of_samples
     scan = read_scan("app", "".join(printed.splitlines(keepends=True)[:4]))
     assert (scan.complete, len(scan.certificates) + len(scan.keys) > 0) == (False, True)
 
 
 def test_states_of_units_and_ports() -> None:
-    """States of units, answers of ports and readers of files are told beside the files."""
-    told = "@unit|failed|exit-code|a.service\n@served|AQI=|web\n@served||door\n@reader|/etc/a.conf|/tls/b.pem\n@end\n"
-    scan = read_scan("app", told)
+    """States of units, certificates of ports and readers of files are reported beside the files."""
+    output = "@unit|failed|exit-code|a.service\n@served|AQI=|web\n@served||door\n@reader|/etc/a.conf|/tls/b.pem\n@end\n"
+    scan = read_scan("app", output)
     assert scan.units == {"a.service": ("failed", "exit-code")}
     assert (scan.served, scan.readers) == ({"web": b"\1\2", "door": b""}, {"/tls/b.pem": ["/etc/a.conf"]})
