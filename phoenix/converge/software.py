@@ -75,9 +75,10 @@ class Program:
         return (Probe("stat", self.upload.path),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Push it if it is another one."""
+        """Push it if it is another one, or belongs to another user than root, who could replace it."""
         stat = seen.stats.get(self.upload.path)
-        if stat and (stat.size, stat.mtime, stat.mode) == (self.size, self.upload.mtime, self.upload.mode):
+        desired = (self.size, self.upload.mtime, self.upload.mode, "root:root")
+        if stat and (stat.size, stat.mtime, stat.mode, stat.owner) == desired:
             return ()
         verb: Literal["install", "update"] = "update" if stat else "install"
         return (Change(f"program {self.name} {self.version}", verb, upload=self.upload),)
