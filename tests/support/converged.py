@@ -79,7 +79,7 @@ class SimulatedHost:
         """Change one thing by hand; KeyError if the host does not have it."""
         match kind:
             case "add":
-                self.paths[subject] = Entry(b"unmanaged\n")
+                self.paths[subject] = Entry()
             case "remove":
                 del self.paths[subject]
             case "edit":
