@@ -18,7 +18,7 @@ TABLES = ("options", "rules", "aliases", "ipset", "groups")
 class FirewallApi:
     """The levels by the path of their base; reading creates an empty level. `configs` are guests' own, by path."""
 
-    def __init__(self, configs: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, configs: Mapping[str, Any]) -> None:
         self.configs = configs
         self.levels: dict[str, dict[str, Any]] = {}
         self.writes: list[str] = []
