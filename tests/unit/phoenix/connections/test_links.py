@@ -37,11 +37,17 @@ def links(server: SshServer, key_file: Path | None = None) -> Links:
 
 
 def made(server: SshServer, number: int) -> bool:
-    """Tell whether so many connections were authenticated within some seconds, and no more."""
+    """Tell whether so many connections were authenticated within some seconds, closed ones included, and no more."""
     deadline = time.monotonic() + 10
-    while sum(one.is_authenticated() for one in server.transports) < number and time.monotonic() < deadline:
+    while authenticated(server) < number and time.monotonic() < deadline:
         time.sleep(0.01)
-    return sum(one.is_authenticated() for one in server.transports) == number
+    return authenticated(server) == number
+
+
+def authenticated(server: SshServer) -> int:
+    """Count the connections that were authenticated; a transport itself forgets that when it is closed."""
+    handlers = (one.auth_handler for one in server.transports)
+    return sum(handler is not None and handler.is_authenticated() for handler in handlers)
 
 
 def test_begun_before_it_is_asked_for(server: SshServer) -> None:
