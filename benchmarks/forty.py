@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import ROOT, BenchmarkError
-from phoenix.lab.container import Container
+from phoenix.lab.machine.container import Container
 from phoenix.lab.places import Places
 
 PYTHON = sys.executable

@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from phoenix.lab.images.webpki import pem, private_pem, self_signed
 from phoenix.lab.places import HYPERVISOR, NODE
-from phoenix.lab.webpki import pem, private_pem, self_signed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from phoenix.lab.container import Container
 from phoenix.lab.errors import LabError
-from phoenix.lab.namespaces import namespace_of, socket_in
+from phoenix.lab.machine.container import Container
+from phoenix.lab.machine.namespaces import namespace_of, socket_in
 from phoenix.lab.places import API_PORT, HYPERVISOR, Places
 
 CONNECT_LIMIT = 5.0

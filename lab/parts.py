@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix.lab import forward
-from phoenix.lab.container import Container
 from phoenix.lab.errors import LabError
-from phoenix.lab.execute import hypervisor_run
+from phoenix.lab.machine.container import Container
+from phoenix.lab.machine.execute import hypervisor_run
 
 if TYPE_CHECKING:
     from phoenix.lab.places import Places

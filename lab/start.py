@@ -8,13 +8,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from phoenix.lab import access, credentials, forward, image, oci, preflight, processes, rootfs, site, workloads
-from phoenix.lab.container import Container
+from phoenix.lab import access_file, credentials, external_workloads, forward, preflight
 from phoenix.lab.errors import LabError
-from phoenix.lab.execute import hypervisor_run
+from phoenix.lab.images import image, oci, site
+from phoenix.lab.machine import hypervisor_files, processes
+from phoenix.lab.machine.container import Container
+from phoenix.lab.machine.execute import hypervisor_run
 from phoenix.lab.parts import UNITS, parts, units
 from phoenix.lab.places import BUSY, PRODUCT
-from phoenix.lab.run import locked, wait_until
+from phoenix.lab.programs import locked, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +34,7 @@ def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
     preflight.check(places)
     with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY):
         places.lab.mkdir(parents=True, exist_ok=True)
-        workloads.write(places, inventory, say)
+        external_workloads.write(places, inventory, say)
         container = Container(places)
         if all(runs for _, runs in parts(places)):
             if not container.shows(site.place(places), oci.place(places, image.place(places))):
@@ -44,7 +46,7 @@ def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
             hypervisor_run(places, ["systemctl", "--no-block", "start", *UNITS])
         _wait_for_units(places)
         _start_forwarder(places)
-        access.write(places, credentials.obtain(places), forward.running(places.lab))
+        access_file.write(places, credentials.obtain(places), forward.running(places.lab))
         return True
 
 
@@ -56,7 +58,7 @@ def _start_container(places: Places, container: Container, say: Callable[[str], 
         installed = packages.result()
     made = credentials.obtain(places)
     container.write_config(found, installed, registry)
-    rootfs.prepare(places, made)
+    hypervisor_files.prepare(places, made)
     say("starting the hypervisor")
     container.start()
 

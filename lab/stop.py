@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phoenix.lab import processes
-from phoenix.lab.container import Container
 from phoenix.lab.errors import LabError
+from phoenix.lab.machine import processes
+from phoenix.lab.machine.container import Container
 from phoenix.lab.places import BUSY
-from phoenix.lab.run import locked
+from phoenix.lab.programs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

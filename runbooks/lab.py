@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
 from phoenix.lab.errors import LabError
-from phoenix.lab.execute import UnknownHostError
-from phoenix.lab.execute import execute as run
+from phoenix.lab.machine.execute import UnknownHostError
+from phoenix.lab.machine.execute import execute as run
 from phoenix.lab.places import Places
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ import logging
 import signal
 from pathlib import Path
 
-from phoenix.lab.pve.server import LabPve
+from phoenix.lab.pve.api.server import LabPve
 
 
 async def serve(directory: Path, host: str, port: int) -> None:

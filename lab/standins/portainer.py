@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.standins.portainer_agent import AgentError, ask
+from phoenix.lab.standins.agent_client import AgentError, ask
 from phoenix.lab.standins.portainer_store import FILES, Store, truth
 from phoenix.lab.standins.web import Handler, Refusal, self_signed, start, until_ended
 

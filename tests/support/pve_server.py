@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from phoenix.connections.access import ApiAccess
 from phoenix.connections.proxmox import ProxmoxClient
-from phoenix.lab.pve.storages import storages
+from phoenix.lab.pve.model.storages import storages
 from tests.support.places import ROOT
 
 TOKEN, SECRET = "phoenix@pve!deploy", "11111111-2222-3333-4444-555555555555"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.lab.pve import nft
-from phoenix.lab.pve.firewall import compile_filter
+from phoenix.lab.pve.packet_filter import nft
+from phoenix.lab.pve.packet_filter.compiler import compile_filter
 from tests.support.places import ROOT
-from tests.unit.lab.pve.test_oracle import ORACLE, filter_input
+from tests.unit.lab.pve.packet_filter.test_oracle import ORACLE, filter_input
 
 CASES = slice(0, 300, 6)
 

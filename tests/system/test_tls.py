@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.lab.container import Container
+from phoenix.lab.machine.container import Container
 from phoenix.lab.places import Places
 from tests.system import bench
 

@@ -22,7 +22,7 @@ from tempfile import TemporaryFile
 
 import phoenix
 from phoenix import tasks
-from phoenix.lab.namespaces import die_with_parent
+from phoenix.lab.machine.namespaces import die_with_parent
 
 SOCKET = "PHOENIX_TESTS_SOCKET"
 MESSAGE = 1 << 17  # bytes at most

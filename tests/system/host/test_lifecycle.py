@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from phoenix.lab.container import Container
+from phoenix.lab.machine.container import Container
 from phoenix.lab.places import Places
 from tests.system.host.own import OwnLab
 

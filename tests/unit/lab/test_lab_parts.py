@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from phoenix.lab import places
+from phoenix.lab.external_workloads import workloads
+from phoenix.lab.images.layers import Layer
+from phoenix.lab.images.oci import STANDS, _stand_layer
 from phoenix.lab.internet.names import ADDRESSES, NAMES
-from phoenix.lab.layers import Layer
-from phoenix.lab.oci import STANDS, _stand_layer
 from phoenix.lab.places import CODE, Places
-from phoenix.lab.workloads import workloads
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.timeout(30)

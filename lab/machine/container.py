@@ -1,0 +1,155 @@
+"""The outer container: the hypervisor's machine, in namespaces and control groups of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phoenix.lab.machine import processes
+from phoenix.lab.places import (
+    CODE,
+    INSIDE_CLIENT,
+    INSIDE_CODE,
+    INSIDE_IMAGE,
+    INSIDE_REGISTRY,
+    INSIDE_SITE,
+    INSIDE_STATE,
+    PRODUCT,
+    Places,
+)
+from phoenix.lab.programs import run, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phoenix.lab.images.image import Image
+
+CGROUPS = Path("/sys/fs/cgroup")
+# Seen inside the hypervisor: directories on a real file system, which overlays can use as their upper one.
+PERSISTENT = {
+    "vz": "var/lib/vz",
+    "lxc": "var/lib/lxc",
+    "pool": "mnt/pve/quickOS",
+    "quickOS": "quickOS",
+    "fastData": "fastData",
+    "client": str(INSIDE_CLIENT)[1:],
+    "state": str(INSIDE_STATE)[1:],
+}
+CONFIG = """lxc.include = /usr/share/lxc/config/common.conf
+lxc.include = /usr/share/lxc/config/nesting.conf
+lxc.uts.name = phoenix
+lxc.rootfs.path = dir:{root}
+lxc.hook.pre-mount = {hook}
+lxc.net.0.type = empty
+lxc.apparmor.profile = unconfined
+lxc.mount.auto =
+lxc.mount.auto = proc:rw sys:rw cgroup:rw:force
+lxc.cgroup.dir.container = {group}/container
+lxc.cgroup.dir.monitor = {group}/monitor
+lxc.cgroup.dir.monitor.pivot = {group}-pivot
+lxc.cgroup.devices.allow = a
+lxc.cgroup2.devices.allow = a
+lxc.cap.drop =
+lxc.tty.max = 0
+lxc.mount.entry = /dev/net/tun dev/net/tun none bind,optional,create=file 0 0
+lxc.init.cmd = /sbin/init
+"""
+# The root is mounted in the container's own mount namespace: nothing of it is ever seen on the machine.
+HOOK = """#!/bin/sh
+exec mount -t overlay overlay -o lowerdir={lower},upperdir={upper},workdir={work} {root}
+"""
+
+
+@dataclass(frozen=True)
+class Container:
+    """The outer container of one lab."""
+
+    places: Places
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of its init, or None when it does not run."""
+        done = run([*self._lxc("lxc-info"), "-pH"], limit=10, check=False)
+        return int(done.stdout) if done.stdout.strip().isdigit() else None
+
+    def write_config(self, image: Image, site: Path, registry: Path) -> None:
+        """Write what LXC needs to start it, and make the directories that it shows."""
+        home, pve = self.places.containers / self.places.name, self.places.lab / "pve"
+        for directory in (home, pve / "upper", pve / "work", self.places.root):
+            directory.mkdir(parents=True, exist_ok=True)
+        hook = home / "mount-root"
+        lower = f"{image.hypervisor}:{image.guest}"
+        hook.write_text(HOOK.format(lower=lower, upper=pve / "upper", work=pve / "work", root=self.places.root))
+        hook.chmod(0o755)
+        lines = [CONFIG.format(root=self.places.root, hook=hook, group=self.places.name)]
+        for name, inside in PERSISTENT.items():
+            (self.places.lab / name).mkdir(exist_ok=True)
+            lines.append(f"lxc.mount.entry = {self.places.lab / name} {inside} none bind,create=dir 0 0\n")
+        shown = {
+            CODE: INSIDE_CODE / "lab",
+            PRODUCT: INSIDE_CODE / "phoenix",  # what it knows of Proxmox, such as the macros
+            image.path: INSIDE_IMAGE,
+            site: INSIDE_SITE,
+            registry: INSIDE_REGISTRY,
+        }
+        for shown_path, shown_at in shown.items():
+            lines.append(f"lxc.mount.entry = {shown_path} {str(shown_at)[1:]} none bind,ro,create=dir 0 0\n")
+        (home / "config").write_text("".join(lines))
+
+    def shows(self, *paths: Path) -> bool:
+        """Whether it was configured with all of these."""
+        config = self.places.containers / self.places.name / "config"
+        written = config.read_text() if config.is_file() else ""
+        return all(f" = {path} " in written for path in paths)
+
+    def start(self) -> None:
+        """Start it; what a killed one left behind is removed first."""
+        self.kill()
+        log = self.places.lab / "lxc.log"
+        log.unlink(missing_ok=True)
+        try:
+            run([*self._lxc("lxc-start"), "-d", "-l", "WARN", "-o", log], limit=30)
+        except Exception as error:
+            if log.is_file():
+                error.add_note(log.read_text(errors="replace")[-1500:])
+            raise
+
+    def kill(self) -> None:
+        """End all its processes, its guests' too, and remove its control groups."""
+        processes.end(processes.starters(self.places))
+        end = time.monotonic() + 20
+        while pids := set(self._pids()):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > end:
+                wait_until(f"the end of the lab's processes {sorted(pids)}", lambda: not set(self._pids()), limit=5)
+            time.sleep(0.02)
+        for directory in self._groups():
+            for group, _, _ in os.walk(directory, topdown=False):
+                with contextlib.suppress(FileNotFoundError):
+                    Path(group).rmdir()
+
+    def leftovers(self) -> bool:
+        """Whether there is anything to kill."""
+        return bool(processes.starters(self.places)) or any(True for _ in self._groups())
+
+    def _lxc(self, program: str) -> list[str | Path]:
+        return [program, "-P", self.places.containers, "-n", self.places.name]
+
+    def _groups(self) -> Iterator[Path]:
+        """Its control groups: below each controller of version 1, or the one tree of version 2."""
+        for name in (self.places.name, f"{self.places.name}-pivot"):
+            yield from CGROUPS.glob(f"{name}")
+            yield from CGROUPS.glob(f"*/{name}")
+
+    def _pids(self) -> Iterator[int]:
+        for directory in self._groups():
+            for group, _, _ in os.walk(directory):
+                with contextlib.suppress(OSError):
+                    yield from (int(pid) for pid in Path(group, "cgroup.procs").read_text().split())

@@ -1,0 +1,1 @@
+"""The API server and its endpoints; each request goes through ``server``."""

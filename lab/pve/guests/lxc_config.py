@@ -1,0 +1,91 @@
+"""The LXC configuration of a guest, as text. Pure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from phoenix.lab.pve.guests.spec import GuestSpec, Nic
+
+SHIFT = 100_000
+"""Where the ids of an unprivileged guest begin on the host."""
+INCLUDES = "/usr/share/lxc/config"
+
+
+def veth_name(vmid: int, nic: Nic) -> str:
+    """The host's end of a guest's interface, named as Proxmox does."""
+    return f"veth{vmid}i{nic.index}"
+
+
+def firewall_bridge(vmid: int, nic: Nic) -> str:
+    """The bridge of its own that a filtered interface gets."""
+    return f"fwbr{vmid}i{nic.index}"
+
+
+def render(spec: GuestSpec, home: Path, shares: Sequence[str] = ()) -> str:
+    """The text of ``/var/lib/lxc/<vmid>/config``; ``shares`` are the exports a VM may mount by NFS."""
+    lines = [f"lxc.include = {INCLUDES}/common.conf"]
+    if spec.nesting:
+        lines.append(f"lxc.include = {INCLUDES}/nesting.conf")
+    if spec.unprivileged:
+        lines += _shifted()
+    lines += [
+        f"lxc.uts.name = {spec.name}",
+        f"lxc.rootfs.path = dir:{home}/merged",
+        "lxc.apparmor.profile = unconfined",
+        "lxc.signal.halt = SIGRTMIN+3",
+        "lxc.init.cmd = /sbin/init",
+    ]
+    lines += _machine(home, shares) if spec.is_vm else ["lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed"]
+    lines += _network(spec)
+    for mount in spec.mounts:
+        source = home / mount.source if mount.volume else mount.source
+        lines.append(_bind(str(source), mount.target, read_only=mount.read_only))
+    return "\n".join(lines) + "\n"
+
+
+def _shifted() -> list[str]:
+    ids = [f"lxc.idmap = {which} 0 {SHIFT} 65536" for which in ("u", "g")]
+    return [f"lxc.include = {INCLUDES}/userns.conf", *ids]
+
+
+def _machine(home: Path, shares: Sequence[str]) -> list[str]:
+    """What makes a container good enough to be called a VM: all of root's powers, and Docker's ground on ext4."""
+    return [
+        "lxc.mount.auto =",
+        "lxc.mount.auto = proc:rw sys:rw cgroup:rw:force",
+        "lxc.cap.drop =",
+        "lxc.cgroup.devices.allow = a",
+        "lxc.cgroup2.devices.allow = a",
+        _bind(f"{home}/docker", "/var/lib/docker"),
+        # systemd keeps a /run it finds mounted, so that what is bound below it stays.
+        "lxc.mount.entry = tmpfs run tmpfs rw,nosuid,nodev,mode=755,create=dir 0 0",
+        *(_bind(path, f"/run/lab-nfs{path}") for path in shares),
+    ]
+
+
+def _network(spec: GuestSpec) -> list[str]:
+    if not spec.nics:
+        return ["lxc.net.0.type = empty"]
+    return [line for nic in spec.nics for line in _interface(spec.vmid, nic)]
+
+
+def _interface(vmid: int, nic: Nic) -> list[str]:
+    settings = {
+        "type": "veth",
+        "link": firewall_bridge(vmid, nic) if nic.firewall else nic.bridge,
+        "name": nic.name,
+        "flags": "up" if nic.connected else "",
+        "veth.pair": veth_name(vmid, nic),
+        "hwaddr": nic.mac,
+        "ipv4.address": nic.address,
+        "ipv4.gateway": nic.gateway if nic.address else None,
+    }
+    return [f"lxc.net.{nic.index}.{key} = {value}" for key, value in settings.items() if value]
+
+
+def _bind(source: str, target: str, *, read_only: bool = False) -> str:
+    options = "bind,ro,create=dir" if read_only else "bind,create=dir"
+    return f"lxc.mount.entry = {_quoted(source)} {_quoted(target.lstrip('/'))} none {options} 0 0"
+
+
+def _quoted(path: str) -> str:
+    return path.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011")

@@ -1,0 +1,52 @@
+"""What the hypervisor exports by NFS (the stand-in's table), and to whom. Pure but for reading the table."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from phoenix.lab.pve.guests.spec import GuestSpec
+
+TABLE = Path("/run/lab-exports")
+
+
+@dataclass(frozen=True)
+class Export:
+    """One line of the table: a path offered to a client."""
+
+    path: str
+    client: str
+    read_only: bool = False
+
+    def reaches(self, address: str) -> bool:
+        """Whether a host of this address may mount it."""
+        if self.client == "*":
+            return True
+        try:
+            return ipaddress.ip_address(address) in ipaddress.ip_network(self.client, strict=False)
+        except ValueError:
+            return False
+
+
+def parse(text: str) -> tuple[Export, ...]:
+    """The exports of a table of ``PATH CLIENT OPTIONS`` lines; options may be comma-joined or absent."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) >= 2 and fields[0].startswith("/"):  # noqa: PLR2004 - a path and a client
+            options = ",".join(fields[2:]).strip("()").split(",")
+            found.append(Export(fields[0].rstrip("/") or "/", fields[1], "ro" in options))
+    return tuple(found)
+
+
+def load(table: Path = TABLE) -> tuple[Export, ...]:
+    """The exports in force now."""
+    return parse(table.read_text()) if table.is_file() else ()
+
+
+def shares(exports: tuple[Export, ...], spec: GuestSpec) -> tuple[str, ...]:
+    """The exported directories that a VM may mount, each once."""
+    if not spec.is_vm:
+        return ()
+    addresses = [nic.address.split("/")[0] for nic in spec.nics if nic.address]
+    paths = [e.path for e in exports if any(e.reaches(address) for address in addresses)]
+    return tuple(sorted(path for path in dict.fromkeys(paths) if Path(path).is_dir()))

@@ -1,0 +1,1 @@
+"""The packet filter: from the firewall configuration to nft rules in the kernel."""
