@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import ROOT, BenchmarkError
-from phoenix.lab.machine.container import Container
-from phoenix.lab.places import Places
+from phoenix.lab.machine.container import OuterContainer
+from phoenix.lab.places import LabPlaces
 
 PYTHON = sys.executable
 LAB = "/var/lib/phoenix-lab-bench"
@@ -131,7 +131,7 @@ class Forty:
 
     def network(self) -> tuple[str, ...]:
         """What a command begins with that runs here, but in the hypervisor's network."""
-        return ("nsenter", f"--target={Container(Places.of_environment()).pid}", "--net", "--")
+        return ("nsenter", f"--target={OuterContainer(LabPlaces.of_environment()).pid}", "--net", "--")
 
     def _runbook(self, name: str, *arguments: str) -> None:
         done = subprocess.run([PYTHON, f"runbooks/{name}", *arguments], cwd=ROOT, check=False, capture_output=True)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.forty import FORTY, Forty
-from phoenix.lab.places import Places
+from phoenix.lab.places import LabPlaces
 
 TOOLS = ("pyinfra==3.10.0", "ansible-core==2.19.14")
 ANCHOR = "/usr/local/share/ca-certificates/phoenix_ca.crt"
@@ -71,7 +71,7 @@ def prepare(forty: Forty) -> dict[str, tuple[str, ...]]:
 
 
 def _installed() -> Path:
-    place = Places.of_environment().cache / "benchmark-tools"
+    place = LabPlaces.of_environment().cache / "benchmark-tools"
     mark = place / "installed"
     if not mark.exists() or mark.read_text() != " ".join(TOOLS):
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)

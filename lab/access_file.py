@@ -10,7 +10,7 @@ from phoenix.lab.errors import LabError
 
 if TYPE_CHECKING:
     from phoenix.lab.forward import Forwarder
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 TEMPLATE = """# How the controller reaches the lab. Written by runbooks/lab.py; as secret as a password.
 pve:
@@ -28,7 +28,7 @@ pve:
 """
 
 
-def write(places: Places, made: Credentials, forwarder: Forwarder | None) -> None:
+def write(places: LabPlaces, made: Credentials, forwarder: Forwarder | None) -> None:
     """Write the access file, readable by its owner only."""
     if forwarder is None:
         raise LabError(f"the forwarder ended; {places.lab / 'forward.log'} may say why")

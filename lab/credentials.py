@@ -19,7 +19,7 @@ from phoenix.lab.places import HYPERVISOR, NODE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 TOKEN = "phoenix@pve!deploy"  # noqa: S105 - a name, not a secret
 
@@ -67,7 +67,7 @@ def _api_certificate(state: Path) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
-def obtain(places: Places) -> Credentials:
+def obtain(places: LabPlaces) -> Credentials:
     """The lab's credentials, generated if there are none yet."""
     places.state.mkdir(parents=True, exist_ok=True)
     places.state.chmod(0o700)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 
 def workloads(inventory: Path) -> dict[str, list[dict[str, int | str]]]:
@@ -23,7 +23,7 @@ def workloads(inventory: Path) -> dict[str, list[dict[str, int | str]]]:
     }
 
 
-def write(places: Places, inventory: Path, say: Callable[[str], None]) -> None:
+def write(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> None:
     """Write them where the hypervisor reads them at each start of a guest."""
     try:
         found = workloads(inventory)

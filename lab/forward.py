@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from phoenix.lab.errors import LabError
-from phoenix.lab.machine.container import Container
+from phoenix.lab.machine.container import OuterContainer
 from phoenix.lab.machine.namespaces import namespace_of, socket_in
-from phoenix.lab.places import API_PORT, HYPERVISOR, Places
+from phoenix.lab.places import API_PORT, HYPERVISOR, LabPlaces
 
 CONNECT_LIMIT = 5.0
 CHUNK = 65536
@@ -93,8 +93,8 @@ def stay_alive(connection: socket.socket) -> None:
 class Gate:
     """Makes connections from inside the lab."""
 
-    def __init__(self, places: Places) -> None:
-        self._container = Container(places)
+    def __init__(self, places: LabPlaces) -> None:
+        self._container = OuterContainer(places)
         self._pid: int | None = None
 
     async def connect(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -133,7 +133,7 @@ async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
         target.close()
 
 
-async def serve(places: Places) -> None:
+async def serve(places: LabPlaces) -> None:
     """Forward until the process is ended."""
     gate = Gate(places)
     ports = {}
@@ -160,4 +160,4 @@ async def serve(places: Places) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Places(Path(sys.argv[1]), Places.of_environment().cache)))
+    asyncio.run(serve(LabPlaces(Path(sys.argv[1]), LabPlaces.of_environment().cache)))

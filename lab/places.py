@@ -34,14 +34,14 @@ INSIDE_STATE = INSIDE / "state"  # api.crt, api.key, api.json, model.json, workl
 
 
 @dataclass(frozen=True)
-class Places:
+class LabPlaces:
     """The lab's directories on this machine."""
 
     lab: Path
     cache: Path
 
     @classmethod
-    def of_environment(cls) -> Places:
+    def of_environment(cls) -> LabPlaces:
         """The places that PHOENIX_LAB and PHOENIX_CACHE name, or the usual ones."""
         lab = Path(os.environ.get("PHOENIX_LAB") or DEFAULT_LAB)
         return cls(lab.absolute(), Path(os.environ.get("PHOENIX_CACHE") or DEFAULT_CACHE).absolute())

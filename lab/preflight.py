@@ -13,7 +13,7 @@ from phoenix.lab.errors import LabError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 # Each program, and the Debian package that has it.
 PROGRAMS = {
@@ -43,7 +43,7 @@ DISK_FOR_LAB, DISK_FOR_CACHE, MEMORY = 4 * GIB, 3 * GIB, 1 * GIB
 PROBE_LIMIT = 10
 
 
-def check(places: Places) -> None:
+def check(places: LabPlaces) -> None:
     """Refuse with every missing prerequisite, or raise the kernel's limits where they are too low."""
     os.environ["PATH"] = _path()  # what runs the lab may be started by cron, without the system's programs
     if problems := list(missing(places)):
@@ -53,7 +53,7 @@ def check(places: Places) -> None:
         _raise_limit(Path("/proc/sys", name), value)
 
 
-def missing(places: Places) -> Iterator[str]:
+def missing(places: LabPlaces) -> Iterator[str]:
     """Each prerequisite that is not met, with what to do about it."""
     absent = [
         f"{name} (package {package})" for name, package in PROGRAMS.items() if not shutil.which(name, path=_path())
@@ -90,7 +90,7 @@ def _kernel() -> Iterator[str]:
         yield "no control groups are mounted at /sys/fs/cgroup"
 
 
-def _space(places: Places) -> Iterator[str]:
+def _space(places: LabPlaces) -> Iterator[str]:
     for name, path, needed in (("lab", places.lab, DISK_FOR_LAB), ("cache", places.cache, DISK_FOR_CACHE)):
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
         if not os.access(existing, os.W_OK):

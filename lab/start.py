@@ -12,7 +12,7 @@ from phoenix.lab import access_file, credentials, external_workloads, forward, p
 from phoenix.lab.errors import LabError
 from phoenix.lab.images import image, oci, site
 from phoenix.lab.machine import hypervisor_files, processes
-from phoenix.lab.machine.container import Container
+from phoenix.lab.machine.container import OuterContainer
 from phoenix.lab.machine.execute import hypervisor_run
 from phoenix.lab.parts import UNITS, parts, units
 from phoenix.lab.places import BUSY, PRODUCT
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 BUSY_LIMIT = 1800.0  # another `up` may be building the image
 BOOT_LIMIT = 60.0
 FORWARD_LIMIT = 15.0
 
 
-def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
+def up(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> bool:
     """Start what does not run; whether anything had to be done."""
     preflight.check(places)
     with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY):
         places.lab.mkdir(parents=True, exist_ok=True)
         external_workloads.write(places, inventory, say)
-        container = Container(places)
+        container = OuterContainer(places)
         if all(runs for _, runs in parts(places)):
             if not container.shows(site.place(places), oci.place(places, image.place(places))):
                 say("it runs from an older image or older stand-ins; `lab.py down`, then `up`, would renew it")
@@ -50,7 +50,7 @@ def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
         return True
 
 
-def _start_container(places: Places, container: Container, say: Callable[[str], None]) -> None:
+def _start_container(places: LabPlaces, container: OuterContainer, say: Callable[[str], None]) -> None:
     with ThreadPoolExecutor(1) as pool:
         packages = pool.submit(site.obtain, places, say)
         found = image.obtain(places, say)
@@ -63,7 +63,7 @@ def _start_container(places: Places, container: Container, say: Callable[[str], 
     container.start()
 
 
-def _wait_for_units(places: Places) -> None:
+def _wait_for_units(places: LabPlaces) -> None:
     """Wait until everything inside is active, and name what is not."""
     seen: dict[str, str] = {}
 
@@ -79,7 +79,7 @@ def _wait_for_units(places: Places) -> None:
         raise LabError(f"{error}: {others}. Look with: {look}") from None
 
 
-def _start_forwarder(places: Places) -> None:
+def _start_forwarder(places: LabPlaces) -> None:
     if forward.running(places.lab):
         return
     processes.end(processes.forwarders(places))  # one that a killed `up` started

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 
 from phoenix.lab.errors import LabError
 from phoenix.lab.machine import processes
-from phoenix.lab.machine.container import Container
+from phoenix.lab.machine.container import OuterContainer
 from phoenix.lab.places import BUSY
 from phoenix.lab.programs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 BUSY_LIMIT = 120.0
 
 
-def down(places: Places, say: Callable[[str], None]) -> bool:
+def down(places: LabPlaces, say: Callable[[str], None]) -> bool:
     """Stop everything and remove its state, a killed `up`'s leftovers too; whether there was anything."""
     with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY):
-        container = Container(places)
+        container = OuterContainer(places)
         forwarders = processes.forwarders(places)
         files = places.lab.exists() or _doomed(places.lab).exists()
         if not (files or forwarders or container.leftovers()):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phoenix.lab.images import apt, packages, repository, trees, webpki
-from phoenix.lab.places import CODE, Places
+from phoenix.lab.places import CODE, LabPlaces
 from phoenix.lab.programs import locked
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def recipe_key() -> str:
     return digest.hexdigest()[:16]
 
 
-def place(places: Places) -> Image:
+def place(places: LabPlaces) -> Image:
     """The image of this recipe, built or not."""
     return Image(places.images / recipe_key())
 
 
-def obtain(places: Places, say: Callable[[str], None]) -> Image:
+def obtain(places: LabPlaces, say: Callable[[str], None]) -> Image:
     """The image of this recipe, built now if the cache does not hold it."""
     image = place(places)
     if image.path.is_dir():
@@ -99,7 +99,7 @@ def obtain(places: Places, say: Callable[[str], None]) -> Image:
     return image
 
 
-def _prune(places: Places, newest: Image) -> None:
+def _prune(places: LabPlaces, newest: Image) -> None:
     """Remove images of older recipes that no running lab shows and none has asked for in an hour."""
     shown = set()
     for table in Path("/proc").glob("[0-9]*/mountinfo"):

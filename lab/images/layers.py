@@ -25,7 +25,7 @@ LOADED_LATE = ("libnss_dns.so.2", "libgcc_s.so.1")  # by name, at run time
 TREES = ("usr/lib/python3.11", *(f"usr/lib/python3/dist-packages/{name}" for name in ("h2", "hpack", "hyperframe")))
 
 
-class Layer:
+class ImageLayer:
     """A layer in the making: a tar archive whose entries have neither time nor owner of their own."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Layer:
 
 def python_layer(guest: Path) -> bytes:
     """Python and OpenSSL with their libraries, out of the guest tree, and the few files a program expects."""
-    layer = Layer()
+    layer = ImageLayer()
     for name in ("bin", "lib", "lib64"):
         layer.link(name, f"usr/{name}")
     layer.directory("tmp", 0o1777)

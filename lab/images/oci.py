@@ -10,9 +10,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phoenix.lab.images.layers import Layer, python_layer
+from phoenix.lab.images.layers import ImageLayer, python_layer
 from phoenix.lab.internet.registry import MANIFEST, digest
-from phoenix.lab.places import CODE, Places
+from phoenix.lab.places import CODE, LabPlaces
 from phoenix.lab.programs import locked
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PACKAGE = "usr/lib/python3/dist-packages/phoenix"
 
 
 @dataclass(frozen=True)
-class Stand:
+class StandInImage:
     """One repository: which stand-in runs, under which of the real image's paths, with its settings."""
 
     repository: str
@@ -40,15 +40,17 @@ class Stand:
 
 
 # The library of names. Every tag asked for is served.
-STANDS = (
-    Stand("portainer/portainer-ce", "portainer", "/portainer", (8000, 9000, 9443)),
-    Stand("portainer/agent", "agent", "/app/agent", (9001,), "/app"),
-    Stand("qdrant/qdrant", "qdrant", "/qdrant/entrypoint.sh", (6333, 6334), "/qdrant", entry=False),
-    Stand("thinkheads/thinkheads_ai_app", "thinkheads", "/usr/local/bin/thinkheads-ai-app", (8000,), entry=False),
+STAND_IN_IMAGES = (
+    StandInImage("portainer/portainer-ce", "portainer", "/portainer", (8000, 9000, 9443)),
+    StandInImage("portainer/agent", "agent", "/app/agent", (9001,), "/app"),
+    StandInImage("qdrant/qdrant", "qdrant", "/qdrant/entrypoint.sh", (6333, 6334), "/qdrant", entry=False),
+    StandInImage(
+        "thinkheads/thinkheads_ai_app", "thinkheads", "/usr/local/bin/thinkheads-ai-app", (8000,), entry=False
+    ),
 )
 
 
-def place(places: Places, image: Image) -> Path:
+def place(places: LabPlaces, image: Image) -> Path:
     """Where the registry's directory for this image and these stand-ins is, or would be."""
     digests = hashlib.sha256(image.path.name.encode())
     for path in (CODE / "images/oci.py", CODE / "images/layers.py", *sorted((CODE / "standins").glob("*.py"))):
@@ -56,7 +58,7 @@ def place(places: Places, image: Image) -> Path:
     return places.cache / "registry" / digests.hexdigest()[:16]
 
 
-def obtain(places: Places, image: Image, say: Callable[[str], None]) -> Path:
+def obtain(places: LabPlaces, image: Image, say: Callable[[str], None]) -> Path:
     """The registry's directory, built if the cache does not hold it."""
     target = place(places, image)
     if target.is_dir():
@@ -77,12 +79,12 @@ def build(guest: Path, target: Path) -> None:
     (target / "blobs").mkdir(parents=True)
     base = python_layer(guest)
     packed = _store(target, gzip.compress(base, 3, mtime=0))
-    for stand in STANDS:
+    for stand in STAND_IN_IMAGES:
         _build_image(stand, target, (digest(base), packed))
 
 
-def _build_image(stand: Stand, target: Path, base: tuple[str, dict[str, Any]]) -> None:
-    own = _stand_layer(stand)
+def _build_image(stand: StandInImage, target: Path, base: tuple[str, dict[str, Any]]) -> None:
+    own = _stand_in_layer(stand)
     layer = _store(target, gzip.compress(own, 6, mtime=0))
     run: dict[str, Any] = {
         "Entrypoint" if stand.entry else "Cmd": [stand.program],
@@ -117,8 +119,8 @@ def _store(target: Path, content: bytes) -> dict[str, Any]:
     return {"size": len(content), "digest": named}
 
 
-def _stand_layer(stand: Stand) -> bytes:
-    layer = Layer()
+def _stand_in_layer(stand: StandInImage) -> bytes:
+    layer = ImageLayer()
     start = f"#!/usr/bin/python3\nfrom phoenix.lab.standins.{stand.module} import main\n\nmain()\n"
     layer.add(stand.program[1:], start.encode(), 0o755)
     for package in (PACKAGE, f"{PACKAGE}/lab"):

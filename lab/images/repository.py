@@ -14,7 +14,7 @@ from phoenix.lab.programs import run, text
 
 
 @dataclass(frozen=True)
-class StandIn:
+class StandInPackage:
     """A Debian package made here, of files that stand for programs which the lab's kernel cannot carry."""
 
     name: str
@@ -25,14 +25,14 @@ class StandIn:
     enable: str = ""  # a unit to enable and start, as Debian's own package does
 
 
-STAND_INS = (
-    StandIn(
+STAND_IN_PACKAGES = (
+    StandInPackage(
         name="nfs-common",
         summary="lab stand-in for the NFS client",
         files={"usr/sbin/mount.nfs4": ("mount.nfs4", 0o755)},
         links={"usr/sbin/mount.nfs": "mount.nfs4"},
     ),
-    StandIn(
+    StandInPackage(
         name="nfs-kernel-server",
         summary="lab stand-in for the NFS server",
         files={
@@ -58,7 +58,7 @@ PRERM = """#!/bin/sh
 """
 
 
-def build_stand_in(package: StandIn, scratch: Path, pool: Path) -> None:
+def build_stand_in(package: StandInPackage, scratch: Path, pool: Path) -> None:
     """Make one stand-in package and put it into the pool."""
     root = scratch / package.name
     (root / "DEBIAN").mkdir(parents=True)
@@ -98,7 +98,7 @@ def build_repository(packages: Path, scratch: Path, repository: Path) -> None:
     pool.mkdir(parents=True)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         list(threads.map(lambda deb: repack(deb, pool / deb.name), packages.glob("*.deb")))
-    for package in STAND_INS:
+    for package in STAND_IN_PACKAGES:
         build_stand_in(package, scratch, pool)
     index(repository)
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from phoenix.lab.places import CODE, Places
+from phoenix.lab.places import CODE, LabPlaces
 from phoenix.lab.programs import locked, run
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ HYPERVISOR_PYTHON = "3.11"  # Debian bookworm's
 INSTALL_LIMIT = 300.0
 
 
-def place(places: Places) -> Path:
+def place(places: LabPlaces) -> Path:
     """Where the packages of this lock file are, or would be."""
     key = hashlib.sha256(LOCK.read_bytes() + HYPERVISOR_PYTHON.encode()).hexdigest()[:16]
     return places.cache / "site" / key
 
 
-def obtain(places: Places, say: Callable[[str], None]) -> Path:
+def obtain(places: LabPlaces, say: Callable[[str], None]) -> Path:
     """The directory of installed packages that the lock file names."""
     target = place(places)
     if target.is_dir():

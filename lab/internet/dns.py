@@ -48,7 +48,7 @@ def answer(message: bytes) -> bytes | None:
     return response
 
 
-class OverUdp(socketserver.BaseRequestHandler):
+class UdpQueryHandler(socketserver.BaseRequestHandler):
     """One datagram."""
 
     def handle(self) -> None:
@@ -58,7 +58,7 @@ class OverUdp(socketserver.BaseRequestHandler):
             sender.sendto(response, self.client_address)
 
 
-class OverTcp(socketserver.StreamRequestHandler):
+class TcpQueryHandler(socketserver.StreamRequestHandler):
     """One connection with any number of queries."""
 
     timeout = 10
@@ -70,13 +70,13 @@ class OverTcp(socketserver.StreamRequestHandler):
                 self.wfile.write(len(response).to_bytes(2) + response)
 
 
-class UdpServer(socketserver.ThreadingUDPServer):
+class UdpDnsServer(socketserver.ThreadingUDPServer):
     """Answers from the address that was asked, hence one for each."""
 
     daemon_threads = True
 
 
-class TcpServer(socketserver.ThreadingTCPServer):
+class TcpDnsServer(socketserver.ThreadingTCPServer):
     """The same over TCP."""
 
     allow_reuse_address = True
@@ -87,5 +87,5 @@ def servers(addresses: tuple[str, ...]) -> list[Any]:
     """Resolvers at each of the addresses."""
     found: list[Any] = []
     for address in addresses:
-        found += [UdpServer((address, 53), OverUdp), TcpServer((address, 53), OverTcp)]
+        found += [UdpDnsServer((address, 53), UdpQueryHandler), TcpDnsServer((address, 53), TcpQueryHandler)]
     return found

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
+class MirrorHandler(http.server.SimpleHTTPRequestHandler):
     """Serves files, keeps connections open, and does not list every request."""
 
     protocol_version = "HTTP/1.1"
@@ -30,7 +30,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.send_error(404)
 
 
-class Server(http.server.ThreadingHTTPServer):
+class InternetServer(http.server.ThreadingHTTPServer):
     """One thread a connection."""
 
     daemon_threads = True
@@ -41,6 +41,6 @@ class Server(http.server.ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
 
-def server(address: str, public: Path, port: int = 80) -> Server:
+def server(address: str, public: Path, port: int = 80) -> InternetServer:
     """The mirror, of everything below the directory."""
-    return Server((address, port), partial(Handler, directory=str(public)))
+    return InternetServer((address, port), partial(MirrorHandler, directory=str(public)))

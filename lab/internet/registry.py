@@ -13,7 +13,7 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from phoenix.lab.internet.mirror import Server
+from phoenix.lab.internet.mirror import InternetServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CHUNK = 1 << 16
 
 
-class Store:
+class ImageStore:
     """Blobs by digest, and one manifest a repository, below a directory."""
 
     def __init__(self, root: Path) -> None:
@@ -51,13 +51,13 @@ def digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class RegistryHandler(http.server.BaseHTTPRequestHandler):
     """Answers what a `docker pull` asks."""
 
     protocol_version = "HTTP/1.1"
     timeout = 30
 
-    def __init__(self, *args: Any, store: Store) -> None:
+    def __init__(self, *args: Any, store: ImageStore) -> None:
         self._store = store
         super().__init__(*args)
 
@@ -118,9 +118,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._send(json.dumps(body).encode(), "application/json", 404)
 
 
-def server(address: str, root: Path, web: Path, port: int = 443) -> Server:
+def server(address: str, root: Path, web: Path, port: int = 443) -> InternetServer:
     """The registry over HTTPS, with the certificate of the lab's public web."""
-    found = Server((address, port), partial(Handler, store=Store(root)))
+    found = InternetServer((address, port), partial(RegistryHandler, store=ImageStore(root)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(web / "server.crt", web / "server.key")
     # The handshake happens in the connection's own thread, so that a silent client holds up nobody.

@@ -20,7 +20,7 @@ from phoenix.lab.places import (
     INSIDE_SITE,
     INSIDE_STATE,
     PRODUCT,
-    Places,
+    LabPlaces,
 )
 from phoenix.lab.programs import run, wait_until
 
@@ -66,10 +66,10 @@ exec mount -t overlay overlay -o lowerdir={lower},upperdir={upper},workdir={work
 
 
 @dataclass(frozen=True)
-class Container:
+class OuterContainer:
     """The outer container of one lab."""
 
-    places: Places
+    places: LabPlaces
 
     @property
     def pid(self) -> int | None:

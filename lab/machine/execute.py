@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from phoenix.lab.errors import LabError
-from phoenix.lab.machine.container import Container
+from phoenix.lab.machine.container import OuterContainer
 from phoenix.lab.machine.namespaces import die_with_parent, enter, namespace_of
 from phoenix.lab.places import INSIDE_CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -38,7 +38,7 @@ class UnknownHostError(LabError):
     """No machine of the lab has this name."""
 
 
-def guests(places: Places) -> dict[str, str]:
+def guests(places: LabPlaces) -> dict[str, str]:
     """The guests' ids by their names, as the hypervisor's API remembers them."""
     model = places.state / "model.json"
     if not model.is_file():
@@ -46,7 +46,7 @@ def guests(places: Places) -> dict[str, str]:
     return {guest["name"]: vmid for vmid, guest in json.loads(model.read_text())["guests"].items()}
 
 
-def door(places: Places, host: str) -> Callable[[], None]:
+def door(places: LabPlaces, host: str) -> Callable[[], None]:
     """The way into a host: a function that moves the calling process there."""
     known = guests(places)
     if host not in OWN and host not in known:
@@ -54,7 +54,7 @@ def door(places: Places, host: str) -> Callable[[], None]:
         meant = f" (did you mean {' or '.join(near)}?)" if near else ""
         there = ", ".join([*OWN, *sorted(known)])
         raise UnknownHostError(f"the lab has no host {host!r}{meant}; it has {there}")
-    hypervisor = Container(places).pid
+    hypervisor = OuterContainer(places).pid
     if hypervisor is None:
         raise LabError("the lab is not running; start it with: python runbooks/lab.py up")
     process = Path(f"/proc/{hypervisor}")
@@ -69,9 +69,9 @@ def door(places: Places, host: str) -> Callable[[], None]:
     return lambda: enter(process / "root" / "proc" / str(inner))
 
 
-def hypervisor_run(places: Places, command: Sequence[str], *, limit: float = 10) -> bytes:
+def hypervisor_run(places: LabPlaces, command: Sequence[str], *, limit: float = 10) -> bytes:
     """What a command inside the hypervisor wrote, whatever its exit status."""
-    pid = Container(places).pid
+    pid = OuterContainer(places).pid
     if pid is None:
         raise LabError("the lab is not running; start it with: python runbooks/lab.py up")
     return _nsenter(pid, command, limit)
@@ -93,7 +93,7 @@ def _init_of(name: str, lxcpath: str, hypervisor: Path) -> int | None:
     return int(said) if said.strip().isdigit() else None
 
 
-def execute(places: Places, host: str, command: Sequence[str]) -> int:
+def execute(places: LabPlaces, host: str, command: Sequence[str]) -> int:
     """Run the command in the host and wait for it; its exit status, or 128 + the signal that ended it."""
     way_in = door(places, host)
     entering = os.fork()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phoenix.lab.credentials import Credentials
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 SSHD = """# Phoenix lab: root by key, as the controller comes.
 HostKey /etc/ssh/ssh_host_ed25519_key
@@ -33,7 +33,7 @@ iface {BRIDGE} inet static
 """
 
 
-def prepare(places: Places, made: Credentials) -> None:
+def prepare(places: LabPlaces, made: Credentials) -> None:
     """Write names, keys and units; what the product may have changed since is left alone."""
     upper = places.lab / "pve" / "upper"
     _always(upper, places)
@@ -50,7 +50,7 @@ def prepare(places: Places, made: Credentials) -> None:
             _write(upper / name, content)
 
 
-def _always(upper: Path, places: Places) -> None:
+def _always(upper: Path, places: LabPlaces) -> None:
     """What is the lab's alone, written at every start."""
     _write(upper / "etc/ssh/ssh_host_ed25519_key", (places.lab / "host_ed25519").read_text(), 0o600)
     keys = upper / "root/.ssh/authorized_keys"

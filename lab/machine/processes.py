@@ -13,10 +13,10 @@ from phoenix.lab.programs import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 
-def starters(places: Places) -> list[int]:
+def starters(places: LabPlaces) -> list[int]:
     """LXC's own processes for the outer container: what starts it, and what watches it."""
     wanted = [str(places.containers), places.name]
     watcher = f"[lxc monitor] {' '.join(wanted)}"
@@ -27,7 +27,7 @@ def starters(places: Places) -> list[int]:
     ]
 
 
-def forwarders(places: Places) -> list[int]:
+def forwarders(places: LabPlaces) -> list[int]:
     """Forwarders into this lab, one that has not said yet that it listens among them."""
     wanted = ["-m", "phoenix.lab.forward", str(places.lab)]
     return [pid for pid, words in _command_lines() if words[1:] == wanted]

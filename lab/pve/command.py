@@ -10,7 +10,7 @@ class CommandFailed(Exception):  # noqa: N818 - reads as what happened
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     """What a program left behind."""
 
     code: int
@@ -18,7 +18,7 @@ class Done:
     err: bytes
 
 
-def run(*argv: str, feed: bytes | None = None, limit: float = 60, check: bool = True) -> Done:
+def run(*argv: str, feed: bytes | None = None, limit: float = 60, check: bool = True) -> CommandResult:
     """Run a program to its end, at most ``limit`` seconds."""
     try:
         done = subprocess.run(argv, capture_output=True, timeout=limit, input=feed or b"", check=False)
@@ -29,7 +29,7 @@ def run(*argv: str, feed: bytes | None = None, limit: float = 60, check: bool = 
     if check and done.returncode:
         text = done.stderr.decode(errors="replace").strip()[-400:]
         raise CommandFailed(f"command '{_shown(argv)}' failed: exit code {done.returncode}: {text}")
-    return Done(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -16,13 +16,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.standins.web import Handler, Refusal, self_signed, start, until_ended
+from phoenix.lab.standins.web import Refusal, StandInHandler, self_signed, start, until_ended
 
 DOCKER = Path("/var/run/docker.sock")
 VERSION = "2.21.0"
 
 
-class Docker(http.client.HTTPConnection):
+class DockerConnection(http.client.HTTPConnection):
     """HTTP over Docker's socket."""
 
     def connect(self) -> None:
@@ -39,7 +39,7 @@ def ask_docker(path: str) -> tuple[int, Any]:
             return 200, {"Name": socket.gethostname(), "ServerVersion": "none", "StandIn": True}
         raise Refusal(503, "the Docker socket is not mounted")
     try:
-        connection = Docker("localhost")
+        connection = DockerConnection("localhost")
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, json.loads(response.read() or b"null")
@@ -47,7 +47,7 @@ def ask_docker(path: str) -> tuple[int, Any]:
         raise Refusal(502, f"Docker does not answer: {error}") from error
 
 
-class Agent(Handler):
+class PortainerAgent(StandInHandler):
     """The agent's API."""
 
     def extra_headers(self) -> dict[str, str]:
@@ -70,7 +70,7 @@ class Agent(Handler):
 def main() -> None:
     """Serve until ended."""
     name = os.environ.get("AGENT_CLUSTER_ADDR") or socket.gethostname()
-    start(int(os.environ.get("AGENT_PORT") or 9001), Agent, self_signed(Path(tempfile.mkdtemp()), name))
+    start(int(os.environ.get("AGENT_PORT") or 9001), PortainerAgent, self_signed(Path(tempfile.mkdtemp()), name))
     until_ended()
 
 

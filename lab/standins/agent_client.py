@@ -8,7 +8,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from phoenix.lab.standins.portainer_store import truth
+from phoenix.lab.standins.portainer_store import parse_bool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +23,10 @@ class AgentError(Exception):
 def context(environment: dict[str, Any], files: dict[str, Path]) -> ssl.SSLContext:
     """The TLS settings of an environment. Without `TLS` an agent is still asked over it, but not verified."""
     made = ssl.create_default_context(cafile=str(files["ca"]) if "ca" in files else None)
-    if not truth(environment.get("TLS")) or truth(environment.get("TLSSkipVerify")):
+    if not parse_bool(environment.get("TLS")) or parse_bool(environment.get("TLSSkipVerify")):
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
-    if "cert" in files and "key" in files and not truth(environment.get("TLSSkipClientVerify")):
+    if "cert" in files and "key" in files and not parse_bool(environment.get("TLSSkipClientVerify")):
         made.load_cert_chain(files["cert"], files["key"])
     return made
 

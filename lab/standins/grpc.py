@@ -22,28 +22,28 @@ HEADERS = [(":status", "200"), ("content-type", "application/grpc")]
 
 
 @dataclass(frozen=True)
-class Method:
+class GrpcMethod:
     """What a method answers: one message, after which it ends, or stays open as a stream does."""
 
     message: bytes
     stays_open: bool = False
 
 
-def serve(port: int, methods: Mapping[str, Method]) -> None:
+def serve(port: int, methods: Mapping[str, GrpcMethod]) -> None:
     """Serve in a thread; a method is known by its path, /package.Service/Method."""
-    server = _Server(("", port), _Connection)
+    server = _GrpcServer(("", port), _GrpcConnection)
     server.methods = methods
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-class _Server(socketserver.ThreadingTCPServer):
+class _GrpcServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
-    methods: Mapping[str, Method]
+    methods: Mapping[str, GrpcMethod]
 
 
-class _Connection(socketserver.BaseRequestHandler):
+class _GrpcConnection(socketserver.BaseRequestHandler):
     """One connection with any number of calls."""
 
     def setup(self) -> None:
@@ -74,7 +74,7 @@ class _Connection(socketserver.BaseRequestHandler):
             self._answer(event.stream_id, self.server.methods.get(self.paths.pop(event.stream_id)))  # type: ignore[attr-defined]
         return isinstance(event, ConnectionTerminated)
 
-    def _answer(self, stream: int, method: Method | None) -> None:
+    def _answer(self, stream: int, method: GrpcMethod | None) -> None:
         if method is None:
             self.h2.send_headers(stream, [*HEADERS, ("grpc-status", UNIMPLEMENTED)], end_stream=True)
             return

@@ -24,7 +24,7 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class ModelHandler(http.server.BaseHTTPRequestHandler):
     """Answers from the table."""
 
     protocol_version = "HTTP/1.1"
@@ -47,7 +47,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
 
-class Server(http.server.ThreadingHTTPServer):
+class ModelServer(http.server.ThreadingHTTPServer):
     """One thread a connection."""
 
     daemon_threads = True
@@ -62,7 +62,7 @@ def main() -> None:
     """Serve until ended."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--http", "--tcp", dest="ports", action="append", type=int, required=True)
-    servers = [Server(("", port), Handler) for port in dict.fromkeys(parser.parse_args().ports)]
+    servers = [ModelServer(("", port), ModelHandler) for port in dict.fromkeys(parser.parse_args().ports)]
     for server in servers[1:]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     servers[0].serve_forever()

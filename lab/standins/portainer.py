@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from phoenix.lab.standins.agent_client import AgentError, ask
-from phoenix.lab.standins.portainer_store import FILES, Store, truth
-from phoenix.lab.standins.web import Handler, Refusal, self_signed, start, until_ended
+from phoenix.lab.standins.portainer_store import FILES, PortainerStore, parse_bool
+from phoenix.lab.standins.web import Refusal, StandInHandler, self_signed, start, until_ended
 
 VERSION = "2.21.0"
 PAGE = b"<!doctype html><title>Portainer (lab stand-in)</title><p>Portainer (lab stand-in)\n"
@@ -26,10 +26,10 @@ ENVIRONMENT = re.compile(r"/api/endpoints/(\d+)(/docker(/.*))?")
 UPLOAD = re.compile(r"/api/upload/tls/(ca|cert|key)")
 
 
-class Portainer(Handler):
+class Portainer(StandInHandler):
     """The part of Portainer's API above."""
 
-    store: Store
+    store: PortainerStore
 
     def extra_headers(self) -> dict[str, str]:
         """Who answers."""
@@ -126,8 +126,8 @@ class Portainer(Handler):
         shown = {key: environment.get(key) for key in keys}
         present = environment.get("files", ())
         config = {
-            "TLS": truth(environment.get("TLS")),
-            "TLSSkipVerify": truth(environment.get("TLSSkipVerify")),
+            "TLS": parse_bool(environment.get("TLS")),
+            "TLSSkipVerify": parse_bool(environment.get("TLSSkipVerify")),
         }
         return {**shown, "TLSConfig": config | {field: kind in present for field, kind in FILES.items()}}
 
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("/data"))
     parser.add_argument("--http-disabled", action="store_true")
     options, _ = parser.parse_known_args()
-    Portainer.store = Store(options.data)
+    Portainer.store = PortainerStore(options.data)
     if options.admin_password_file and not Portainer.store.has_admin:
         Portainer.store.set_admin("admin", options.admin_password_file.read_text().rstrip("\n"))
     tls = (options.sslcert, options.sslkey) if options.sslcert else self_signed(options.data / "certs", "localhost")

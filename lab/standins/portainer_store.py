@@ -17,13 +17,13 @@ from phoenix.lab.standins.web import Refusal
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHORTEST_PASSWORD = 12  # as the real one
+MIN_PASSWORD_LENGTH = 12  # as the real one
 SESSION = 8 * 3600
 FILES = {"TLSCACertFile": "ca", "TLSCertFile": "cert", "TLSKeyFile": "key"}
 KEPT = ("Name", "URL", "PublicURL", "TLS", "TLSSkipVerify", "TLSSkipClientVerify")
 
 
-def truth(value: Any) -> bool:
+def parse_bool(value: Any) -> bool:
     """A form's boolean."""
     return str(value).lower() in ("true", "1", "yes")
 
@@ -32,7 +32,7 @@ def _scramble(password: str, salt: str) -> str:
     return hashlib.scrypt(password.encode(), salt=salt.encode(), n=2**12, r=8, p=1).hex()
 
 
-class Store:
+class PortainerStore:
     """One JSON file, and a directory of TLS files for each environment."""
 
     def __init__(self, directory: Path) -> None:
@@ -56,7 +56,7 @@ class Store:
 
     def set_admin(self, name: str, password: str) -> None:
         """Make the administrator."""
-        if not name or len(password) < SHORTEST_PASSWORD:
+        if not name or len(password) < MIN_PASSWORD_LENGTH:
             raise Refusal(400, "Password does not meet the requirements", "Password too short")
         salt = secrets.token_hex(16)
         self._data["admin"] = {"name": name, "salt": salt, "hash": _scramble(password, salt)}

@@ -13,15 +13,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.standins.grpc import Method, serve
-from phoenix.lab.standins.web import Handler, Refusal, start, until_ended
+from phoenix.lab.standins.grpc import GrpcMethod, serve
+from phoenix.lab.standins.web import Refusal, StandInHandler, start, until_ended
 
 STORAGE = Path(os.environ.get("QDRANT__STORAGE__STORAGE_PATH") or "/qdrant/storage")
 HTTP_PORT, GRPC_PORT = 6333, 6334
 TITLE, VERSION = "qdrant - vector search engine (lab stand-in)", "1.12.0"
 
 
-class Qdrant(Handler):
+class Qdrant(StandInHandler):
     """The part of the REST API above."""
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
@@ -61,9 +61,9 @@ def text(field: int, value: str) -> bytes:
 
 SERVING = b"\x08\x01"
 METHODS = {
-    "/qdrant.Qdrant/HealthCheck": Method(text(1, TITLE) + text(2, VERSION)),
-    "/grpc.health.v1.Health/Check": Method(SERVING),
-    "/grpc.health.v1.Health/Watch": Method(SERVING, stays_open=True),
+    "/qdrant.Qdrant/HealthCheck": GrpcMethod(text(1, TITLE) + text(2, VERSION)),
+    "/grpc.health.v1.Health/Check": GrpcMethod(SERVING),
+    "/grpc.health.v1.Health/Watch": GrpcMethod(SERVING, stays_open=True),
 }
 
 

@@ -12,14 +12,14 @@ from base64 import b64encode
 from hashlib import sha1
 from typing import Any
 
-from phoenix.lab.standins.web import Handler, Refusal, start, until_ended
+from phoenix.lab.standins.web import Refusal, StandInHandler, start, until_ended
 
 PORT = 8000
 CLOSE, SHORT = 8, 125  # an opcode, and the longest frame that is understood
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class Application(Handler):
+class Application(StandInHandler):
     """The paths above."""
 
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server looks for

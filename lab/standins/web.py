@@ -15,7 +15,7 @@ from email.policy import HTTP
 from pathlib import Path
 from typing import Any
 
-LARGEST_BODY = 4 << 20
+MAX_BODY = 4 << 20
 
 
 class Refusal(Exception):  # noqa: N818 - an answer like another, raised where it is decided
@@ -27,7 +27,7 @@ class Refusal(Exception):  # noqa: N818 - an answer like another, raised where i
         self.body = {"message": message, "details": details or message}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class StandInHandler(http.server.BaseHTTPRequestHandler):
     """Passes each request to `respond`, and writes what that returns or refuses."""
 
     protocol_version = "HTTP/1.1"
@@ -49,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Answer; the other methods likewise."""
         try:
             length = int(self.headers.get("Content-Length") or 0)
-            if length > LARGEST_BODY:
+            if length > MAX_BODY:
                 raise Refusal(413, "the body is too large")  # noqa: TRY301 - answered like any other refusal
             self.body = self.rfile.read(length)
             status, content = self.respond(self.command, self.path.partition("?")[0])
@@ -97,7 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return fields
 
 
-class Server(http.server.ThreadingHTTPServer):
+class StandInServer(http.server.ThreadingHTTPServer):
     """One thread a connection; the TLS handshake happens there too."""
 
     daemon_threads = True
@@ -113,9 +113,9 @@ class Server(http.server.ThreadingHTTPServer):
         print("connection:", repr(sys.exc_info()[1]), file=sys.stderr, flush=True)
 
 
-def start(port: int, handler: type[Handler], tls: tuple[Path, Path] | None = None) -> Server:
+def start(port: int, handler: type[StandInHandler], tls: tuple[Path, Path] | None = None) -> StandInServer:
     """Serve in a thread; with a certificate and a key, over TLS."""
-    server = Server(("", port), handler)
+    server = StandInServer(("", port), handler)
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*tls)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.lab.machine.container import Container
-from phoenix.lab.places import Places
+from phoenix.lab.machine.container import OuterContainer
+from phoenix.lab.places import LabPlaces
 from tests.system import bench
 
 pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(180)]
@@ -36,7 +36,7 @@ def test_profile(endpoint: str, name: str, tolerated: set[tuple[str, str]], tmp_
     """Versions, ciphers, curves, keys, path and robustness are as Mozilla's intermediate profile wants them."""
     anchors = tmp_path / "anchors.pem"
     anchors.write_text(bench.said("pve", "cat /etc/phoenix/phoenix_ca_bundle.crt"))
-    pid = Container(Places.of_environment()).pid
+    pid = OuterContainer(LabPlaces.of_environment()).pid
     command = (
         *("nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-m", "sslyze", "--mozilla_config", "intermediate"),
         *("--certinfo_ca_file", str(anchors), "--sni", f"{name}.{bench.ZONE}", endpoint),

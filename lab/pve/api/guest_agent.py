@@ -6,16 +6,16 @@ import binascii
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.pve.command import CommandFailed, Done
+from phoenix.lab.pve.command import CommandFailed, CommandResult
 from phoenix.lab.pve.fake import PveError
-from phoenix.lab.pve.model.base import Model
+from phoenix.lab.pve.model.base import PveModel
 
-_PATIENCE, _GLANCE = 3.0, 0.05
-_LARGEST = 16 * 1024 * 1024
+_AGENT_TIMEOUT, _POLL_INTERVAL = 3.0, 0.05
+_MAX_CONTENT = 16 * 1024 * 1024
 _WRITE = 'umask 022; cat >"$1"'
 
 
-class Agent(Model):
+class GuestAgent(PveModel):
     """The ``agent/…`` endpoints."""
 
     executions: dict[tuple[int, int], dict[str, Any]]
@@ -31,10 +31,10 @@ class Agent(Model):
 
     async def _agent_comes_up(self, vm: Any) -> bool:
         """Whether the agent answers within the time that the real one is given."""
-        for _ in range(round(_PATIENCE / _GLANCE)):
+        for _ in range(round(_AGENT_TIMEOUT / _POLL_INTERVAL)):
             if await asyncio.to_thread(self._agent_answers, vm):
                 return True
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(_POLL_INTERVAL)
         return False
 
     def _agent_answers(self, vm: Any) -> bool:
@@ -78,8 +78,8 @@ class Agent(Model):
 
     async def _agent_file_read(self, vm: Any, values: dict[str, Any]) -> Any:
         content = (await self._inside(vm, "cat", "--", values["file"])).out
-        answer = {"content": content[:_LARGEST].decode("latin-1")}
-        return {**answer, "truncated": 1} if len(content) > _LARGEST else answer
+        answer = {"content": content[:_MAX_CONTENT].decode("latin-1")}
+        return {**answer, "truncated": 1} if len(content) > _MAX_CONTENT else answer
 
     async def _agent_file_write(self, vm: Any, values: dict[str, Any]) -> None:
         content = values["content"].encode()
@@ -90,19 +90,19 @@ class Agent(Model):
                 raise PveError(500, f"Agent error: Invalid base64: {error}") from error
         await self._inside(vm, "sh", "-c", _WRITE, "write", values["file"], feed=content)
 
-    async def _inside(self, vm: Any, *argv: str, feed: bytes = b"") -> Done:
+    async def _inside(self, vm: Any, *argv: str, feed: bytes = b"") -> CommandResult:
         done = await asyncio.to_thread(self.real.execute, vm.vmid, list(argv), feed, 60)
         if done.code:
             raise PveError(500, f"Agent error: {done.err.decode(errors='replace').strip() or done.code}")
         return done
 
 
-def _outcome(done: Done) -> dict[str, Any]:
+def _outcome(done: CommandResult) -> dict[str, Any]:
     found: dict[str, Any] = {"exited": 1, "exitcode": done.code}
     for name, data in (("out", done.out), ("err", done.err)):
         if data:
-            found[f"{name}-data"] = data[:_LARGEST].decode(errors="replace")
-        if len(data) > _LARGEST:
+            found[f"{name}-data"] = data[:_MAX_CONTENT].decode(errors="replace")
+        if len(data) > _MAX_CONTENT:
             found[f"{name}-truncated"] = 1
     return found
 

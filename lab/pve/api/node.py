@@ -12,14 +12,14 @@ from aiohttp import web
 
 from phoenix.lab.pve.api.sizes import grown, written
 from phoenix.lab.pve.fake import PveError
-from phoenix.lab.pve.model.base import Model
+from phoenix.lab.pve.model.base import PveModel
 from phoenix.lab.pve.role import NODE
 
 _RESOLVER = Path("/etc/resolv.conf")
 _CLOUD_INIT = re.compile(r"ciuser|sshkeys|nameserver|searchdomain|citype|ipconfig\d+")
 
 
-class Node(Model):
+class NodeEndpoints(PveModel):
     """What fakepve answers with samples, answered with facts."""
 
     fingerprint: str

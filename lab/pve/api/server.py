@@ -13,20 +13,20 @@ from typing import Any
 
 from aiohttp import web
 
-from phoenix.lab.pve.api.backed import BACKED, UNBACKED_PARAMETERS
-from phoenix.lab.pve.api.guest_agent import Agent
-from phoenix.lab.pve.api.node import Node
-from phoenix.lab.pve.api.webcert import WebCertificate
+from phoenix.lab.pve.api.guest_agent import GuestAgent
+from phoenix.lab.pve.api.implemented import IMPLEMENTED, UNSUPPORTED_PARAMETERS
+from phoenix.lab.pve.api.node import NodeEndpoints
+from phoenix.lab.pve.api.webcert import WebCertificateEndpoints
 from phoenix.lab.pve.fake import PveError, schema
 from phoenix.lab.pve.guests import bridges
-from phoenix.lab.pve.guests.runtime import Guests
+from phoenix.lab.pve.guests.runtime import GuestRuntime
 from phoenix.lab.pve.guests.spec import SpecError
-from phoenix.lab.pve.model.config_changes import Changes
-from phoenix.lab.pve.model.guest_watch import Watch
+from phoenix.lab.pve.model.config_changes import ConfigChanges
+from phoenix.lab.pve.model.guest_watch import GuestWatch
 from phoenix.lab.pve.model.storages import storages
 from phoenix.lab.pve.packet_filter.compiler import EMPTY, FilterInput
 from phoenix.lab.pve.packet_filter.enforcer import BRIDGE, Enforcer, connected_network
-from phoenix.lab.pve.packet_filter.files import Files
+from phoenix.lab.pve.packet_filter.files import FirewallFiles
 from phoenix.lab.pve.role import NODE, ROLE, TOKEN, USER, name_in_8
 
 log = logging.getLogger("lab.pve")
@@ -37,7 +37,7 @@ _PREFIX = "/api2/json"
 _THREADS = 16
 
 
-class LabPve(Agent, Node, Changes, WebCertificate, Watch):
+class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, GuestWatch):
     """The lab's hypervisor as its API shows it."""
 
     def __init__(self, directory: Path, host: str = "0.0.0.0", port: int = 8006) -> None:  # noqa: S104 - its own namespace
@@ -51,9 +51,9 @@ class LabPve(Agent, Node, Changes, WebCertificate, Watch):
         self.apitokens = {TOKEN: secrets["token_secret"]}
         self.max_requests = 100
         self.directory, self.model_file = directory, directory / "model.json"
-        self.real = Guests(directory / "workloads.json")
+        self.real = GuestRuntime(directory / "workloads.json")
         self.filter = Enforcer(self.filter_input)
-        self.firewall_files = Files(NODE)
+        self.firewall_files = FirewallFiles(NODE)
         self.local_network = ""
         self.root_keys, self.executions, self.background = {}, {}, set()
 
@@ -103,12 +103,12 @@ class LabPve(Agent, Node, Changes, WebCertificate, Watch):
     @web.middleware
     async def _only_backed(self, request: web.Request, handler: Any) -> web.StreamResponse:
         match = self.resolve(request, _PREFIX) or _member_of_set(request.path)
-        if match is None or (request.method, match.template) not in BACKED:
+        if match is None or (request.method, match.template) not in IMPLEMENTED:
             asked = f"{request.method} {request.path}"
             raise PveError(501, f"Method '{asked}' not implemented: the lab does not really do this")
         if match.template.startswith("/nodes/{node}/") and request.method in ("POST", "PUT"):
             form = {**request.query, **await _fields(request)}
-            refused = sorted(UNBACKED_PARAMETERS & form.keys())
+            refused = sorted(UNSUPPORTED_PARAMETERS & form.keys())
             if refused:
                 raise PveError(501, f"parameter '{refused[0]}' not implemented: the lab does not really do this")
         response: web.StreamResponse = await handler(request)

@@ -8,14 +8,14 @@ from typing import Any
 
 from phoenix.lab.pve.command import CommandFailed, run
 from phoenix.lab.pve.fake import PveError
-from phoenix.lab.pve.model.base import Model
+from phoenix.lab.pve.model.base import PveModel
 
 LOCAL = Path("/etc/pve/local")
 CHAIN, KEY = "pveproxy-ssl.pem", "pveproxy-ssl.key"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?\n-----END CERTIFICATE-----\n?", re.DOTALL)
 
 
-class WebCertificate(Model):
+class WebCertificateEndpoints(PveModel):
     """The endpoints below ``certificates``; new connections see the new certificate, those that are open go on."""
 
     fingerprint: str

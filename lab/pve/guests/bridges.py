@@ -4,7 +4,7 @@ from pathlib import Path
 
 from phoenix.lab.pve.command import CommandFailed, run
 from phoenix.lab.pve.guests.lxc_config import firewall_bridge, veth_name
-from phoenix.lab.pve.guests.spec import GuestSpec, Nic
+from phoenix.lab.pve.guests.spec import GuestNic, GuestSpec
 
 _NET = Path("/sys/class/net")
 
@@ -25,7 +25,7 @@ def prepare(spec: GuestSpec) -> None:
             remove(spec.vmid, nic.index)
 
 
-def lay(vmid: int, nic: Nic) -> None:
+def lay(vmid: int, nic: GuestNic) -> None:
     """Make the firewall bridge of an interface and join it to the network's bridge."""
     own, inner, outer = firewall_bridge(vmid, nic), f"fwln{vmid}i{nic.index}", f"fwpr{vmid}p{nic.index}"
     steps = []
@@ -58,7 +58,7 @@ def remove_all(vmid: int) -> None:
         remove(vmid, int(path.name.rpartition("i" if path.name.startswith("fwbr") else "p")[2]))
 
 
-def rewire(spec: GuestSpec, nic: Nic, pid: int) -> None:
+def rewire(spec: GuestSpec, nic: GuestNic, pid: int) -> None:
     """Apply an interface's settings to a running guest: bridge, filter, address, name server aside."""
     if nic.firewall:
         lay(spec.vmid, nic)

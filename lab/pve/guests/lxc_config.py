@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from phoenix.lab.pve.guests.spec import GuestSpec, Nic
+from phoenix.lab.pve.guests.spec import GuestNic, GuestSpec
 
 SHIFT = 100_000
 """Where the ids of an unprivileged guest begin on the host."""
 INCLUDES = "/usr/share/lxc/config"
 
 
-def veth_name(vmid: int, nic: Nic) -> str:
+def veth_name(vmid: int, nic: GuestNic) -> str:
     """The host's end of a guest's interface, named as Proxmox does."""
     return f"veth{vmid}i{nic.index}"
 
 
-def firewall_bridge(vmid: int, nic: Nic) -> str:
+def firewall_bridge(vmid: int, nic: GuestNic) -> str:
     """The bridge of its own that a filtered interface gets."""
     return f"fwbr{vmid}i{nic.index}"
 
@@ -68,7 +68,7 @@ def _network(spec: GuestSpec) -> list[str]:
     return [line for nic in spec.nics for line in _interface(spec.vmid, nic)]
 
 
-def _interface(vmid: int, nic: Nic) -> list[str]:
+def _interface(vmid: int, nic: GuestNic) -> list[str]:
     settings = {
         "type": "veth",
         "link": firewall_bridge(vmid, nic) if nic.firewall else nic.bridge,

@@ -10,7 +10,7 @@ TABLE = Path("/run/lab-exports")
 
 
 @dataclass(frozen=True)
-class Export:
+class NfsExport:
     """One line of the table: a path offered to a client."""
 
     path: str
@@ -27,23 +27,23 @@ class Export:
             return False
 
 
-def parse(text: str) -> tuple[Export, ...]:
+def parse(text: str) -> tuple[NfsExport, ...]:
     """The exports of a table of ``PATH CLIENT OPTIONS`` lines; options may be comma-joined or absent."""
     found = []
     for line in text.splitlines():
         fields = line.split()
         if len(fields) >= 2 and fields[0].startswith("/"):  # noqa: PLR2004 - a path and a client
             options = ",".join(fields[2:]).strip("()").split(",")
-            found.append(Export(fields[0].rstrip("/") or "/", fields[1], "ro" in options))
+            found.append(NfsExport(fields[0].rstrip("/") or "/", fields[1], "ro" in options))
     return tuple(found)
 
 
-def load(table: Path = TABLE) -> tuple[Export, ...]:
+def load(table: Path = TABLE) -> tuple[NfsExport, ...]:
     """The exports in force now."""
     return parse(table.read_text()) if table.is_file() else ()
 
 
-def shares(exports: tuple[Export, ...], spec: GuestSpec) -> tuple[str, ...]:
+def shares(exports: tuple[NfsExport, ...], spec: GuestSpec) -> tuple[str, ...]:
     """The exported directories that a VM may mount, each once."""
     if not spec.is_vm:
         return ()

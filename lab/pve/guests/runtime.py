@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.pve.command import CommandFailed, Done, run
+from phoenix.lab.pve.command import CommandFailed, CommandResult, run
 from phoenix.lab.pve.guests import bridges, hotmount, lxc_config, nfs_exports, provision
 from phoenix.lab.pve.guests.rootfs import Rootfs
-from phoenix.lab.pve.guests.spec import GuestSpec, Mount
+from phoenix.lab.pve.guests.spec import GuestMount, GuestSpec
 
 LXC = Path("/var/lib/lxc")
 LOGS = Path("/var/log/lxc")
@@ -25,7 +25,7 @@ _ENVIRONMENT = (
 
 
 @dataclass
-class Guests:
+class GuestRuntime:
     """The guests that exist on this node, and which of them run."""
 
     workloads: Path
@@ -93,7 +93,7 @@ class Guests:
                 self._attach(pid, source, mount.target, after, read_only=mount.read_only)
         self._configure(after)
 
-    def share(self, spec: GuestSpec, table: tuple[nfs_exports.Export, ...]) -> None:
+    def share(self, spec: GuestSpec, table: tuple[nfs_exports.NfsExport, ...]) -> None:
         """Bring what a running VM finds exported up to date."""
         pid = self.pid(spec.vmid)
         wanted, present = nfs_exports.shares(table, spec), _shared(pid)
@@ -104,7 +104,7 @@ class Guests:
             if path not in wanted:
                 run(sys.executable, hotmount.__file__, str(pid), "-", f"{_SHARES}{path}", limit=10)
 
-    def execute(self, vmid: int, argv: list[str], feed: bytes = b"", limit: float = 3600) -> Done:
+    def execute(self, vmid: int, argv: list[str], feed: bytes = b"", limit: float = 3600) -> CommandResult:
         """Run a program inside a running guest, as its root."""
         keep = [word for setting in _ENVIRONMENT for word in ("-v", setting)]
         return run(
@@ -169,7 +169,7 @@ class Guests:
         bridges.remove_all(vmid)
 
     @staticmethod
-    def _source(spec: GuestSpec, mount: Mount) -> str:
+    def _source(spec: GuestSpec, mount: GuestMount) -> str:
         rootfs = Rootfs(spec.vmid, spec.unprivileged)
         if mount.volume:
             rootfs.volume(mount.source)

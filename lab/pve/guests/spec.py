@@ -15,7 +15,7 @@ class SpecError(Exception):
 
 
 @dataclass(frozen=True)
-class Nic:
+class GuestNic:
     """One network interface: ``netN`` (and ``ipconfigN`` of a VM)."""
 
     index: int
@@ -29,7 +29,7 @@ class Nic:
 
 
 @dataclass(frozen=True)
-class Mount:
+class GuestMount:
     """One ``mpN``: a directory of the host, or a volume kept beside the guest."""
 
     key: str
@@ -48,8 +48,8 @@ class GuestSpec:
     name: str
     unprivileged: bool
     nesting: bool
-    nics: tuple[Nic, ...] = ()
-    mounts: tuple[Mount, ...] = ()
+    nics: tuple[GuestNic, ...] = ()
+    mounts: tuple[GuestMount, ...] = ()
     nameservers: tuple[str, ...] = ()
     searchdomain: str = ""
     cloud_user: str = ""
@@ -75,7 +75,7 @@ def properties(text: object, first: str = "volume") -> dict[str, str]:
     return found
 
 
-def truth(value: object) -> bool:
+def parse_bool(value: object) -> bool:
     """A boolean in any of Proxmox's spellings."""
     return str(value).strip().lower() in ("1", "on", "yes", "true")
 
@@ -88,8 +88,8 @@ def parse(vmid: int, kind: str, config: Mapping[str, object]) -> GuestSpec:
         vmid=vmid,
         kind=kind,
         name=str(name),
-        unprivileged=not is_vm and truth(config.get("unprivileged", 0)),
-        nesting=is_vm or truth(properties(config.get("features", "")).get("nesting", 0)),
+        unprivileged=not is_vm and parse_bool(config.get("unprivileged", 0)),
+        nesting=is_vm or parse_bool(properties(config.get("features", "")).get("nesting", 0)),
         nics=tuple(_nic(int(key[3:]), config, is_vm=is_vm) for key in _numbered(config, "net")),
         mounts=() if is_vm else tuple(_mount(key, config[key]) for key in _numbered(config, "mp")),
         nameservers=tuple(re.split(r"[\s,;]+", str(config.get("nameserver") or "").strip()))
@@ -98,8 +98,8 @@ def parse(vmid: int, kind: str, config: Mapping[str, object]) -> GuestSpec:
         searchdomain=str(config.get("searchdomain") or ""),
         cloud_user=str(config.get("ciuser") or CLOUD_USER) if is_vm else "",
         ssh_keys=unquote(str(config.get("sshkeys") or "")) if is_vm else "",
-        agent=truth(_agent_flag(config.get("agent", "0"))),
-        onboot=truth(config.get("onboot", 0)),
+        agent=parse_bool(_agent_flag(config.get("agent", "0"))),
+        onboot=parse_bool(config.get("onboot", 0)),
     )
 
 
@@ -113,30 +113,30 @@ def _agent_flag(value: object) -> str:
     return parsed.get("enabled", "0")
 
 
-def _nic(index: int, config: Mapping[str, object], *, is_vm: bool) -> Nic:
+def _nic(index: int, config: Mapping[str, object], *, is_vm: bool) -> GuestNic:
     net = properties(config[f"net{index}"])
     if not net.get("bridge"):
         raise SpecError(f"net{index}: no bridge given; the lab connects every interface to a bridge")
     model = next((net[m] for m in NIC_MODELS if m in net), "")
     ip = properties(config.get(f"ipconfig{index}", "")) if is_vm else net
     address = ip.get("ip", "")
-    return Nic(
+    return GuestNic(
         index=index,
         name=f"eth{index}" if is_vm else net.get("name", f"eth{index}"),
         bridge=net["bridge"],
         mac=(net.get("hwaddr") or net.get("macaddr") or model).upper(),
         address=address if "/" in address else None,
         gateway=ip.get("gw"),
-        firewall=truth(net.get("firewall", 0)),
-        connected=not truth(net.get("link_down", 0)),
+        firewall=parse_bool(net.get("firewall", 0)),
+        connected=not parse_bool(net.get("link_down", 0)),
     )
 
 
-def _mount(key: str, value: object) -> Mount:
+def _mount(key: str, value: object) -> GuestMount:
     fields = properties(value)
     source, target = fields.get("volume", ""), fields.get("mp", "")
     if not target.startswith("/") or ".." in target.split("/"):
         raise SpecError(f"{key}: mount point path '{target}' must be absolute and without '..'")
     is_volume = not source.startswith("/")
     path = f"volumes/{key}" if is_volume else source
-    return Mount(key, path, target, truth(fields.get("ro", 0)), is_volume)
+    return GuestMount(key, path, target, parse_bool(fields.get("ro", 0)), is_volume)

@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from phoenix.lab.pve.fake import FakePve
-from phoenix.lab.pve.guests.runtime import Guests
+from phoenix.lab.pve.guests.runtime import GuestRuntime
 from phoenix.lab.pve.guests.spec import GuestSpec, parse
 from phoenix.lab.pve.model import saved_state
 from phoenix.lab.pve.packet_filter.enforcer import Enforcer
-from phoenix.lab.pve.packet_filter.files import Files
+from phoenix.lab.pve.packet_filter.files import FirewallFiles
 
 
-class Model(FakePve):  # type: ignore[misc]  # fakepve ships no types
+class PveModel(FakePve):  # type: ignore[misc]  # fakepve ships no types
     """FakePve, its guests and its filter."""
 
-    real: Guests
+    real: GuestRuntime
     filter: Enforcer
-    firewall_files: Files
+    firewall_files: FirewallFiles
     model_file: Path
     root_keys: dict[int, str]
 

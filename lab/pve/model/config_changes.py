@@ -8,12 +8,12 @@ from typing import Any
 from phoenix.lab.pve.command import CommandFailed
 from phoenix.lab.pve.fake import PveError, with_mac
 from phoenix.lab.pve.guests.spec import SpecError, parse
-from phoenix.lab.pve.model.base import Model
+from phoenix.lab.pve.model.base import PveModel
 
 _INTEGERS = {"balloon", "cores", "onboot", "protection", "sockets"}
 
 
-class Changes(Model):
+class ConfigChanges(PveModel):
     """``config`` of containers and VMs."""
 
     async def _update_config(self, ct: Any, user: str, values: Any, deletes: Any, reverts: Any) -> None:
@@ -34,7 +34,7 @@ class Changes(Model):
 
     async def _follow(self, guest: Any, before: tuple[dict[str, Any], dict[str, Any]]) -> None:
         """Make a running guest follow its changed configuration, or put the configuration back."""
-        normalise(guest.config)
+        normalize(guest.config)
         try:
             old, new = parse(guest.vmid, self.kind(guest), before[0]), self.spec(guest)
             if old.nics != new.nics:
@@ -48,7 +48,7 @@ class Changes(Model):
             self.save()
 
 
-def normalise(config: dict[str, Any]) -> None:
+def normalize(config: dict[str, Any]) -> None:
     """Keep tags and description as Proxmox writes them back."""
     if config.get("tags"):
         names = {name.lower() for name in re.split(r"[;,\s]+", str(config["tags"])) if name}

@@ -13,14 +13,14 @@ from phoenix.lab.pve.command import CommandFailed
 from phoenix.lab.pve.fake import TaskError
 from phoenix.lab.pve.guests.rootfs import Rootfs
 from phoenix.lab.pve.guests.spec import SpecError
-from phoenix.lab.pve.model.base import Model
-from phoenix.lab.pve.model.config_changes import normalise
+from phoenix.lab.pve.model.base import PveModel
+from phoenix.lab.pve.model.config_changes import normalize
 
 _CREATIONS = ("vzcreate", "qmcreate")
 _CLONES = ("vzclone", "qmclone")
 
 
-class Reality(Model):
+class GuestTasks(PveModel):
     """Tasks that really happen: see the module."""
 
     async def task(  # noqa: PLR0917 - fakepve's signature
@@ -79,7 +79,7 @@ class Reality(Model):
         try:
             spec, keys = self.spec(guest), self.root_keys.pop(guest.vmid, "")
             await asyncio.to_thread(self.real.create, spec, root_keys=keys, original=source)
-            normalise(guest.config)
+            normalize(guest.config)
             self._fw()["guests"].pop(guest.vmid, None)  # a stale file must not await a new guest
         except BaseException:
             self.cts[:] = [ct for ct in self.cts if ct is not guest]

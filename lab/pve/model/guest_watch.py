@@ -8,12 +8,12 @@ from phoenix.lab.pve.command import CommandFailed
 from phoenix.lab.pve.guests import nfs_exports
 from phoenix.lab.pve.guests.spec import SpecError
 from phoenix.lab.pve.model import saved_state
-from phoenix.lab.pve.model.guest_tasks import Reality
+from phoenix.lab.pve.model.guest_tasks import GuestTasks
 
 log = logging.getLogger("lab.pve")
 
 
-class Watch(Reality):
+class GuestWatch(GuestTasks):
     """The loop beside the API, and its beginning."""
 
     async def watch(self) -> None:
@@ -34,7 +34,7 @@ class Watch(Reality):
                 except CommandFailed as error:
                     log.warning("guest %s: %s", guest.vmid, error)
 
-    async def _look_at(self, guest: Any, table: tuple[nfs_exports.Export, ...]) -> None:
+    async def _look_at(self, guest: Any, table: tuple[nfs_exports.NfsExport, ...]) -> None:
         alive = await asyncio.to_thread(self.real.alive, guest.vmid)
         if not _settled(guest):
             return  # a task began meanwhile, and knows better

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from ipaddress import collapse_addresses, ip_address, ip_network, summarize_address_range
 from typing import Any
 
-from phoenix.lab.pve.packet_filter.ruleset import Addresses, Network, Ports
+from phoenix.lab.pve.packet_filter.ruleset import IpNetwork, IpNetworks, PortRanges
 
-Conf = Mapping[str, Any]
+FirewallConf = Mapping[str, Any]
 _NAME = re.compile(r"(?:(dc|guest)/)?([A-Za-z][A-Za-z0-9_-]+)")
-_MOST_PORTS = 15
+_MAX_PORTS = 15
 
 
-class RuleError(Exception):
+class UnusableRuleError(Exception):
     """A rule that means nothing; it is left out, the others stay."""
 
 
-def resolve(text: str, conf: Conf, cluster: Conf) -> Addresses:
+def resolve(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetworks:
     """The addresses that a rule's source or dest names."""
     if text.startswith("+"):
         return ipset(text[1:], conf, cluster)
@@ -26,40 +26,40 @@ def resolve(text: str, conf: Conf, cluster: Conf) -> Addresses:
     return _union([net for item in text.split(",") for net in _literal(item.strip())])
 
 
-def alias(text: str, conf: Conf, cluster: Conf) -> Network:
+def alias(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetwork:
     """The network an alias stands for: the guest's own first, then the cluster's."""
     scope, name = _scoped(text)
     for where, place in (("guest", conf), ("dc", cluster)):
         entry = place["aliases"].get(name.lower())
         if scope in ("", where) and entry:
             return ip_network(entry["cidr"], strict=False)
-    raise RuleError(f"no such alias '{text}'")
+    raise UnusableRuleError(f"no such alias '{text}'")
 
 
-def ipset(text: str, conf: Conf, cluster: Conf) -> Addresses:
+def ipset(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetworks:
     """The members of an ipset; among overlapping entries the most specific decides, as in the kernel's."""
     scope, name = _scoped(text)
     for where, place in (("guest", conf), ("dc", cluster)):
         entries = place["ipset"].get(name)
         if scope in ("", where) and entries is not None:
             return _members(entries, conf, cluster)
-    raise RuleError(f"no such ipset '{text}'")
+    raise UnusableRuleError(f"no such ipset '{text}'")
 
 
-def _members(entries: list[dict[str, Any]], conf: Conf, cluster: Conf) -> Addresses:
+def _members(entries: list[dict[str, Any]], conf: FirewallConf, cluster: FirewallConf) -> IpNetworks:
     nets = [(_member(e["cidr"], conf, cluster), bool(int(e.get("nomatch") or 0))) for e in entries]
-    found: list[Network] = []
+    found: list[IpNetwork] = []
     for net, excluded in sorted(nets, key=lambda item: item[0].prefixlen):
         found = _without(found, net) if excluded else [*found, net]
     return _union(found)
 
 
-def _member(text: str, conf: Conf, cluster: Conf) -> Network:
+def _member(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetwork:
     return alias(text, conf, cluster) if _NAME.fullmatch(text) else _literal(text)[0]
 
 
-def _without(nets: list[Network], hole: Network) -> list[Network]:
-    left: list[Network] = []
+def _without(nets: list[IpNetwork], hole: IpNetwork) -> list[IpNetwork]:
+    left: list[IpNetwork] = []
     for net in nets:
         if net.version != hole.version or not net.overlaps(hole):
             left.append(net)
@@ -68,36 +68,36 @@ def _without(nets: list[Network], hole: Network) -> list[Network]:
     return left
 
 
-def _union(nets: list[Network]) -> Addresses:
+def _union(nets: list[IpNetwork]) -> IpNetworks:
     v4 = collapse_addresses([net for net in nets if net.version == 4])  # noqa: PLR2004
     v6 = collapse_addresses([net for net in nets if net.version == 6])  # noqa: PLR2004
     return (*v4, *v6)
 
 
-def _literal(text: str) -> list[Network]:
+def _literal(text: str) -> list[IpNetwork]:
     try:
         if "-" in text:
             first, last = (ip_address(part) for part in text.split("-"))
             return list(summarize_address_range(first, last))
         return [ip_network(text, strict=False)]
     except (TypeError, ValueError) as error:
-        raise RuleError(f"'{text}' is not an address: {error}") from error
+        raise UnusableRuleError(f"'{text}' is not an address: {error}") from error
 
 
 def _scoped(text: str) -> tuple[str, str]:
     found = _NAME.fullmatch(text)
     if not found:
-        raise RuleError(f"'{text}' is not a name")
+        raise UnusableRuleError(f"'{text}' is not a name")
     return found[1] or "", found[2]
 
 
-def ports(text: str) -> Ports:
+def ports(text: str) -> PortRanges:
     """The port ranges of ``80,443,5900:5999,https``, joined where they touch."""
     if not text:
         return ()
     ranges = [_range(item.strip()) for item in text.split(",")]
-    if sum(1 if low == high else 2 for low, high in ranges) > _MOST_PORTS:
-        raise RuleError(f"too many entries in port list '{text}' (> {_MOST_PORTS} numbers)")
+    if sum(1 if low == high else 2 for low, high in ranges) > _MAX_PORTS:
+        raise UnusableRuleError(f"too many entries in port list '{text}' (> {_MAX_PORTS} numbers)")
     joined: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if joined and low <= joined[-1][1] + 1:
@@ -111,7 +111,7 @@ def _range(text: str) -> tuple[int, int]:
     first, colon, last = text.partition(":")
     low, high = _port(first), _port(last if colon else first)
     if low > high:
-        raise RuleError(f"backwards port range '{text}'")
+        raise UnusableRuleError(f"backwards port range '{text}'")
     return low, high
 
 
@@ -120,7 +120,7 @@ def _port(text: str) -> int:
         try:
             return socket.getservbyname(text)
         except OSError as error:
-            raise RuleError(f"invalid port '{text}'") from error
+            raise UnusableRuleError(f"invalid port '{text}'") from error
     if int(text) > 65535:  # noqa: PLR2004
-        raise RuleError(f"invalid port '{text}'")
+        raise UnusableRuleError(f"invalid port '{text}'")
     return int(text)

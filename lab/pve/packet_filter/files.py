@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.pve.packet_filter.addresses import Conf
+from phoenix.lab.pve.packet_filter.addresses import FirewallConf
 
 ROOT = Path("/etc/pve")
 _SECTION = re.compile(r"\[\s*(\w+)(?:\s+([\w-]+))?\s*\]\s*(?:#\s*(.*))?")
@@ -27,7 +27,7 @@ _FLAGS = {
 _NUMBERS = ("enable", "dhcp", "ndp", "radv", "macfilter", "ipfilter", "ebtables", "nftables", "nosmurfs", "tcpflags")
 
 
-class Files:
+class FirewallFiles:
     """The files of one node; remembers what it wrote, so that others' edits are seen."""
 
     def __init__(self, node: str, root: Path = ROOT) -> None:
@@ -82,13 +82,13 @@ class Files:
         return self._root / f"firewall/{scope}.fw"
 
 
-def _scopes(firewall: Mapping[str, Any]) -> Iterator[tuple[str, Conf]]:
+def _scopes(firewall: Mapping[str, Any]) -> Iterator[tuple[str, FirewallConf]]:
     yield "cluster", firewall["cluster"]
     yield from ((f"node {name}", conf) for name, conf in firewall["nodes"].items())
     yield from ((str(vmid), conf) for vmid, conf in firewall["guests"].items())
 
 
-def written(conf: Conf) -> str:
+def written(conf: FirewallConf) -> str:
     """A configuration as the text of its file; nothing for an empty one."""
     parts = []
     if conf["options"]:
@@ -119,7 +119,7 @@ def _rule(rule: Mapping[str, Any]) -> str:
     return f"{'' if rule.get('enable') else '|'}{rule['type'].upper()} {what}{flags}{_said(rule)}"
 
 
-def read(text: str) -> Conf:
+def read(text: str) -> FirewallConf:
     """The configuration that a file says; a line that means nothing is left out, as on a node."""
     keys = ("options", "aliases", "ipset", "ipset_comments", "groups", "group_comments")
     conf: dict[str, Any] = {**{key: {} for key in keys}, "rules": []}
@@ -139,7 +139,7 @@ def read(text: str) -> Conf:
     return conf
 
 
-def _take(conf: Conf, section: str, name: str, line: str) -> None:
+def _take(conf: FirewallConf, section: str, name: str, line: str) -> None:
     words, _, comment = line.partition("#")
     said = {"comment": comment.strip()} if comment.strip() else {}
     words = words.strip()

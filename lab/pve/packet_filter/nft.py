@@ -7,7 +7,14 @@ direction; the inet family decides.
 
 from collections.abc import Iterator
 
-from phoenix.lab.pve.packet_filter.ruleset import Addresses, Filter, GuestFilter, Match, Ports, Rule
+from phoenix.lab.pve.packet_filter.ruleset import (
+    FilterRule,
+    GuestFilter,
+    IpNetworks,
+    PacketFilter,
+    PacketMatch,
+    PortRanges,
+)
 
 OFF = "table bridge pvefw {}\ndelete table bridge pvefw\ntable inet pvefw {}\ndelete table inet pvefw\n"
 """Takes the filter away; the first part of each transaction."""
@@ -40,7 +47,7 @@ _REFUSALS = ("tcp flags & rst == rst", "icmp type destination-unreachable", "icm
 _VERDICTS = {"accept": "accept", "drop": "drop", "reject": "jump refuse"}
 
 
-def render(wanted: Filter | None) -> str:
+def render(wanted: PacketFilter | None) -> str:
     """One transaction that replaces whatever filter there was."""
     if wanted is None:
         return OFF
@@ -72,7 +79,7 @@ def _bridge_table(guests: tuple[GuestFilter, ...]) -> str:
     return "\n".join([*lines, "  }", "}"]) + "\n"
 
 
-def _hooks(wanted: Filter) -> str:
+def _hooks(wanted: PacketFilter) -> str:
     forward = [
         line
         for g in wanted.guests
@@ -99,12 +106,12 @@ def _hook(name: str, lines: list[str]) -> str:
     return head + "".join(f"    {line}\n" for line in lines) + "  }\n"
 
 
-def _chain(name: str, rules: tuple[Rule, ...], interface: str) -> str:
+def _chain(name: str, rules: tuple[FilterRule, ...], interface: str) -> str:
     lines = [line for rule in rules for line in _lines(rule, interface)]
     return f"  chain {name} {{\n" + "".join(f"    {line}\n" for line in lines) + "  }\n"
 
 
-def _lines(rule: Rule, interface: str) -> Iterator[str]:
+def _lines(rule: FilterRule, interface: str) -> Iterator[str]:
     """The nft rules of one rule: one for each IP version that its addresses have."""
     m = rule.match
     end = f'counter {_VERDICTS[rule.verdict]} comment "{rule.label[:120]}"'
@@ -117,7 +124,7 @@ def _lines(rule: Rule, interface: str) -> Iterator[str]:
             yield begin + " ".join([*(p for p in parts if p), *_what(m), end])
 
 
-def _side(side: str, addresses: Addresses | None, version: int) -> str | None:
+def _side(side: str, addresses: IpNetworks | None, version: int) -> str | None:
     """The match on one end; empty if it does not matter, None if it cannot be in this IP version."""
     if addresses is None:
         return ""
@@ -125,7 +132,7 @@ def _side(side: str, addresses: Addresses | None, version: int) -> str | None:
     return f"{_family(version)} {side} {{ {', '.join(own)} }}" if own else None
 
 
-def _outside(addresses: Addresses, version: int) -> str:
+def _outside(addresses: IpNetworks, version: int) -> str:
     own = [str(net) for net in addresses if net.version == version]
     own += ["fe80::/10"] if version == V6 else []
     return f"{_family(version)} saddr != {{ {', '.join(own)} }}" if own else f"meta nfproto ipv{version}"
@@ -135,7 +142,7 @@ def _family(version: int) -> str:
     return "ip" if version == V4 else "ip6"
 
 
-def _what(m: Match) -> Iterator[str]:
+def _what(m: PacketMatch) -> Iterator[str]:
     """Protocol, ports and the odd ones."""
     if m.special == "broadcast":
         yield "fib daddr type { broadcast, multicast, anycast }"
@@ -152,7 +159,7 @@ def _what(m: Match) -> Iterator[str]:
         yield f"meta l4proto {m.proto}"
 
 
-def _icmp(m: Match) -> str:
+def _icmp(m: PacketMatch) -> str:
     if m.proto == "icmpv6":
         return f"icmpv6 type {_NAMES_V6.get(m.icmp, m.icmp)}"
     if m.icmp in _UNREACHABLE:
@@ -160,5 +167,5 @@ def _icmp(m: Match) -> str:
     return f"icmp type {m.icmp}"
 
 
-def _ports(ranges: Ports) -> str:
+def _ports(ranges: PortRanges) -> str:
     return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)

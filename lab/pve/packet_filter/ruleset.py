@@ -4,34 +4,34 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-Network = IPv4Network | IPv6Network
-Addresses = tuple[Network, ...]
-Ports = tuple[tuple[int, int], ...]
-Verdict = Literal["accept", "drop", "reject"]
-Special = Literal["", "broadcast", "not-syn"]
+IpNetwork = IPv4Network | IPv6Network
+IpNetworks = tuple[IpNetwork, ...]
+PortRanges = tuple[tuple[int, int], ...]
+FilterVerdict = Literal["accept", "drop", "reject"]
+SpecialMatch = Literal["", "broadcast", "not-syn"]
 
 
 @dataclass(frozen=True)
-class Match:
+class PacketMatch:
     """What a packet must be for a rule to apply; an empty field does not matter."""
 
     proto: str = ""
-    sport: Ports = ()
-    dport: Ports = ()
+    sport: PortRanges = ()
+    dport: PortRanges = ()
     icmp: str = ""
-    source: Addresses | None = None
-    dest: Addresses | None = None
-    not_source: Addresses | None = None
+    source: IpNetworks | None = None
+    dest: IpNetworks | None = None
+    not_source: IpNetworks | None = None
     interface: str = ""
-    special: Special = ""
+    special: SpecialMatch = ""
 
 
 @dataclass(frozen=True)
-class Rule:
+class FilterRule:
     """One step of a chain; the label says which rule of the configuration it comes from."""
 
-    match: Match
-    verdict: Verdict
+    match: PacketMatch
+    verdict: FilterVerdict
     label: str
 
 
@@ -41,8 +41,8 @@ class GuestFilter:
 
     vmid: int
     index: int
-    inbound: tuple[Rule, ...]
-    outbound: tuple[Rule, ...]
+    inbound: tuple[FilterRule, ...]
+    outbound: tuple[FilterRule, ...]
     mac: str = ""
 
     @property
@@ -57,10 +57,10 @@ class GuestFilter:
 
 
 @dataclass(frozen=True)
-class Filter:
+class PacketFilter:
     """Everything that is filtered on the node, and the rules that were left out with the reason."""
 
     guests: tuple[GuestFilter, ...]
-    host_in: tuple[Rule, ...]
-    host_out: tuple[Rule, ...]
+    host_in: tuple[FilterRule, ...]
+    host_out: tuple[FilterRule, ...]
     skipped: tuple[str, ...] = ()

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from phoenix.lab.places import Places
+from phoenix.lab.places import LabPlaces
 from tests.system.host.own import OwnLab
 
 
 @pytest.fixture(scope="session")
 def own_lab() -> Iterator[OwnLab]:
     """A lab of its own directory; started by whoever needs it running."""
-    usual = Places.of_environment()
-    found = OwnLab(Places(usual.lab.with_name(f"{usual.lab.name}-tests"), usual.cache))
+    usual = LabPlaces.of_environment()
+    found = OwnLab(LabPlaces(usual.lab.with_name(f"{usual.lab.name}-tests"), usual.cache))
     found.run("down")
     yield found
     done = found.run("down")

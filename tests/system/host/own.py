@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from phoenix.lab.places import Places
+from phoenix.lab.places import LabPlaces
 from tests.support.places import ROOT
 
 LIMIT = 280
@@ -17,7 +17,7 @@ LIMIT = 280
 class OwnLab:
     """The command line of a lab that lies elsewhere than usual."""
 
-    places: Places
+    places: LabPlaces
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """`runbooks/lab.py` with these words, running."""

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from phoenix.lab.machine.container import Container
-from phoenix.lab.places import Places
+from phoenix.lab.machine.container import OuterContainer
+from phoenix.lab.places import LabPlaces
 from tests.system.host.own import OwnLab
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def traces(places: Places) -> list[str]:
+def traces(places: LabPlaces) -> list[str]:
     """Whatever of a lab can be seen on this machine, found without the lab's code."""
     found = [str(path) for pattern in ("*", "*/*") for path in Path("/sys/fs/cgroup").glob(pattern)]
     found = [path for path in found if places.name in path]
@@ -58,11 +58,11 @@ def api_fingerprint(lab: OwnLab) -> str:
 
 def test_up_twice(running_lab: OwnLab) -> None:
     """Bringing up a lab that is up changes nothing and says so."""
-    before = Container(running_lab.places).pid
+    before = OuterContainer(running_lab.places).pid
     done = running_lab.run("up")
     assert done.returncode == 0
     assert b"is up already" in done.stderr
-    assert Container(running_lab.places).pid == before
+    assert OuterContainer(running_lab.places).pid == before
 
 
 def test_status(running_lab: OwnLab) -> None:
@@ -103,7 +103,7 @@ def test_killed_hypervisor_is_healed(running_lab: OwnLab) -> None:
     """After its hypervisor is killed, `up` brings back the same lab: same keys, and what was written there."""
     pins = running_lab.places.access.read_text()
     running_lab.inside("pve", "touch", "/root/kept")
-    os.kill(Container(running_lab.places).pid or 0, signal.SIGKILL)
+    os.kill(OuterContainer(running_lab.places).pid or 0, signal.SIGKILL)
     running_lab.up()
     assert running_lab.places.access.read_text() == pins
     running_lab.inside("pve", "test", "-e", "/root/kept")
@@ -115,7 +115,7 @@ def test_forwarder_lets_go_of_a_killed_hypervisor(running_lab: OwnLab) -> None:
     address = ("127.0.0.1", int(access(running_lab)["ssh"]["port"]))
     with socket.create_connection(address, timeout=30) as connection:
         assert connection.recv(100).startswith(b"SSH-")
-        os.kill(Container(running_lab.places).pid or 0, signal.SIGKILL)
+        os.kill(OuterContainer(running_lab.places).pid or 0, signal.SIGKILL)
         assert connection.recv(100) == b""
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from phoenix.lab import places
 from phoenix.lab.external_workloads import workloads
-from phoenix.lab.images.layers import Layer
-from phoenix.lab.images.oci import STANDS, _stand_layer
+from phoenix.lab.images.layers import ImageLayer
+from phoenix.lab.images.oci import STAND_IN_IMAGES, _stand_in_layer
 from phoenix.lab.internet.names import ADDRESSES, NAMES
-from phoenix.lab.places import CODE, Places
+from phoenix.lab.places import CODE, LabPlaces
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.timeout(30)
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.timeout(30)
 
 def test_layers_are_reproducible() -> None:
     """The same stand-in gives the same layer, so that a digest can be pinned."""
-    assert _stand_layer(STANDS[0]) == _stand_layer(STANDS[0])
+    assert _stand_in_layer(STAND_IN_IMAGES[0]) == _stand_in_layer(STAND_IN_IMAGES[0])
 
 
 def test_layer_has_its_directories() -> None:
     """A file brings the directories above it, once."""
-    layer = Layer()
+    layer = ImageLayer()
     layer.add("a/b/c", b"1", 0o755)
     layer.add("a/b/d", b"2")
     with tarfile.open(fileobj=io.BytesIO(layer.finish())) as archive:
@@ -36,10 +36,10 @@ def test_layer_has_its_directories() -> None:
         assert archive.getmember("a/b/c").mode == 0o755
 
 
-@pytest.mark.parametrize("stand", STANDS, ids=lambda stand: stand.repository)
+@pytest.mark.parametrize("stand", STAND_IN_IMAGES, ids=lambda stand: stand.repository)
 def test_every_image_has_its_program(stand: object) -> None:
     """Each image's program is in it and imports a stand-in that exists and says what it is."""
-    assert isinstance(stand, type(STANDS[0]))
+    assert isinstance(stand, type(STAND_IN_IMAGES[0]))
     source = (CODE / "standins" / f"{stand.module}.py").read_text()
     assert "Stand-in for" in source
     assert "def main()" in source
@@ -78,8 +78,8 @@ def test_addresses_agree() -> None:
 
 def test_names_of_labs() -> None:
     """A lab that lies elsewhere has a name of its own, so that two can run at once."""
-    usual = Places(places.DEFAULT_LAB, places.DEFAULT_CACHE)
-    other = Places(Path("/srv/lab"), places.DEFAULT_CACHE)
+    usual = LabPlaces(places.DEFAULT_LAB, places.DEFAULT_CACHE)
+    other = LabPlaces(Path("/srv/lab"), places.DEFAULT_CACHE)
     assert usual.name == "phoenix-lab-pve"
     assert other.name != usual.name
     assert other.lock != usual.lock

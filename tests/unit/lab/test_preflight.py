@@ -9,7 +9,7 @@ import pytest
 
 from phoenix.lab import preflight
 from phoenix.lab.errors import LabError
-from phoenix.lab.places import Places
+from phoenix.lab.places import LabPlaces
 
 pytestmark = pytest.mark.timeout(30)
 TMPFS = Path("/dev/shm/phoenix-lab-preflight")
@@ -20,7 +20,7 @@ def test_everything_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "PROGRAMS", {"no-such-program": "its-package", "sh": "dash"})
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(LabError) as refusal:
-        preflight.check(Places(TMPFS, TMPFS))
+        preflight.check(LabPlaces(TMPFS, TMPFS))
     assert "no-such-program (package its-package)" in str(refusal.value)
     assert "dash" not in str(refusal.value)
     assert "not root" in str(refusal.value)
@@ -33,7 +33,7 @@ def test_unfit_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "DISK_FOR_LAB", 1 << 60)
     monkeypatch.setattr(preflight, "MEMORY", 1 << 60)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    found = "\n".join(preflight.missing(Places(TMPFS, TMPFS)))
+    found = "\n".join(preflight.missing(LabPlaces(TMPFS, TMPFS)))
     assert "lies on tmpfs" in found
     assert "PHOENIX_LAB" in found
     assert "PHOENIX_CACHE" in found

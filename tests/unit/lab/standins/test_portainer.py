@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from phoenix.lab.standins import web
-from phoenix.lab.standins.agent import Agent
+from phoenix.lab.standins.agent import PortainerAgent
 from phoenix.lab.standins.portainer import Portainer
-from phoenix.lab.standins.portainer_store import Store
+from phoenix.lab.standins.portainer_store import PortainerStore
 
 pytestmark = pytest.mark.timeout(60)
 PASSWORD = "twelve letters"
@@ -57,13 +57,13 @@ def multipart(**fields: str) -> tuple[bytes, str]:
 @pytest.fixture(autouse=True)
 def ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server looks for its end often."""
-    monkeypatch.setattr(web.Server, "serve_forever", partialmethod(web.Server.serve_forever, 0.02))
+    monkeypatch.setattr(web.StandInServer, "serve_forever", partialmethod(web.StandInServer.serve_forever, 0.02))
 
 
 @pytest.fixture
 def portainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A Portainer that has no administrator yet."""
-    monkeypatch.setattr(Portainer, "store", Store(tmp_path / "data"), raising=False)
+    monkeypatch.setattr(Portainer, "store", PortainerStore(tmp_path / "data"), raising=False)
     server = web.start(0, Portainer)
     yield Client(server.server_port)
     server.shutdown()
@@ -74,7 +74,7 @@ def portainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clien
 def agent(tmp_path: Path) -> Iterator[tuple[int, str]]:
     """An agent: its port, and the certificate that vouches for it."""
     files = web.self_signed(tmp_path / "agent", "127.0.0.1")
-    server = web.start(0, Agent, files)
+    server = web.start(0, PortainerAgent, files)
     yield server.server_port, files[0].read_text()
     server.shutdown()
     server.server_close()
@@ -141,10 +141,10 @@ def test_dead_agent(portainer: Client) -> None:
 
 def test_memory(tmp_path: Path) -> None:
     """What it knows survives a restart, and its files are private."""
-    first = Store(tmp_path)
+    first = PortainerStore(tmp_path)
     first.set_admin("admin", PASSWORD)
     number = first.create({"Name": "a", "URL": "tcp://a:9001", "TLSKeyFile": "a key"})["Id"]
-    again = Store(tmp_path)
+    again = PortainerStore(tmp_path)
     assert again.check_admin("admin", PASSWORD)
     assert again.session(first.new_session("admin"))
     assert again.files(number)["key"].read_text() == "a key"
@@ -153,7 +153,7 @@ def test_memory(tmp_path: Path) -> None:
 
 def test_threads_share_the_memory(tmp_path: Path) -> None:
     """Environments that are created at the same time get numbers of their own."""
-    store = Store(tmp_path)
+    store = PortainerStore(tmp_path)
     threads = [threading.Thread(target=store.create, args=({"Name": str(i), "URL": "x"},)) for i in range(8)]
     for thread in threads:
         thread.start()

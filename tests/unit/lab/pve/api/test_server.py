@@ -17,7 +17,7 @@ pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 from fakepve import FakePve, schema  # type: ignore[import-untyped]
 from fakepve.certs import make_cert  # type: ignore[import-untyped]
 
-from phoenix.lab.pve.api.backed import BACKED
+from phoenix.lab.pve.api.implemented import IMPLEMENTED
 from phoenix.lab.pve.api.server import LabPve
 from phoenix.lab.pve.command import CommandFailed
 from phoenix.lab.pve.role import ROLE, TOKEN
@@ -58,7 +58,7 @@ CREATE = {
 }
 
 
-class PaperGuests:
+class FakeRuntime:
     """Guests on paper: they run when started; one step can be made to fail."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class PaperGuests:
         return act
 
 
-class PaperFilter:
+class FakeFilter:
     """A filter that does nothing."""
 
     def wake(self, **_: Any) -> None:
@@ -129,7 +129,7 @@ def make(directory: Path) -> LabPve:
         next(p for p in directory.iterdir() if p.suffix == ".key").rename(directory / "api.key")
         (directory / "api.json").write_text(json.dumps({"root_password": "r00t", "token_secret": "s3cret"}))
     pve = LabPve(directory, "127.0.0.1", 0)
-    pve.real, pve.filter = cast("Any", PaperGuests()), cast("Any", PaperFilter())
+    pve.real, pve.filter = cast("Any", FakeRuntime()), cast("Any", FakeFilter())
     return pve
 
 
@@ -157,7 +157,7 @@ def test_hooks_exist() -> None:
 def test_backed_endpoints_are_in_the_schema() -> None:
     """The list of what is real names only methods that Proxmox has."""
     paths = schema.load().paths
-    assert [(m, p) for m, p in sorted(BACKED) if m not in paths.get(p, {})] == []
+    assert [(m, p) for m, p in sorted(IMPLEMENTED) if m not in paths.get(p, {})] == []
 
 
 def test_unbacked_is_501(client: Client) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
-from phoenix.lab.pve.api.webcert import WebCertificate
+from phoenix.lab.pve.api.webcert import WebCertificateEndpoints
 from tests.support.chains import Authority
 from tests.unit.lab.pve.api import test_server
 from tests.unit.lab.pve.api.test_server import Client
@@ -23,7 +23,7 @@ client = test_server.client
 @pytest.fixture(autouse=True)
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The node's directory of certificates."""
-    monkeypatch.setattr(WebCertificate, "local", tmp_path / "local")
+    monkeypatch.setattr(WebCertificateEndpoints, "local", tmp_path / "local")
     return tmp_path / "local"
 
 

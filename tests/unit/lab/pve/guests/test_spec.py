@@ -7,7 +7,7 @@ import pytest
 
 from phoenix.lab.pve.guests import lxc_config, nfs_exports
 from phoenix.lab.pve.guests.rootfs import hosts_file, resolver_file
-from phoenix.lab.pve.guests.spec import GuestSpec, Mount, Nic, SpecError, parse
+from phoenix.lab.pve.guests.spec import GuestMount, GuestNic, GuestSpec, SpecError, parse
 
 NET = "name=eth0,bridge=vmbr0,firewall=1,gw=10.0.0.1,hwaddr=52:54:00:AA:BB:CA,ip=10.0.0.10/24,type=veth"
 CT = {"hostname": "step-ca", "unprivileged": 1, "features": "nesting=1", "net0": NET}
@@ -25,8 +25,11 @@ VM = {
 def test_container() -> None:
     """The keys of a container's configuration end up in their typed places."""
     spec = parse(103, "lxc", {**CT, "mp0": "/host/ssl,mp=/etc/ssl,ro=1", "mp1": "store:subvol-1,mp=/data,size=1G"})
-    nic = Nic(0, "eth0", "vmbr0", "52:54:00:AA:BB:CA", "10.0.0.10/24", "10.0.0.1", firewall=True)
-    mounts = (Mount("mp0", "/host/ssl", "/etc/ssl", read_only=True), Mount("mp1", "volumes/mp1", "/data", volume=True))
+    nic = GuestNic(0, "eth0", "vmbr0", "52:54:00:AA:BB:CA", "10.0.0.10/24", "10.0.0.1", firewall=True)
+    mounts = (
+        GuestMount("mp0", "/host/ssl", "/etc/ssl", read_only=True),
+        GuestMount("mp1", "volumes/mp1", "/data", volume=True),
+    )
     assert spec == GuestSpec(103, "lxc", "step-ca", unprivileged=True, nesting=True, nics=(nic,), mounts=mounts)
 
 
@@ -34,7 +37,7 @@ def test_machine() -> None:
     """Cloud-init's settings of a VM are read: address, account, decoded key, servers."""
     spec = parse(1001, "vm", VM)
     assert (spec.name, spec.cloud_user, spec.ssh_keys) == ("Portainer", "me", "ssh-ed25519 AAAA+ a@b\n")
-    assert spec.nics == (Nic(0, "eth0", "vmbr0", "52:54:00:00:01:01", "10.0.0.111/24", "10.0.0.1"),)
+    assert spec.nics == (GuestNic(0, "eth0", "vmbr0", "52:54:00:00:01:01", "10.0.0.111/24", "10.0.0.1"),)
     assert spec.nameservers == ("10.0.0.13", "10.0.0.1")
     assert spec.agent
     assert not spec.unprivileged

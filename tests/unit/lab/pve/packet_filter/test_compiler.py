@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from phoenix.lab.pve.guests.spec import Nic
+from phoenix.lab.pve.guests.spec import GuestNic
 from phoenix.lab.pve.packet_filter import nft
-from phoenix.lab.pve.packet_filter.addresses import RuleError, ipset, ports, resolve
+from phoenix.lab.pve.packet_filter.addresses import UnusableRuleError, ipset, ports, resolve
 from phoenix.lab.pve.packet_filter.compiler import EMPTY, FilterInput, compile_filter
 from phoenix.lab.pve.packet_filter.enforcer import enabled
-from phoenix.lab.pve.packet_filter.ruleset import Filter
+from phoenix.lab.pve.packet_filter.ruleset import PacketFilter
 
-NIC = Nic(0, "eth0", "vmbr0", "52:54:00:00:00:01", "10.0.0.10/24", firewall=True)
+NIC = GuestNic(0, "eth0", "vmbr0", "52:54:00:00:00:01", "10.0.0.10/24", firewall=True)
 
 
 def conf(**parts: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def conf(**parts: Any) -> dict[str, Any]:
     return {**EMPTY, **parts}
 
 
-def compiled(guest: dict[str, Any], cluster: dict[str, Any] | None = None, nic: Nic = NIC) -> Filter:
+def compiled(guest: dict[str, Any], cluster: dict[str, Any] | None = None, nic: GuestNic = NIC) -> PacketFilter:
     """The filter of one guest, 103."""
     on = {**guest, "options": {"enable": 1, **guest["options"]}}
     return compile_filter(FilterInput(cluster or conf(), conf(), {103: on}, ((103, nic),), "10.0.0.0/24"))
@@ -97,7 +97,7 @@ def test_guest_names_come_before_the_cluster_s() -> None:
     guest = conf(aliases={"a": {"cidr": "10.0.0.1"}, "only": {"cidr": "10.0.0.3"}})
     cluster = conf(aliases={"a": {"cidr": "10.0.0.2"}})
     assert resolve("aa", conf(aliases={"aa": {"cidr": "10.0.0.9"}}), cluster) == (ip_network("10.0.0.9"),)
-    with pytest.raises(RuleError, match="no such alias"):
+    with pytest.raises(UnusableRuleError, match="no such alias"):
         resolve("dc/only", guest, cluster)
 
 
@@ -135,7 +135,7 @@ def test_ports(text: str, ranges: tuple[tuple[int, int], ...]) -> None:
 @pytest.mark.parametrize("text", ["70000", "9:1", "no-such-service-x", ",".join(map(str, range(1, 40, 2)))])
 def test_bad_ports(text: str) -> None:
     """Ports that are none, backwards or too many are errors."""
-    with pytest.raises(RuleError):
+    with pytest.raises(UnusableRuleError):
         ports(text)
 
 
@@ -148,7 +148,7 @@ def test_commit_confirm(value: int, now: float, on: bool) -> None:  # noqa: FBT0
     assert enabled(value, now) is on
 
 
-def everything() -> Filter:
+def everything() -> PacketFilter:
     """A filter with every kind of rule."""
     rules = [
         rule(macro=name, source="10.0.0.0/24,fd00::/8" if name == "ping" else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.pve.packet_filter.files import Files, read, written
+from phoenix.lab.pve.packet_filter.files import FirewallFiles, read, written
 
 CONF: dict[str, Any] = {
     "options": {"enable": 1, "policy_in": "DROP"},
@@ -68,7 +68,7 @@ def test_nonsense_is_left_out() -> None:
 
 def test_edits_of_others(tmp_path: Path) -> None:
     """A file that somebody edited, added or removed is taken over; what was written here is no news."""
-    files = Files("phoenix", tmp_path)
+    files = FirewallFiles("phoenix", tmp_path)
     firewall: dict[str, Any] = {"cluster": read(TEXT), "nodes": {}, "guests": {101: read("[OPTIONS]\nenable: 1\n")}}
     files.store(firewall)
     assert not files.load(firewall)
@@ -84,7 +84,7 @@ def test_edits_of_others(tmp_path: Path) -> None:
 
 def test_a_file_without_content_goes(tmp_path: Path) -> None:
     """A guest whose firewall says nothing has no file."""
-    files = Files("phoenix", tmp_path)
+    files = FirewallFiles("phoenix", tmp_path)
     firewall: dict[str, Any] = {"cluster": read(""), "nodes": {}, "guests": {101: read("[OPTIONS]\nenable: 1\n")}}
     files.store(firewall)
     firewall["guests"] = {}

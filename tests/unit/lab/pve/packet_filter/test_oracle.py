@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from phoenix.lab.pve.guests.spec import Nic
+from phoenix.lab.pve.guests.spec import GuestNic
 from phoenix.lab.pve.packet_filter import nft
 from phoenix.lab.pve.packet_filter.compiler import FilterInput, compile_filter
-from phoenix.lab.pve.packet_filter.ruleset import Filter, Match, Rule
+from phoenix.lab.pve.packet_filter.ruleset import FilterRule, PacketFilter, PacketMatch
 from tests.support.places import SHARED
 
 ORACLE = SHARED / "oracles/pve-firewall-verdicts.json.gz"
@@ -48,7 +48,7 @@ def test_nft_takes_every_tenth_configuration() -> None:
         assert done.returncode == 0, (number, done.stderr)
 
 
-def verdict(compiled: Filter, packet: dict[str, Any]) -> str:
+def verdict(compiled: PacketFilter, packet: dict[str, Any]) -> str:
     """What becomes of a packet: the sender's chain, then the receiver's; both must accept."""
     guests = {guest.vmid: guest for guest in compiled.guests}
     for end, host, side in (("from", compiled.host_out, "outbound"), ("to", compiled.host_in, "inbound")):
@@ -61,9 +61,9 @@ def verdict(compiled: Filter, packet: dict[str, Any]) -> str:
     return "ACCEPT"
 
 
-def applies(rule: Rule, packet: dict[str, Any]) -> bool:
+def applies(rule: FilterRule, packet: dict[str, Any]) -> bool:
     """Whether a rule matches a first packet of a connection from a random high port."""
-    m: Match = rule.match
+    m: PacketMatch = rule.match
     return (
         m.special == ""
         and (not m.proto or m.proto == packet["proto"])
@@ -84,7 +84,10 @@ def filter_input(case: dict[str, Any]) -> FilterInput:
     cluster = _conf(case["cluster"])
     guests = {int(vmid): _conf(guest) for vmid, guest in case["guests"].items()}
     nics = tuple(
-        (int(vmid), Nic(0, "eth0", "vmbr0", guest["mac"], guest["ip"] + "/24", firewall=bool(guest["nic_firewall"])))
+        (
+            int(vmid),
+            GuestNic(0, "eth0", "vmbr0", guest["mac"], guest["ip"] + "/24", firewall=bool(guest["nic_firewall"])),
+        )
         for vmid, guest in case["guests"].items()
     )
     return FilterInput(cluster, _conf({}), guests, nics, case["local_network"])

@@ -69,7 +69,7 @@ _TREE: dict[str, dict[str, tuple[str, ...]]] = {
     "/version": {"": ("GET",)},
 }
 
-BACKED = frozenset(
+IMPLEMENTED = frozenset(
     (method, base + suffix)
     for base, entries in _TREE.items()
     for suffix, methods in entries.items()
@@ -77,5 +77,5 @@ BACKED = frozenset(
 )
 """(method, path template of the API schema) of everything the lab really does."""
 
-UNBACKED_PARAMETERS = frozenset({"cipassword", "password", "hookscript", "archive", "restore", "snapname", "target"})
+UNSUPPORTED_PARAMETERS = frozenset({"cipassword", "password", "hookscript", "archive", "restore", "snapname", "target"})
 """Parameters of guest writes that would be accepted without effect, and are refused instead."""
