@@ -1,4 +1,4 @@
-"""Writing the access file: how the controller reaches the lab, in the format of a real estate's."""
+"""Writes the access file from the credentials and the forwarder's ports, in the format that a real estate uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from phoenix.lab.forward import Forwarder
     from phoenix.lab.places import LabPlaces
 
-TEMPLATE = """# How the controller reaches the lab. Written by runbooks/lab.py; as secret as a password.
+TEMPLATE = """# How the controller connects to the lab. Written by runbooks/lab.py. Keep it secret, like a password.
 pve:
   api:
     url: {url}
@@ -28,17 +28,17 @@ pve:
 """
 
 
-def write(places: LabPlaces, made: Credentials, forwarder: Forwarder | None) -> None:
-    """Write the access file, readable by its owner only."""
+def write(places: LabPlaces, credentials: Credentials, forwarder: Forwarder | None) -> None:
+    """Write the access file with mode 0600; raise LabError if the forwarder is not running."""
     if forwarder is None:
-        raise LabError(f"the forwarder ended; {places.lab / 'forward.log'} may say why")
+        raise LabError(f"the forwarder is not running; see {places.lab / 'forward.log'} for the reason")
     content = TEMPLATE.format(
-        url=json.dumps(f"https://127.0.0.1:{forwarder.api}"),  # JSON's strings are YAML's
-        fingerprint=json.dumps(made.fingerprint),
-        token_id=json.dumps(made.token_id),
-        token_secret=json.dumps(made.token_secret),
+        url=json.dumps(f"https://127.0.0.1:{forwarder.api}"),  # a JSON string is a YAML string
+        fingerprint=json.dumps(credentials.fingerprint),
+        token_id=json.dumps(credentials.token_id),
+        token_secret=json.dumps(credentials.token_secret),
         port=forwarder.ssh,
-        host_key=json.dumps(made.host_key),
+        host_key=json.dumps(credentials.host_key),
         key_file=json.dumps(str(places.lab / "controller_ed25519")),
     )
     write_private(places.access, content.encode())

@@ -1,7 +1,7 @@
-"""What the lab says when it cannot do what it was asked."""
+"""The lab's errors: every module of the lab raises them, runbooks/lab.py prints them."""
 
 from __future__ import annotations
 
 
 class LabError(Exception):
-    """A message for the operator: what is wrong, where, and what to do about it."""
+    """A message for the operator: what is wrong, where, and what to do."""

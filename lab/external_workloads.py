@@ -1,4 +1,4 @@
-"""Which programs the lab plays because somebody else looks after them: guests with `workload: external`."""
+"""The model servers that the lab runs: for each guest with `workload: external`, which no task deploys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def workloads(inventory: Path) -> dict[str, list[dict[str, int | str]]]:
-    """By guest id, the port and protocol of each service that nobody deploys."""
+    """Return, by VM id, the port and protocol of each service of an external workload."""
     return {
         str(guest.vmid): [{"port": service.port, "protocol": "http"} for service in guest.services.values()]
         for guest in load_estate(inventory).guests
@@ -24,13 +24,13 @@ def workloads(inventory: Path) -> dict[str, list[dict[str, int | str]]]:
 
 
 def write(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> None:
-    """Write them where the hypervisor reads them at each start of a guest."""
+    """Write workloads.json, which the hypervisor reads whenever a guest starts."""
     try:
-        found = workloads(inventory)
+        table = workloads(inventory)
     except InventoryError as error:
-        say(f"the inventory is not valid, so no workload is played: {error}")
+        say(f"the inventory is not valid; the lab runs no stand-ins for external workloads: {error}")
         return
     places.state.mkdir(parents=True, exist_ok=True)
     draft = places.state / "workloads.json.new"
-    draft.write_text(json.dumps(found, indent=1))
+    draft.write_text(json.dumps(table, indent=1))
     draft.replace(places.state / "workloads.json")

@@ -1,4 +1,4 @@
-"""Running programs and waiting for things, each with a limit and a message: nothing in the lab hangs."""
+"""Runs programs, polls and takes locks for the rest of the lab; each has a time limit and fails with a LabError."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-TAIL = 1500  # of a failed program's output, enough to see why
+TAIL = 1500  # bytes of a failed program's output in its error message
 
 
 def run(
@@ -26,27 +26,27 @@ def run(
     check: bool = True,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """The finished program; a LabError if it failed, was not found, or took longer than its limit."""
+    """Run a program to its end; raise LabError if it fails, is not installed, or exceeds `limit` seconds."""
     words = [str(word) for word in argv]
     try:
         done = subprocess.run(words, input=data or b"", capture_output=True, check=False, timeout=limit, env=env)
     except FileNotFoundError:
-        raise LabError(f"{words[0]} is not installed; `make setup` installs what the lab needs") from None
+        raise LabError(f"{words[0]} is not installed; run `make setup`, which installs what the lab needs") from None
     except subprocess.TimeoutExpired:
         raise LabError(f"`{' '.join(words)[:200]}` did not finish within {limit:g} s") from None
     if check and done.returncode:
-        said = (done.stderr + done.stdout).decode(errors="replace").strip()[-TAIL:]
-        raise LabError(f"`{' '.join(words)[:200]}` failed with status {done.returncode}: {said}")
+        reason = (done.stderr + done.stdout).decode(errors="replace").strip()[-TAIL:]
+        raise LabError(f"`{' '.join(words)[:200]}` failed with status {done.returncode}: {reason}")
     return done
 
 
 def text(argv: Sequence[str | Path], *, limit: float = 60) -> str:
-    """What the program wrote, without the newline at its end."""
+    """Return a program's standard output without surrounding whitespace."""
     return run(argv, limit=limit).stdout.decode().strip()
 
 
 def bound_to_us(argv: Sequence[str | Path]) -> list[str | Path]:
-    """The program in a mount namespace of its own, killed with its descendants when this process dies."""
+    """Return a command in its own mount namespace whose processes are all killed when this process dies."""
     return [
         "setpriv", "--pdeathsig", "KILL", "--",
         "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
@@ -55,7 +55,7 @@ def bound_to_us(argv: Sequence[str | Path]) -> list[str | Path]:
 
 
 def wait_until(what: str, probe: Callable[[], bool], *, limit: float, every: float = 0.02) -> None:
-    """Poll until the probe holds; after the limit, a LabError that says what did not happen."""
+    """Poll until the probe is true; raise LabError with `what` after `limit` seconds."""
     end = time.monotonic() + limit
     while not probe():
         if time.monotonic() > end:
@@ -65,7 +65,7 @@ def wait_until(what: str, probe: Callable[[], bool], *, limit: float, every: flo
 
 @contextlib.contextmanager
 def locked(path: Path, *, limit: float, busy: str) -> Iterator[None]:
-    """Hold the lock file; the kernel lets go of it when its holder dies."""
+    """Hold a lock file, which the kernel releases if its holder dies; wait at most `limit` seconds for it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 

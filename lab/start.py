@@ -1,4 +1,4 @@
-"""`lab.py up`: from nothing, from a lab that was killed half-way, or from one that lost a part, to one that runs."""
+"""`lab.py up`: starts the lab, completes one whose `up` was killed, or restarts a stopped part."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORWARD_LIMIT = 15.0
 
 
 def up(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> bool:
-    """Start what does not run; whether anything had to be done."""
+    """Start every part that does not run; return whether there was anything to do."""
     preflight.check(places)
     with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY):
         places.lab.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def up(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> bool:
         container = OuterContainer(places)
         if all(runs for _, runs in parts(places)):
             if not container.shows(site.place(places), oci.place(places, image.place(places))):
-                say("it runs from an older image or older stand-ins; `lab.py down`, then `up`, would renew it")
+                say("it runs from an older image or older stand-ins; run `lab.py down`, then `up`, to update it")
             return False
         if container.pid is None:
             _start_container(places, container, say)
@@ -56,15 +56,14 @@ def _start_container(places: LabPlaces, container: OuterContainer, say: Callable
         found = image.obtain(places, say)
         registry = oci.obtain(places, found, say)
         installed = packages.result()
-    made = credentials.obtain(places)
     container.write_config(found, installed, registry)
-    hypervisor_files.prepare(places, made)
+    hypervisor_files.prepare(places, credentials.obtain(places))
     say("starting the hypervisor")
     container.start()
 
 
 def _wait_for_units(places: LabPlaces) -> None:
-    """Wait until everything inside is active, and name what is not."""
+    """Wait until all of the lab's units are active; raise LabError with those that are not."""
     seen: dict[str, str] = {}
 
     def active() -> bool:
@@ -82,7 +81,7 @@ def _wait_for_units(places: LabPlaces) -> None:
 def _start_forwarder(places: LabPlaces) -> None:
     if forward.running(places.lab):
         return
-    processes.end(processes.forwarders(places))  # one that a killed `up` started
+    processes.end(processes.forwarders(places))  # left by a killed `up`
     forward.record(places.lab).unlink(missing_ok=True)
     log = places.lab / "forward.log"
     with log.open("ab") as output:

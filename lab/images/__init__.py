@@ -1,1 +1,1 @@
-"""Everything that is built once and cached: the lab's image, its container images, the API server's packages."""
+"""Builds once and caches what the lab runs from: root trees, package repository, container images, Python packages."""

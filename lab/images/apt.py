@@ -1,4 +1,4 @@
-"""This machine's way to Debian's packages: its sources and settings, but not its apt state."""
+"""Downloads Debian packages with this machine's sources and apt configuration, but in an apt state of its own."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ DEFAULT_SOURCES = (
 
 
 def _is_debian(uri: str, signed_by: str) -> bool:
-    """Whether a source is Debian itself, or its mirror, rather than somebody's own packages."""
+    """Whether a source is Debian or a mirror of it, not a third-party repository."""
     return "debian-archive" in signed_by or bool(re.search(r"/debian(-security)?/?$", uri))
 
 
 def one_line_sources(content: str) -> list[str]:
-    """The lines of a sources.list that serve Debian bookworm's main."""
+    """Return the lines of a sources.list that serve Debian bookworm's main (sources.list(5))."""
     found = []
     for line in content.splitlines():
         match = re.match(
@@ -44,7 +44,7 @@ def one_line_sources(content: str) -> list[str]:
 
 
 def deb822_sources(content: str) -> list[str]:
-    """The same from a *.sources file, as one-line sources."""
+    """Return the same from a *.sources file in deb822 format, converted to one-line format."""
     found = []
     plain = "\n".join(line for line in content.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", plain):
@@ -56,7 +56,7 @@ def deb822_sources(content: str) -> list[str]:
         if fields.get("enabled") == ["no"]:
             continue
         key = fields.get("signed-by", [])
-        inline = len(key) != 1  # a key written into the stanza cannot be said on one line
+        inline = len(key) != 1  # one-line format has no inline keys
         option = f"[signed-by={key[0]}] " if not inline else ""
         found += [
             f"deb {option}{uri} {suite} main"
@@ -68,7 +68,7 @@ def deb822_sources(content: str) -> list[str]:
 
 
 def machine_sources(etc_apt: Path = Path("/etc/apt")) -> list[str]:
-    """This machine's sources for bookworm, or Debian's public ones where it has none."""
+    """Return this machine's sources for bookworm, or Debian's public ones if it has none."""
     found: list[str] = []
     for path in [etc_apt / "sources.list", *sorted((etc_apt / "sources.list.d").glob("*.list"))]:
         if path.is_file():
@@ -81,12 +81,12 @@ def machine_sources(etc_apt: Path = Path("/etc/apt")) -> list[str]:
 
 @dataclass(frozen=True)
 class PrivateApt:
-    """An apt with state of its own below `base`: it believes that nothing is installed yet."""
+    """apt with its own state below `base`, in which no package is installed."""
 
     base: Path
 
     def prepare(self, sources: Iterable[str]) -> None:
-        """Make its directories and fetch its package lists."""
+        """Create the state's directories and fetch the package lists."""
         for part in ("lists/partial", "cache/archives/partial"):
             (self.base / part).mkdir(parents=True, exist_ok=True)
         (self.base / "status").touch()
@@ -94,7 +94,7 @@ class PrivateApt:
         run(["apt-get", *self._options(), "-qq", "update"], limit=180)
 
     def download(self, packages: Sequence[str]) -> Path:
-        """The directory with the packages, with everything that they and Debian's essential ones need."""
+        """Download packages, Debian's essential ones and all dependencies; return the directory that holds them."""
         argv = [
             "apt-get",
             *self._options(),

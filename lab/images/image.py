@@ -28,28 +28,28 @@ KEPT_UNUSED = 3600.0
 
 @dataclass(frozen=True)
 class Image:
-    """A finished image. Everything in it is read-only to the labs that use it."""
+    """A finished image, mounted read-only by the labs that use it."""
 
     path: Path
 
     @property
     def guest(self) -> Path:
-        """The tree of privileged guests; also the lowest layer of the hypervisor and of the client."""
+        """The root tree of privileged guests, and the lowest layer of the hypervisor and the client."""
         return self.path / "guest"
 
     @property
     def shifted(self) -> Path:
-        """The same tree for unprivileged guests."""
+        """The root tree of unprivileged guests: `guest` with shifted owners."""
         return self.path / "guest-shifted"
 
     @property
     def hypervisor(self) -> Path:
-        """What the hypervisor has above the guest tree."""
+        """The hypervisor's layer above the guest tree."""
         return self.path / "pve"
 
     @property
     def client(self) -> Path:
-        """What the client has above the guest tree."""
+        """The client's layer above the guest tree."""
         return self.path / "client"
 
     @property
@@ -59,12 +59,12 @@ class Image:
 
     @property
     def web(self) -> Path:
-        """The certificate that `internet` shows, and its authority."""
+        """The certificate that `internet` presents, and its CA."""
         return self.path / "public" / "web"
 
 
 def recipe_key() -> str:
-    """What an image is kept under: a change of package lists or of the code that builds it gives another."""
+    """Return the cache key of an image: a hash of the package lists and of the code that builds it."""
     digest = hashlib.sha256(platform.machine().encode())
     for path in (*(CODE / name for name in RECIPE), *sorted((CODE / "debian").iterdir())):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -72,21 +72,21 @@ def recipe_key() -> str:
 
 
 def place(places: LabPlaces) -> Image:
-    """The image of this recipe, built or not."""
+    """Return the image of the current recipe, whether built or not."""
     return Image(places.images / recipe_key())
 
 
 def obtain(places: LabPlaces, say: Callable[[str], None]) -> Image:
-    """The image of this recipe, built now if the cache does not hold it."""
+    """Return the image of the current recipe; build it if it is not in the cache."""
     image = place(places)
     if image.path.is_dir():
-        os.utime(image.path)  # in use: not to be pruned
+        os.utime(image.path)  # mark as used: see _prune
         return image
     busy = "the image that another process is building"
     with locked(places.images / ".lock", limit=BUILD_LIMIT, busy=busy):
         if image.path.is_dir():
             return image
-        for rest in places.images.glob(".build-*"):  # of a builder that was killed: we hold its lock now
+        for rest in places.images.glob(".build-*"):  # left by a killed builder: this process holds the lock
             shutil.rmtree(rest)
         scratch = places.images / f".build-{os.getpid()}"
         scratch.mkdir(parents=True)
@@ -100,7 +100,7 @@ def obtain(places: LabPlaces, say: Callable[[str], None]) -> Image:
 
 
 def _prune(places: LabPlaces, newest: Image) -> None:
-    """Remove images of older recipes that no running lab shows and none has asked for in an hour."""
+    """Remove images of older recipes that no lab mounts and that were not requested within KEPT_UNUSED seconds."""
     shown = set()
     for table in Path("/proc").glob("[0-9]*/mountinfo"):
         with contextlib.suppress(OSError):
@@ -108,7 +108,7 @@ def _prune(places: LabPlaces, newest: Image) -> None:
     for path in places.images.glob("[0-9a-f]*"):
         idle = time.time() - path.stat().st_mtime
         if path != newest.path and path.name not in shown and idle > KEPT_UNUSED:
-            path.rename(doomed := path.with_name(f".build-{path.name}"))  # never seen half removed
+            path.rename(doomed := path.with_name(f".build-{path.name}"))  # a half-removed image looks like a whole one
             shutil.rmtree(doomed)
 
 

@@ -1,4 +1,4 @@
-"""Layers of container images: tar archives, and the one that holds Python out of the guest tree."""
+"""Builds layers of container images: reproducible tar archives, and the base layer with the guest tree's Python."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-EPOCH = 1_700_000_000  # everything in an image is from then: the same content gives the same digest
+EPOCH = 1_700_000_000  # the modification time of every entry, so that equal content has an equal digest
 PROGRAMS = ("usr/bin/python3.11", "usr/bin/openssl")
-# Of Python's library, what the stand-ins never import.
+# Parts of Python's standard library that no stand-in imports.
 PRUNED = re.compile(
     r"/(__pycache__|test|tests|idlelib|lib2to3|tkinter|turtledemo|ensurepip|distutils|pydoc_data|config-3|venv|sqlite3"
     r"|curses|dbm|unittest|multiprocessing|asyncio|xmlrpc|wsgiref|ctypes|msilib)(/|-|$)"
 )
-LOADED_LATE = ("libnss_dns.so.2", "libgcc_s.so.1")  # by name, at run time
+LOADED_AT_RUN_TIME = ("libnss_dns.so.2", "libgcc_s.so.1")  # with dlopen, so ldd does not list them
 TREES = ("usr/lib/python3.11", *(f"usr/lib/python3/dist-packages/{name}" for name in ("h2", "hpack", "hyperframe")))
 
 
 class ImageLayer:
-    """A layer in the making: a tar archive whose entries have neither time nor owner of their own."""
+    """Builds one layer: a tar archive whose entries all have the same time and owner."""
 
     def __init__(self) -> None:
         self._buffer = io.BytesIO()
@@ -34,28 +34,28 @@ class ImageLayer:
         self._directories: set[str] = set()
 
     def add(self, name: str, content: bytes, mode: int = 0o644) -> None:
-        """Add a file, and the directories above it."""
+        """Add a file and its parent directories."""
         self.directory(name.rpartition("/")[0])
         entry = self._entry(name, tarfile.REGTYPE, mode)
         entry.size = len(content)
         self._tar.addfile(entry, io.BytesIO(content))
 
     def link(self, name: str, target: str) -> None:
-        """Add a symbolic link."""
+        """Add a symbolic link and its parent directories."""
         self.directory(name.rpartition("/")[0])
         entry = self._entry(name, tarfile.SYMTYPE, 0o777)
         entry.linkname = target
         self._tar.addfile(entry)
 
     def directory(self, name: str, mode: int = 0o755) -> None:
-        """Add a directory, once, and those above it."""
+        """Add a directory and its parents, each once."""
         if name and name not in self._directories:
             self.directory(name.rpartition("/")[0])
             self._directories.add(name)
             self._tar.addfile(self._entry(name, tarfile.DIRTYPE, mode))
 
     def finish(self) -> bytes:
-        """The archive, not compressed."""
+        """Return the uncompressed archive."""
         self._tar.close()
         return self._buffer.getvalue()
 
@@ -67,7 +67,7 @@ class ImageLayer:
 
 
 def python_layer(guest: Path) -> bytes:
-    """Python and OpenSSL with their libraries, out of the guest tree, and the few files a program expects."""
+    """Return the base layer: Python and OpenSSL with their libraries from the guest tree, and minimal /etc files."""
     layer = ImageLayer()
     for name in ("bin", "lib", "lib64"):
         layer.link(name, f"usr/{name}")
@@ -100,14 +100,14 @@ def _wanted(guest: Path, tree: str) -> Iterable[Path]:
 
 
 def _libraries(guest: Path, programs: list[Path]) -> list[Path]:
-    """What the dynamic loader of the guest tree would load for these, by their names inside it."""
+    """Return the shared libraries that the guest tree's dynamic loader loads for these programs."""
     inside = [f"/{path.relative_to(guest)}" for path in programs]
-    said = text(["chroot", guest, "ldd", *inside], limit=60)
-    found = {match[1] for match in re.finditer(r"(?:=>\s+|^\s+)(/\S+) \(0x", said, re.MULTILINE)}
-    found |= {f"/usr/lib/{os.uname().machine}-linux-gnu/{name}" for name in LOADED_LATE}
-    return [path for name in sorted(found) if (path := guest / _merged(name)[1:]).exists()]
+    listing = text(["chroot", guest, "ldd", *inside], limit=60)
+    names = {match[1] for match in re.finditer(r"(?:=>\s+|^\s+)(/\S+) \(0x", listing, re.MULTILINE)}
+    names |= {f"/usr/lib/{os.uname().machine}-linux-gnu/{name}" for name in LOADED_AT_RUN_TIME}
+    return [path for name in sorted(names) if (path := guest / _merged(name)[1:]).exists()]
 
 
 def _merged(name: str) -> str:
-    """The path below /usr of a library that is named by one of the links there."""
+    """Return a library's path below /usr, where /lib and /lib64 are links into it."""
     return name if name.startswith("/usr/") else f"/usr{name}"

@@ -1,4 +1,4 @@
-"""Container images of the lab's registry: one shared layer with Python, and a small one for each stand-in."""
+"""Builds the registry's container images: a shared base layer with Python, and a small layer for each stand-in."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ PACKAGE = "usr/lib/python3/dist-packages/phoenix"
 
 @dataclass(frozen=True)
 class StandInImage:
-    """One repository: which stand-in runs, under which of the real image's paths, with its settings."""
+    """One repository: the stand-in's module, its path in the real image, and the image's settings."""
 
     repository: str
     module: str
     program: str
     ports: tuple[int, ...]
     directory: str = "/"
-    entry: bool = True  # whether the program is the entry point, so that a stack's `command` is its arguments
+    entry: bool = True  # the program is the entry point, so a container's `command` is its arguments
 
 
-# The library of names. Every tag asked for is served.
+# Every tag of these repositories is served.
 STAND_IN_IMAGES = (
     StandInImage("portainer/portainer-ce", "portainer", "/portainer", (8000, 9000, 9443)),
     StandInImage("portainer/agent", "agent", "/app/agent", (9001,), "/app"),
@@ -51,7 +51,7 @@ STAND_IN_IMAGES = (
 
 
 def place(places: LabPlaces, image: Image) -> Path:
-    """Where the registry's directory for this image and these stand-ins is, or would be."""
+    """Return the cache directory of the registry for this image and the current stand-ins, whether built or not."""
     digests = hashlib.sha256(image.path.name.encode())
     for path in (CODE / "images/oci.py", CODE / "images/layers.py", *sorted((CODE / "standins").glob("*.py"))):
         digests.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -59,14 +59,14 @@ def place(places: LabPlaces, image: Image) -> Path:
 
 
 def obtain(places: LabPlaces, image: Image, say: Callable[[str], None]) -> Path:
-    """The registry's directory, built if the cache does not hold it."""
+    """Return the registry's directory; build it if it is not in the cache."""
     target = place(places, image)
     if target.is_dir():
         return target
-    with locked(target.parent / ".lock", limit=BUILD_LIMIT, busy="the container images that another process makes"):
+    with locked(target.parent / ".lock", limit=BUILD_LIMIT, busy="the container images that another process builds"):
         if not target.is_dir():
-            say("making the container images")
-            for rest in target.parent.glob(".build-*"):  # of a builder that was killed: we hold its lock now
+            say("building the container images")
+            for rest in target.parent.glob(".build-*"):  # left by a killed builder: this process holds the lock
                 shutil.rmtree(rest)
             scratch = target.parent / f".build-{os.getpid()}"
             build(image.guest, scratch)
@@ -75,7 +75,7 @@ def obtain(places: LabPlaces, image: Image, say: Callable[[str], None]) -> Path:
 
 
 def build(guest: Path, target: Path) -> None:
-    """Write every image's blobs and manifest below the directory."""
+    """Write the blobs and manifest of every image below the directory."""
     (target / "blobs").mkdir(parents=True)
     base = python_layer(guest)
     packed = _store(target, gzip.compress(base, 3, mtime=0))
@@ -113,10 +113,10 @@ def _build_image(stand: StandInImage, target: Path, base: tuple[str, dict[str, A
 
 
 def _store(target: Path, content: bytes) -> dict[str, Any]:
-    """Keep a blob; the part of its descriptor that follows from it."""
-    named = digest(content)
-    (target / "blobs" / named.replace(":", "-")).write_bytes(content)
-    return {"size": len(content), "digest": named}
+    """Write a blob; return the size and digest for its descriptor."""
+    name = digest(content)
+    (target / "blobs" / name.replace(":", "-")).write_bytes(content)
+    return {"size": len(content), "digest": name}
 
 
 def _stand_in_layer(stand: StandInImage) -> bytes:

@@ -1,4 +1,4 @@
-"""What the lab's `internet` serves as deb.debian.org: Debian's packages, and two stand-ins."""
+"""Builds the package repository that `internet` serves as deb.debian.org: Debian's packages and two stand-ins."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from phoenix.lab.programs import run, text
 
 @dataclass(frozen=True)
 class StandInPackage:
-    """A Debian package made here, of files that stand for programs which the lab's kernel cannot carry."""
+    """A Debian package built here, whose files stand in for programs that the lab's kernel cannot run."""
 
     name: str
     summary: str
-    files: dict[str, tuple[str, int]]  # path in the package: file in lab/debian, mode
+    files: dict[str, tuple[str, int]]  # path in the package → file in lab/debian, mode
     links: dict[str, str] = field(default_factory=dict)
     depends: str = ""
-    enable: str = ""  # a unit to enable and start, as Debian's own package does
+    enable: str = ""  # a unit that the package enables and starts, as Debian's does
 
 
 STAND_IN_PACKAGES = (
@@ -59,7 +59,7 @@ PRERM = """#!/bin/sh
 
 
 def build_stand_in(package: StandInPackage, scratch: Path, pool: Path) -> None:
-    """Make one stand-in package and put it into the pool."""
+    """Build a stand-in package into the pool."""
     root = scratch / package.name
     (root / "DEBIAN").mkdir(parents=True)
     for target, (source, mode) in package.files.items():
@@ -68,7 +68,7 @@ def build_stand_in(package: StandInPackage, scratch: Path, pool: Path) -> None:
         (root / target).chmod(mode)
     for link, target in package.links.items():
         (root / link).symlink_to(target)
-    # A version above Debian's own, should somebody point the machine at both.
+    # The version is higher than Debian's, so that apt prefers the stand-in.
     control = [
         f"Package: {package.name}", "Version: 9:1.0-phoenix-lab", "Architecture: all",
         "Maintainer: Phoenix lab <root@localhost>", f"Description: {package.summary}",
@@ -82,7 +82,7 @@ def build_stand_in(package: StandInPackage, scratch: Path, pool: Path) -> None:
 
 
 def repack(deb: Path, target: Path) -> None:
-    """The same package, packed so that unpacking costs little: images are built once, guests often."""
+    """Repack a package with fast compression: images are built once, but guests unpack packages often."""
     control = run(["dpkg-deb", "--ctrl-tarfile", deb]).stdout
     data = run(["sh", "-c", 'dpkg-deb --fsys-tarfile "$0" | zstd -q -1', deb], limit=120).stdout
     with target.open("wb") as file:
@@ -93,7 +93,7 @@ def repack(deb: Path, target: Path) -> None:
 
 
 def build_repository(packages: Path, scratch: Path, repository: Path) -> None:
-    """Lay out pool and index so that `deb [trusted=yes] … bookworm main` can read them."""
+    """Create the pool and its index, readable as `deb [trusted=yes] … bookworm main`."""
     pool = repository / "pool"
     pool.mkdir(parents=True)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -108,9 +108,9 @@ def index(repository: Path) -> None:
     architecture = text(["dpkg", "--print-architecture"])
     binary = repository / f"dists/{SUITE}/main/binary-{architecture}"
     binary.mkdir(parents=True, exist_ok=True)
-    # Paths in the index count from the repository's root.
+    # Paths in the index are relative to the repository's root.
     (binary / "Packages").write_bytes(run(["sh", "-c", 'cd "$0" && apt-ftparchive packages pool', repository]).stdout)
-    facts = {"Suite": SUITE, "Codename": SUITE, "Architectures": architecture, "Components": "main"}
-    options = [word for key, value in facts.items() for word in ("-o", f"APT::FTPArchive::Release::{key}={value}")]
+    fields = {"Suite": SUITE, "Codename": SUITE, "Architectures": architecture, "Components": "main"}
+    options = [word for key, value in fields.items() for word in ("-o", f"APT::FTPArchive::Release::{key}={value}")]
     release = run(["apt-ftparchive", *options, "release", repository / f"dists/{SUITE}"]).stdout
     (repository / f"dists/{SUITE}/Release").write_bytes(release)

@@ -1,4 +1,4 @@
-"""What the API server imports, installed for the hypervisor's Python by this machine's pip into the cache."""
+"""Installs the API server's Python packages into the cache, with this machine's pip, for the hypervisor's Python."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ INSTALL_LIMIT = 300.0
 
 
 def place(places: LabPlaces) -> Path:
-    """Where the packages of this lock file are, or would be."""
+    """Return the cache directory of the lock file's packages, whether installed or not."""
     key = hashlib.sha256(LOCK.read_bytes() + HYPERVISOR_PYTHON.encode()).hexdigest()[:16]
     return places.cache / "site" / key
 
 
 def obtain(places: LabPlaces, say: Callable[[str], None]) -> Path:
-    """The directory of installed packages that the lock file names."""
+    """Return the directory of the lock file's packages; install them if they are not in the cache."""
     target = place(places)
     if target.is_dir():
         return target
@@ -39,7 +39,7 @@ def obtain(places: LabPlaces, say: Callable[[str], None]) -> Path:
 
 
 def _install(target: Path) -> None:
-    for rest in target.parent.glob(".build-*"):  # of an installation that was killed
+    for rest in target.parent.glob(".build-*"):  # left by a killed installation
         shutil.rmtree(rest)
     scratch = target.parent / f".build-{os.getpid()}"
     try:

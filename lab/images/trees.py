@@ -1,4 +1,4 @@
-"""The lab's root trees: the guests', its copy with shifted owners, and the hypervisor's layer above."""
+"""Builds the root trees: the guest tree, its copy with shifted owners, and the layers above it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ path-exclude=/usr/share/doc/*
 path-exclude=/usr/share/locale/*
 path-exclude=/usr/share/info/*
 """
-# Runs once the essential packages are unpacked, before anything is configured. The library that turns fsync
-# off works inside too; host keys that exist are not generated; a certificate that lies there is trusted.
+# mmdebstrap runs this after it unpacks the essential packages and before it configures any. It installs libeatmydata
+# (no fsync), empty host keys (so that none are generated) and a CA certificate (which ca-certificates then trusts).
 EXTRACT_HOOK = f"""set -eu
 cp -a /usr/lib/*/{LIBEATMYDATA}* "$1"/usr/lib/*-linux-gnu/
 cp {{options}} "$1/etc/dpkg/dpkg.cfg.d/phoenix-lab"
@@ -30,7 +30,7 @@ touch "$1"/etc/ssh/ssh_host_rsa_key "$1"/etc/ssh/ssh_host_ecdsa_key "$1"/etc/ssh
 cp {{authority}} "$1/usr/share/ca-certificates/lab/phoenix-lab-public-web.crt"
 """
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/merged-usr")
-# What a machine has above the guest tree is installed through an overlay; its upper directory is all that is kept.
+# Installs packages through an overlay on the guest tree; the overlay's upper directory becomes the layer.
 LAYER_SCRIPT = """set -eu
 mount -t overlay overlay -o lowerdir="$1",upperdir="$2",workdir="$3" "$4"
 mount -t proc proc "$4/proc"
@@ -52,7 +52,7 @@ rm -rf "$root"/var/lib/apt/lists/* "$root"/usr/lib/*-linux-gnu/libeatmydata.so*
 
 
 def build_guest(repository: Path, authority: Path, target: Path) -> None:
-    """Install Debian's essential packages and the guests' into a new tree."""
+    """Install Debian's essential packages and the guests' packages into a new tree."""
     with tempfile.TemporaryDirectory(prefix="phoenix-lab-") as scratch:
         options, hook = Path(scratch, "dpkg.cfg"), Path(scratch, "extract")
         options.write_text(DPKG_OPTIONS)
@@ -68,7 +68,7 @@ def build_guest(repository: Path, authority: Path, target: Path) -> None:
 
 
 def _adapt_guest(tree: Path) -> None:
-    """Take out what makes machines differ, and what a container waits for in vain."""
+    """Remove what must be unique per machine, and mask units that wait for devices that a container lacks."""
     etc = tree / "etc"
     for path in [*etc.glob("ssh/ssh_host_*"), *tree.glob(f"usr/lib/*/{LIBEATMYDATA}*"), etc / "hostname"]:
         path.unlink(missing_ok=True)
@@ -86,7 +86,7 @@ def _adapt_guest(tree: Path) -> None:
 
 
 def mask(tree: Path, units: tuple[str, ...]) -> None:
-    """Mask units of a tree that is not running."""
+    """Mask units in a tree."""
     for unit in units:
         link = tree / "etc/systemd/system" / unit
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def mask(tree: Path, units: tuple[str, ...]) -> None:
 
 
 def copy_shifted(tree: Path, target: Path) -> None:
-    """Copy a tree for unprivileged guests: the same, with every owner's number higher by SHIFT."""
+    """Copy a tree for unprivileged guests, adding SHIFT to every owner's id."""
     run(["cp", "-a", tree, target], limit=120)
     seen: set[int] = set()
     _shift(target, seen)
@@ -105,7 +105,7 @@ def copy_shifted(tree: Path, target: Path) -> None:
 
 
 def _shift(path: Path, seen: set[int]) -> None:
-    """Shift one entry, once, however many names it has."""
+    """Shift the owner of one entry; skip further hard links to it."""
     status = path.lstat()
     if status.st_ino in seen:
         return
@@ -113,16 +113,16 @@ def _shift(path: Path, seen: set[int]) -> None:
         seen.add(status.st_ino)
     os.lchown(path, status.st_uid + SHIFT, status.st_gid + SHIFT)
     if not stat.S_ISLNK(status.st_mode) and status.st_mode & (stat.S_ISUID | stat.S_ISGID):
-        path.chmod(stat.S_IMODE(status.st_mode))  # a change of owner takes these bits away
+        path.chmod(stat.S_IMODE(status.st_mode))  # chown(2) clears these bits
 
 
 def build_client(guest: Path, repository: Path, layer: Path, scratch: Path) -> None:
-    """Install the client's packages above the guest tree, keeping what differs as a layer of its own."""
+    """Install the client's packages as a layer above the guest tree."""
     _install_above(guest, repository, layer, scratch, packages.CLIENT)
 
 
 def build_hypervisor(guest: Path, repository: Path, layer: Path, scratch: Path) -> None:
-    """Install the hypervisor's packages above the guest tree, and set it up as a node."""
+    """Install the hypervisor's packages as a layer above the guest tree, and configure it as a node."""
     _install_above(guest, repository, layer, scratch, packages.HYPERVISOR)
     mask(layer, packages.MASKED_IN_HYPERVISOR)
     wants = layer / "etc/systemd/system/multi-user.target.wants"

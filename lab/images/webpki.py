@@ -1,4 +1,4 @@
-"""A stand-in for the public web's authorities: what the lab's `internet` shows, its guests trust."""
+"""Creates the stand-in for a public web CA: it signs the certificate of `internet`, and every guest trusts it."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ def _certificate(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> 
 
 
 def pem(certificate: x509.Certificate) -> bytes:
-    """The certificate as a PEM file."""
+    """Return a certificate in PEM format."""
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def private_pem(key: CertificateIssuerPrivateKeyTypes) -> bytes:
-    """The private key as an unencrypted PEM file."""
+    """Return a private key in unencrypted PEM format (PKCS #8)."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def self_signed(name: str, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName) -> x509.Certificate:
-    """A certificate that vouches for itself, to be pinned by its fingerprint."""
+    """Return a self-signed certificate, which clients pin by its fingerprint."""
     builder = _certificate(name, name, key).add_extension(names, critical=False)
     constraints = x509.BasicConstraints(ca=False, path_length=None)
     return builder.add_extension(constraints, critical=True).sign(key, hashes.SHA256())
 
 
 def create(directory: Path) -> None:
-    """Write ca.crt, and server.crt with server.key for the served names; the authority's key is not kept."""
+    """Write ca.crt, and server.crt with server.key for the served names; discard the CA's key."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = (
         _certificate(AUTHORITY, AUTHORITY, authority_key)

@@ -1,1 +1,1 @@
-"""The hypervisor's machine as this machine sees it: the outer container, its processes, and the way into it."""
+"""Runs the hypervisor's machine, the outer container, on this machine, and enters it and its guests."""

@@ -1,4 +1,7 @@
-"""The outer container: the hypervisor's machine, in namespaces and control groups of its own."""
+"""The outer container, which is the hypervisor's machine: LXC configuration, start and end.
+
+`start` writes its configuration from the built images and starts it; `stop` ends it with all nested guests.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
     from phoenix.lab.images.image import Image
 
 CGROUPS = Path("/sys/fs/cgroup")
-# Seen inside the hypervisor: directories on a real file system, which overlays can use as their upper one.
+# Directories below the lab's, by mount point in the hypervisor: on a real file system, so that they can be the upper
+# layer of an overlay.
 PERSISTENT = {
     "vz": "var/lib/vz",
     "lxc": "var/lib/lxc",
@@ -59,7 +63,7 @@ lxc.tty.max = 0
 lxc.mount.entry = /dev/net/tun dev/net/tun none bind,optional,create=file 0 0
 lxc.init.cmd = /sbin/init
 """
-# The root is mounted in the container's own mount namespace: nothing of it is ever seen on the machine.
+# Mounts the root in the container's own mount namespace, so that this machine's mount table stays unchanged.
 HOOK = """#!/bin/sh
 exec mount -t overlay overlay -o lowerdir={lower},upperdir={upper},workdir={work} {root}
 """
@@ -73,12 +77,12 @@ class OuterContainer:
 
     @property
     def pid(self) -> int | None:
-        """The process id of its init, or None when it does not run."""
+        """The process id of its init, or None if it does not run."""
         done = run([*self._lxc("lxc-info"), "-pH"], limit=10, check=False)
         return int(done.stdout) if done.stdout.strip().isdigit() else None
 
     def write_config(self, image: Image, site: Path, registry: Path) -> None:
-        """Write what LXC needs to start it, and make the directories that it shows."""
+        """Write the LXC configuration and create the directories that it mounts."""
         home, pve = self.places.containers / self.places.name, self.places.lab / "pve"
         for directory in (home, pve / "upper", pve / "work", self.places.root):
             directory.mkdir(parents=True, exist_ok=True)
@@ -90,25 +94,25 @@ class OuterContainer:
         for name, inside in PERSISTENT.items():
             (self.places.lab / name).mkdir(exist_ok=True)
             lines.append(f"lxc.mount.entry = {self.places.lab / name} {inside} none bind,create=dir 0 0\n")
-        shown = {
+        read_only = {
             CODE: INSIDE_CODE / "lab",
-            PRODUCT: INSIDE_CODE / "phoenix",  # what it knows of Proxmox, such as the macros
+            PRODUCT: INSIDE_CODE / "phoenix",  # for the Proxmox firewall's macros
             image.path: INSIDE_IMAGE,
             site: INSIDE_SITE,
             registry: INSIDE_REGISTRY,
         }
-        for shown_path, shown_at in shown.items():
-            lines.append(f"lxc.mount.entry = {shown_path} {str(shown_at)[1:]} none bind,ro,create=dir 0 0\n")
+        for source, target in read_only.items():
+            lines.append(f"lxc.mount.entry = {source} {str(target)[1:]} none bind,ro,create=dir 0 0\n")
         (home / "config").write_text("".join(lines))
 
     def shows(self, *paths: Path) -> bool:
-        """Whether it was configured with all of these."""
+        """Whether its configuration mounts all of these paths."""
         config = self.places.containers / self.places.name / "config"
-        written = config.read_text() if config.is_file() else ""
-        return all(f" = {path} " in written for path in paths)
+        content = config.read_text() if config.is_file() else ""
+        return all(f" = {path} " in content for path in paths)
 
     def start(self) -> None:
-        """Start it; what a killed one left behind is removed first."""
+        """Remove the remains of a killed container, then start it."""
         self.kill()
         log = self.places.lab / "lxc.log"
         log.unlink(missing_ok=True)
@@ -120,7 +124,7 @@ class OuterContainer:
             raise
 
     def kill(self) -> None:
-        """End all its processes, its guests' too, and remove its control groups."""
+        """Kill all its processes, including those of its guests, and remove its control groups."""
         processes.end(processes.starters(self.places))
         end = time.monotonic() + 20
         while pids := set(self._pids()):
@@ -136,14 +140,14 @@ class OuterContainer:
                     Path(group).rmdir()
 
     def leftovers(self) -> bool:
-        """Whether there is anything to kill."""
+        """Whether it has processes or control groups."""
         return bool(processes.starters(self.places)) or any(True for _ in self._groups())
 
     def _lxc(self, program: str) -> list[str | Path]:
         return [program, "-P", self.places.containers, "-n", self.places.name]
 
     def _groups(self) -> Iterator[Path]:
-        """Its control groups: below each controller of version 1, or the one tree of version 2."""
+        """Yield its control groups: one per controller in cgroup v1, one in cgroup v2."""
         for name in (self.places.name, f"{self.places.name}-pivot"):
             yield from CGROUPS.glob(f"{name}")
             yield from CGROUPS.glob(f"*/{name}")

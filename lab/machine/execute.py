@@ -1,4 +1,4 @@
-"""Running a command inside a machine of the lab, with its streams, exit status and signals passed through."""
+"""`lab.py exec`: runs a command in a machine of the lab and passes through its streams, exit status and signals."""
 
 from __future__ import annotations
 
@@ -31,49 +31,54 @@ ENVIRONMENT = {
 }
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 NOT_FOUND, NOT_RUNNABLE, BY_SIGNAL = 127, 126, 128
-OWN = ("pve", "client", "internet", "operator")
+NOT_RUNNING = "the lab is not running; start it with: python runbooks/lab.py up"
+MACHINES = ("pve", "client", "internet", "operator")
+"""The machines that every lab has, besides the guests of the estate."""
 
 
 class UnknownHostError(LabError):
-    """No machine of the lab has this name."""
+    """The lab has no machine of this name."""
 
 
 def guests(places: LabPlaces) -> dict[str, str]:
-    """The guests' ids by their names, as the hypervisor's API remembers them."""
+    """Return the guests' VM ids by name, from the API server's saved model."""
     model = places.state / "model.json"
     if not model.is_file():
         return {}
     return {guest["name"]: vmid for vmid, guest in json.loads(model.read_text())["guests"].items()}
 
 
-def door(places: LabPlaces, host: str) -> Callable[[], None]:
-    """The way into a host: a function that moves the calling process there."""
-    known = guests(places)
-    if host not in OWN and host not in known:
-        near = difflib.get_close_matches(host, [*OWN, *known], n=3, cutoff=0.3)
-        meant = f" (did you mean {' or '.join(near)}?)" if near else ""
-        there = ", ".join([*OWN, *sorted(known)])
-        raise UnknownHostError(f"the lab has no host {host!r}{meant}; it has {there}")
+def entry_to(places: LabPlaces, host: str) -> Callable[[], None]:
+    """Return a function that moves the calling process into a host's namespaces.
+
+    Raises UnknownHostError if the lab has no such host, LabError if it does not run.
+    """
+    vmids = guests(places)
+    if host not in MACHINES and host not in vmids:
+        matches = difflib.get_close_matches(host, [*MACHINES, *vmids], n=3, cutoff=0.3)
+        hint = f" (did you mean {' or '.join(matches)}?)" if matches else ""
+        hosts = ", ".join([*MACHINES, *sorted(vmids)])
+        raise UnknownHostError(f"the lab has no host {host!r}{hint}; its hosts are {hosts}")
     hypervisor = OuterContainer(places).pid
     if hypervisor is None:
-        raise LabError("the lab is not running; start it with: python runbooks/lab.py up")
+        raise LabError(NOT_RUNNING)
     process = Path(f"/proc/{hypervisor}")
     if host == "pve":
         return lambda: enter(process)
     if host in ("internet", "operator"):
         return lambda: enter(process, namespace_of(host, hypervisor))
     lxcpath = str(INSIDE_CLIENT / "lxc") if host == "client" else "/var/lib/lxc"
-    inner = _init_of(known.get(host, host), lxcpath, process)
+    inner = _init_of(vmids.get(host, host), lxcpath, process)
     if inner is None:
-        raise LabError(f"{host} is not running in the lab")
+        raise LabError(f"{host} is not running in the lab; `lab.py up` starts the client, a deployment starts guests")
     return lambda: enter(process / "root" / "proc" / str(inner))
 
 
 def hypervisor_run(places: LabPlaces, command: Sequence[str], *, limit: float = 10) -> bytes:
-    """What a command inside the hypervisor wrote, whatever its exit status."""
+    """Return a command's standard output in the hypervisor; its exit status is ignored."""
     pid = OuterContainer(places).pid
     if pid is None:
-        raise LabError("the lab is not running; start it with: python runbooks/lab.py up")
+        raise LabError(NOT_RUNNING)
     return _nsenter(pid, command, limit)
 
 
@@ -88,25 +93,25 @@ def _nsenter(pid: int, command: Sequence[str], limit: float) -> bytes:
 
 
 def _init_of(name: str, lxcpath: str, hypervisor: Path) -> int | None:
-    """The process id, as the hypervisor counts, of a nested container's init."""
-    said = _nsenter(int(hypervisor.name), ["lxc-info", "-P", lxcpath, "-n", name, "-pH"], limit=10)
-    return int(said) if said.strip().isdigit() else None
+    """Return the process id of a nested container's init in the hypervisor's pid namespace, or None."""
+    pid = _nsenter(int(hypervisor.name), ["lxc-info", "-P", lxcpath, "-n", name, "-pH"], limit=10)
+    return int(pid) if pid.strip().isdigit() else None
 
 
 def execute(places: LabPlaces, host: str, command: Sequence[str]) -> int:
-    """Run the command in the host and wait for it; its exit status, or 128 + the signal that ended it."""
-    way_in = door(places, host)
+    """Run a command in a host and wait for it; return its exit status, or 128 + the signal that killed it."""
+    enter_host = entry_to(places, host)
     entering = os.fork()
     if entering == 0:
-        _enter_and_run(way_in, command)
+        _enter_and_run(enter_host, command)
     return _wait(entering)
 
 
-def _enter_and_run(way_in: Callable[[], None], command: Sequence[str]) -> NoReturn:
-    """In a child of ours: enter, fork once more for the pid namespace, become the command."""
+def _enter_and_run(enter_host: Callable[[], None], command: Sequence[str]) -> NoReturn:
+    """In the child: enter the namespaces, fork again (setns(2) changes the pid namespace of children), exec."""
     die_with_parent()
     try:
-        way_in()
+        enter_host()
     except OSError as error:
         _say(f"lab exec: cannot enter: {error}")
         os._exit(1)
@@ -119,11 +124,11 @@ def _enter_and_run(way_in: Callable[[], None], command: Sequence[str]) -> NoRetu
 def _become(command: Sequence[str]) -> NoReturn:
     for number in FORWARDED:
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and children would inherit that
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores SIGPIPE, and a child inherits that
     os.setgroups([])
     os.setgid(0)
     os.setuid(0)
-    die_with_parent()  # a killed `exec` leaves nothing running
+    die_with_parent()  # the command ends with a killed `exec`
     try:
         os.execvpe(command[0], list(command), ENVIRONMENT)  # noqa: S606 - the operator's own command
     except FileNotFoundError:
@@ -139,7 +144,7 @@ def _say(message: str) -> None:
 
 
 def _wait(child: int) -> int:
-    """Wait for the child, passing on what signals we are sent."""
+    """Wait for the child and forward signals to it; return its exit status in the shell's convention."""
 
     def forward(number: int, _frame: object) -> None:
         try:
@@ -147,7 +152,7 @@ def _wait(child: int) -> int:
         except ProcessLookupError:
             return
 
-    from_terminal = any(os.isatty(fd) for fd in (0, 1, 2))  # which sends its own to all of us
+    from_terminal = any(os.isatty(fd) for fd in (0, 1, 2))  # a terminal signals the whole process group itself
     for number in FORWARDED:
         at_terminal = from_terminal and number in (signal.SIGINT, signal.SIGQUIT)
         signal.signal(number, signal.SIG_IGN if at_terminal else forward)

@@ -1,4 +1,4 @@
-"""The hypervisor's own files, written into its upper layer before it starts."""
+"""Writes the hypervisor's configuration files, keys and units into its upper layer before each start."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from phoenix.lab.credentials import Credentials
     from phoenix.lab.places import LabPlaces
 
-SSHD = """# Phoenix lab: root by key, as the controller comes.
+SSHD = """# Phoenix lab: the controller logs in as root with its key.
 HostKey /etc/ssh/ssh_host_ed25519_key
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 UseDNS no
 """
-# What a node's installer writes, for readers: phoenix-lab-network.service makes the bridge.
+# As a node's installer writes it; only read here: phoenix-lab-network.service creates the bridge.
 INTERFACES = f"""auto lo
 iface lo inet loopback
 
@@ -33,25 +33,25 @@ iface {BRIDGE} inet static
 """
 
 
-def prepare(places: LabPlaces, made: Credentials) -> None:
-    """Write names, keys and units; what the product may have changed since is left alone."""
+def prepare(places: LabPlaces, credentials: Credentials) -> None:
+    """Write host names, keys and units. Do not overwrite files that a deployment may change."""
     upper = places.lab / "pve" / "upper"
-    _always(upper, places)
-    first = {
+    _write_lab_files(upper, places)
+    initial = {
         "etc/hostname": f"{NODE}\n",
         "etc/hosts": f"127.0.0.1 localhost\n{HYPERVISOR} {NODE}.internal {NODE}\n",
         "etc/resolv.conf": f"nameserver {INTERNET}\n",
         "etc/network/interfaces": INTERFACES,
         "etc/ssh/sshd_config.d/phoenix-lab.conf": SSHD,
-        "etc/ssh/ssh_host_ed25519_key.pub": f"{made.host_key}\n",
+        "etc/ssh/ssh_host_ed25519_key.pub": f"{credentials.host_key}\n",
     }
-    for name, content in first.items():
+    for name, content in initial.items():
         if not (upper / name).exists():
             _write(upper / name, content)
 
 
-def _always(upper: Path, places: LabPlaces) -> None:
-    """What is the lab's alone, written at every start."""
+def _write_lab_files(upper: Path, places: LabPlaces) -> None:
+    """Overwrite, at every start, the files that only the lab owns: keys, units, stand-ins for Proxmox's programs."""
     _write(upper / "etc/ssh/ssh_host_ed25519_key", (places.lab / "host_ed25519").read_text(), 0o600)
     keys = upper / "root/.ssh/authorized_keys"
     _write(keys, (places.lab / "controller_ed25519.pub").read_text(), 0o600)
@@ -64,7 +64,7 @@ def _always(upper: Path, places: LabPlaces) -> None:
         shutil.copyfile(unit, units / unit.name)
         (wants / unit.name).unlink(missing_ok=True)
         (wants / unit.name).symlink_to(f"/etc/systemd/system/{unit.name}")
-    programs = upper / "usr/sbin"  # pct, qm, zfs: what a node has, and the lab plays
+    programs = upper / "usr/sbin"
     programs.mkdir(parents=True, exist_ok=True)
     for program in sorted((CODE / "pve/bin").iterdir()):
         (programs / program.name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Entering the lab: the namespaces of the hypervisor and of its guests, by way of /proc."""
+"""Enters the namespaces of the hypervisor and its guests through /proc (setns(2))."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def setns(fd: int, kind: int = 0) -> None:
-    """Move the calling thread into a namespace."""
+    """Move the calling thread into a namespace; raise OSError if the kernel refuses."""
     if _libc.setns(fd, kind):
         number = ctypes.get_errno()
         raise OSError(number, f"setns: {os.strerror(number)}")
 
 
 def die_with_parent() -> None:
-    """Have this process killed when its parent dies."""
+    """Make the kernel kill this process when its parent dies (prctl(2), PR_SET_PDEATHSIG)."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def namespace_of(machine: str, hypervisor: int) -> Path:
-    """The network namespace of `operator` or `internet`, seen from here through the hypervisor's root."""
+    """Return the path of the network namespace of `operator` or `internet`, through the hypervisor's root."""
     return Path(f"/proc/{hypervisor}/root/run/netns/{machine}")
 
 
 @contextlib.contextmanager
 def network(path: Path) -> Iterator[None]:
-    """Sockets made inside this block belong to that network namespace. Nothing may be awaited in it."""
+    """Create sockets of a network namespace inside this block. Do not await in it: the thread is in that namespace."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         there = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -55,21 +55,21 @@ def network(path: Path) -> Iterator[None]:
 
 
 def socket_in(path: Path) -> socket.socket:
-    """A TCP socket that belongs to that network namespace."""
+    """Return a TCP socket of a network namespace."""
     with network(path):
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 
 
 def enter(process: Path, net: Path | None = None) -> None:
-    """Move this process into all namespaces of another, given as its directory in some /proc.
+    """Move this process into all namespaces of another, given by its /proc directory.
 
-    The pid namespace takes effect for children only: fork next.
+    The pid namespace applies only to children: fork next.
     """
     own = Path("/proc/self/ns")
     opened = []
     for kind in ALL:
         path = net if kind == "net" and net else process / "ns" / kind
-        # Joining one's own is refused for some kinds, and an old kernel lacks others.
+        # setns(2) refuses the process's own namespace for some kinds; older kernels lack other kinds.
         if (own / kind).exists() and not path.samefile(own / kind):
             opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     for fd in opened:

@@ -1,4 +1,4 @@
-"""The lab's processes on this machine that belong to none of its control groups, known by their command lines."""
+"""Finds and ends the lab's processes that are outside its control groups, by their command lines."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 def starters(places: LabPlaces) -> list[int]:
-    """LXC's own processes for the outer container: what starts it, and what watches it."""
-    wanted = [str(places.containers), places.name]
-    watcher = f"[lxc monitor] {' '.join(wanted)}"
+    """Return the process ids of lxc-start and of LXC's monitor for the outer container."""
+    arguments = [str(places.containers), places.name]
+    monitor = f"[lxc monitor] {' '.join(arguments)}"
     return [
         pid
         for pid, words in _command_lines()
-        if " ".join(words).strip() == watcher or (Path(words[0]).name == "lxc-start" and words[2:5:2] == wanted)
+        if " ".join(words).strip() == monitor or (Path(words[0]).name == "lxc-start" and words[2:5:2] == arguments)
     ]
 
 
 def forwarders(places: LabPlaces) -> list[int]:
-    """Forwarders into this lab, one that has not said yet that it listens among them."""
-    wanted = ["-m", "phoenix.lab.forward", str(places.lab)]
-    return [pid for pid, words in _command_lines() if words[1:] == wanted]
+    """Return the process ids of this lab's forwarders, including those that do not listen yet."""
+    arguments = ["-m", "phoenix.lab.forward", str(places.lab)]
+    return [pid for pid, words in _command_lines() if words[1:] == arguments]
 
 
 def end(pids: list[int], number: signal.Signals = signal.SIGKILL) -> None:
-    """End these processes, and wait until they are gone."""
+    """Send a signal to processes and wait up to 10 s for their end; raise LabError after that."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

@@ -1,4 +1,4 @@
-"""Who may do what at the lab's API: the deploy token holds exactly the role the README tells operators to create."""
+"""The API's deploy token and its role, which is exactly the one that the README tells operators to create."""
 
 NODE = "phoenix"
 USER = "phoenix@pve"
@@ -27,9 +27,9 @@ ROLE = frozenset(
         "VM.PowerMgmt",
     }
 )
-"""The privileges of PVE 8 that a deployment needs, granted on ``/``."""
+"""The PVE 8 privileges that a deployment needs, granted on ``/``."""
 
 
 def name_in_8(privilege: str) -> str:
-    """The PVE 8 name of a privilege that PVE 9 split up."""
+    """Return the PVE 8 name of a privilege: PVE 9 split VM.Monitor up."""
     return "VM.Monitor" if privilege.startswith("VM.GuestAgent.") else privilege

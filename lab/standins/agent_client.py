@@ -1,4 +1,4 @@
-"""How the stand-in for Portainer reaches an agent: TLS with the environment's certificate and authority."""
+"""The connection of Portainer's stand-in to an agent: TLS with the environment's client certificate and CA."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ LIMIT = 10
 
 
 class AgentError(Exception):
-    """The agent could not be asked; the message is what the real one would log."""
+    """The agent did not answer; the message has the form of Portainer's log."""
 
 
 def context(environment: dict[str, Any], files: dict[str, Path]) -> ssl.SSLContext:
-    """The TLS settings of an environment. Without `TLS` an agent is still asked over it, but not verified."""
-    made = ssl.create_default_context(cafile=str(files["ca"]) if "ca" in files else None)
+    """Return the TLS settings of an environment. Without `TLS`, the agent is reached over TLS but not verified."""
+    tls = ssl.create_default_context(cafile=str(files["ca"]) if "ca" in files else None)
     if not parse_bool(environment.get("TLS")) or parse_bool(environment.get("TLSSkipVerify")):
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
     if "cert" in files and "key" in files and not parse_bool(environment.get("TLSSkipClientVerify")):
-        made.load_cert_chain(files["cert"], files["key"])
-    return made
+        tls.load_cert_chain(files["cert"], files["key"])
+    return tls
 
 
 def ask(environment: dict[str, Any], files: dict[str, Path], path: str) -> tuple[int, Any]:
-    """The agent's answer to a GET."""
-    place = urlsplit(environment["URL"])
+    """Return the status and JSON of a GET to the agent; raise AgentError if there is no valid answer."""
+    url = urlsplit(environment["URL"])
     try:
         connection = http.client.HTTPSConnection(
-            place.hostname or "", place.port or 9001, timeout=LIMIT, context=context(environment, files)
+            url.hostname or "", url.port or 9001, timeout=LIMIT, context=context(environment, files)
         )
         try:
             connection.request("GET", path)
@@ -45,10 +45,10 @@ def ask(environment: dict[str, Any], files: dict[str, Path], path: str) -> tuple
         finally:
             connection.close()
     except (OSError, http.client.HTTPException) as error:
-        raise AgentError(f'Get "https://{place.netloc}{path}": {error}') from error
+        raise AgentError(f'Get "https://{url.netloc}{path}": {error}') from error
     if path == "/ping" and (response.status != 204 or not response.getheader("Portainer-Agent")):  # noqa: PLR2004
-        raise AgentError(f'Get "https://{place.netloc}{path}": not an agent: status {response.status}')
+        raise AgentError(f'Get "https://{url.netloc}{path}": not an agent: status {response.status}')
     try:
         return response.status, json.loads(content) if content else None
     except ValueError:
-        raise AgentError(f'Get "https://{place.netloc}{path}": the answer is not JSON') from None
+        raise AgentError(f'Get "https://{url.netloc}{path}": the answer is not JSON') from None

@@ -1,6 +1,6 @@
-"""gRPC over HTTP/2 without TLS, for stand-ins: a table of methods, each with the messages that it answers.
+"""Serves gRPC over HTTP/2 without TLS for stand-ins, from a table of methods with their response messages.
 
-The wire is that of gRPC (PROTOCOL-HTTP2.md of the gRPC project), the frames are h2's.
+The protocol is PROTOCOL-HTTP2.md of the gRPC project; the package h2 does the framing.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ HEADERS = [(":status", "200"), ("content-type", "application/grpc")]
 
 @dataclass(frozen=True)
 class GrpcMethod:
-    """What a method answers: one message, after which it ends, or stays open as a stream does."""
+    """A method's response: one message, after which the call ends, or stays open like a stream."""
 
     message: bytes
     stays_open: bool = False
 
 
 def serve(port: int, methods: Mapping[str, GrpcMethod]) -> None:
-    """Serve in a thread; a method is known by its path, /package.Service/Method."""
+    """Serve in a thread; `methods` maps paths of the form /package.Service/Method."""
     server = _GrpcServer(("", port), _GrpcConnection)
     server.methods = methods
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -44,7 +44,7 @@ class _GrpcServer(socketserver.ThreadingTCPServer):
 
 
 class _GrpcConnection(socketserver.BaseRequestHandler):
-    """One connection with any number of calls."""
+    """Handles one connection with any number of calls."""
 
     def setup(self) -> None:
         self.paths: dict[int, str] = {}
@@ -65,7 +65,7 @@ class _GrpcConnection(socketserver.BaseRequestHandler):
                 return
 
     def _on(self, event: Any) -> bool:
-        """Take notice of an event; tells whether the connection is at its end."""
+        """Handle an event of h2; return whether the connection has ended."""
         if isinstance(event, RequestReceived):
             self.paths[event.stream_id] = dict(event.headers)[":path"]
         elif isinstance(event, DataReceived):

@@ -1,9 +1,9 @@
-"""Stand-in for Portainer (image portainer/portainer-ce). Its page says so.
+"""Stand-in for Portainer (image portainer/portainer-ce). Its web page identifies it as a stand-in.
 
-Speaks, over HTTPS on 9443 and HTTP on 9000: /api/status, /api/system/status, /api/users/admin/check and
-/init, /api/auth, /api/endpoints with one kind of environment (the agent's), /api/upload/tls, and
-/api/endpoints/ID/docker/…, passed on to the agent. It opens TLS to the agent as the real one does: with the
-environment's client certificate, verifying the agent's name and authority unless told to skip that.
+Implements, over HTTPS on 9443 and HTTP on 9000: /api/status, /api/system/status, /api/users/admin/check and
+/init, /api/auth, /api/endpoints with agent environments only, /api/upload/tls, and /api/endpoints/ID/docker/…, which it
+passes on to the agent. It connects to the agent over TLS as the real one does: with the environment's client
+certificate, verifying the agent's name and CA unless the environment skips that.
 Takes --sslcert, --sslkey, --admin-password-file, --data, --http-disabled; ignores the other options.
 """
 
@@ -27,16 +27,16 @@ UPLOAD = re.compile(r"/api/upload/tls/(ca|cert|key)")
 
 
 class Portainer(StandInHandler):
-    """The part of Portainer's API above."""
+    """Portainer's API, as far as the module's list goes."""
 
     store: PortainerStore
 
     def extra_headers(self) -> dict[str, str]:
-        """Who answers."""
+        """Return the header that identifies the stand-in."""
         return {"Lab-Stand-In": "portainer"}
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
-        """Answer what needs no session, then what does."""
+        """Answer paths that need no session; require a session for all others."""
         if path in ("/api/status", "/api/system/status"):
             return 200, {"Version": VERSION, "InstanceID": self.store.instance}
         if path == "/api/users/admin/check":
@@ -65,7 +65,7 @@ class Portainer(StandInHandler):
     def _sign_in(self) -> tuple[int, Any]:
         name, password = self._credentials()
         if not self.store.check_admin(name, password):
-            time.sleep(0.3)  # guessing should not be cheap, not even here
+            time.sleep(0.3)  # slows down password guessing
             raise Refusal(422, "Invalid credentials", "Unauthorized")
         return 200, {"jwt": self.store.new_session(name)}
 
@@ -80,7 +80,7 @@ class Portainer(StandInHandler):
             return 204, None
         if match := ENVIRONMENT.fullmatch(path):
             return self._environment(method, int(match[1]), match[3])
-        raise Refusal(404, f"the lab's Portainer does not speak {method} {path}")
+        raise Refusal(404, f"the lab's Portainer does not implement {method} {path}")
 
     def _environment(self, method: str, number: int, docker: str | None) -> tuple[int, Any]:
         environment = self.store.environment(number)
@@ -102,19 +102,19 @@ class Portainer(StandInHandler):
             raise Refusal(400, "Invalid request payload", "Invalid environment name or URL")
         if form.get("EndpointCreationType") != AGENT_ENVIRONMENT:
             raise Refusal(501, "the lab's Portainer creates agent environments only (EndpointCreationType=2)")
-        if any(found["Name"] == form["Name"] for found in self.store.environments()):
+        if any(existing["Name"] == form["Name"] for existing in self.store.environments()):
             raise Refusal(409, "Unable to create environment", "An environment with the same name already exists")
-        made = self.store.create(form)
+        environment = self.store.create(form)
         try:
-            ask(made, self.store.files(made["Id"]), "/ping")
+            ask(environment, self.store.files(environment["Id"]), "/ping")
         except AgentError as error:
-            self.store.delete(made["Id"])
+            self.store.delete(environment["Id"])
             raise Refusal(500, "Unable to initiate communications with environment", str(error)) from error
-        return 200, self._shown(made)
+        return 200, self._shown(environment)
 
     def _ask(self, environment: dict[str, Any], path: str, method: str) -> tuple[int, Any]:
         if method not in ("GET", "HEAD"):
-            raise Refusal(501, "the lab's Portainer only reads from Docker")
+            raise Refusal(501, "the lab's Portainer passes only GET and HEAD on to Docker")
         try:
             return ask(environment, self.store.files(environment["Id"]), path)
         except AgentError as error:
@@ -133,7 +133,7 @@ class Portainer(StandInHandler):
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sslcert", type=Path)
     parser.add_argument("--sslkey", type=Path)

@@ -1,1 +1,1 @@
-"""The API server and its endpoints; each request goes through ``server``."""
+"""The API server and its endpoints; every request passes ``server``."""

@@ -1,4 +1,4 @@
-"""The guest agent of VMs, answered by the guest itself: commands run in it, files are its files."""
+"""The endpoints of the QEMU guest agent: they run commands and read and write files in the guest itself."""
 
 import asyncio
 import base64
@@ -6,11 +6,11 @@ import binascii
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.pve.command import CommandFailed, CommandResult
+from phoenix.lab.pve.command import CommandError, CommandResult
 from phoenix.lab.pve.fake import PveError
 from phoenix.lab.pve.model.base import PveModel
 
-_AGENT_TIMEOUT, _POLL_INTERVAL = 3.0, 0.05
+_AGENT_TIMEOUT, _POLL_INTERVAL = 3.0, 0.05  # seconds
 _MAX_CONTENT = 16 * 1024 * 1024
 _WRITE = 'umask 022; cat >"$1"'
 
@@ -30,7 +30,7 @@ class GuestAgent(PveModel):
         return await handler(vm, values)
 
     async def _agent_comes_up(self, vm: Any) -> bool:
-        """Whether the agent answers within the time that the real one is given."""
+        """Whether the agent answers within _AGENT_TIMEOUT, the time that Proxmox gives a real one."""
         for _ in range(round(_AGENT_TIMEOUT / _POLL_INTERVAL)):
             if await asyncio.to_thread(self._agent_answers, vm):
                 return True
@@ -38,9 +38,9 @@ class GuestAgent(PveModel):
         return False
 
     def _agent_answers(self, vm: Any) -> bool:
-        if vm.status != "running" or not self.spec(vm).agent or not self.real.alive(vm.vmid):
+        if vm.status != "running" or not self.spec(vm).agent or not self.runtime.alive(vm.vmid):
             return False
-        return Path(f"/proc/{self.real.pids[vm.vmid]}/root/run/lab-guest-agent").exists()
+        return Path(f"/proc/{self.runtime.pids[vm.vmid]}/root/run/lab-guest-agent").exists()
 
     async def _agent_ping(self, _vm: Any, _values: dict[str, Any]) -> Any:
         return {"result": {}}
@@ -49,8 +49,8 @@ class GuestAgent(PveModel):
         return {"result": {"host-name": (await self._inside(vm, "hostname")).out.decode().strip()}}
 
     async def _agent_network_get_interfaces(self, vm: Any, _values: dict[str, Any]) -> Any:
-        found = await asyncio.to_thread(self.real.interfaces, vm.vmid)
-        return {"result": [_as_agent_says(link) for link in found]}
+        links = await asyncio.to_thread(self.runtime.interfaces, vm.vmid)
+        return {"result": [_interface(link) for link in links]}
 
     async def _agent_exec(self, vm: Any, values: dict[str, Any]) -> Any:
         argv = values["command"] if isinstance(values["command"], list) else [values["command"]]
@@ -59,13 +59,13 @@ class GuestAgent(PveModel):
         self.executions[vm.vmid, vm.agent_pid] = status
         feed = str(values.get("input-data") or "").encode()
 
-        async def carry_on() -> None:
+        async def run() -> None:
             try:
-                status.update(_outcome(await asyncio.to_thread(self.real.execute, vm.vmid, argv, feed)))
-            except CommandFailed as error:
+                status.update(_outcome(await asyncio.to_thread(self.runtime.execute, vm.vmid, argv, feed)))
+            except CommandError as error:
                 status.update({"exited": 1, "exitcode": 255, "err-data": str(error)})
 
-        job = asyncio.create_task(carry_on())
+        job = asyncio.create_task(run())
         self.background.add(job)
         job.add_done_callback(self.background.discard)
         return {"pid": vm.agent_pid}
@@ -91,23 +91,24 @@ class GuestAgent(PveModel):
         await self._inside(vm, "sh", "-c", _WRITE, "write", values["file"], feed=content)
 
     async def _inside(self, vm: Any, *argv: str, feed: bytes = b"") -> CommandResult:
-        done = await asyncio.to_thread(self.real.execute, vm.vmid, list(argv), feed, 60)
+        done = await asyncio.to_thread(self.runtime.execute, vm.vmid, list(argv), feed, 60)
         if done.code:
             raise PveError(500, f"Agent error: {done.err.decode(errors='replace').strip() or done.code}")
         return done
 
 
 def _outcome(done: CommandResult) -> dict[str, Any]:
-    found: dict[str, Any] = {"exited": 1, "exitcode": done.code}
+    status: dict[str, Any] = {"exited": 1, "exitcode": done.code}
     for name, data in (("out", done.out), ("err", done.err)):
         if data:
-            found[f"{name}-data"] = data[:_MAX_CONTENT].decode(errors="replace")
+            status[f"{name}-data"] = data[:_MAX_CONTENT].decode(errors="replace")
         if len(data) > _MAX_CONTENT:
-            found[f"{name}-truncated"] = 1
-    return found
+            status[f"{name}-truncated"] = 1
+    return status
 
 
-def _as_agent_says(link: dict[str, Any]) -> dict[str, Any]:
+def _interface(link: dict[str, Any]) -> dict[str, Any]:
+    """Convert a link from ``ip -json``'s format to the agent's."""
     families = {"inet": "ipv4", "inet6": "ipv6"}
     addresses = [
         {"ip-address": a["local"], "ip-address-type": families[a["family"]], "prefix": a["prefixlen"]}

@@ -1,4 +1,4 @@
-"""The endpoints with reality behind them; the API answers 501 to every other."""
+"""The endpoints that the lab implements with real effects; the API answers 501 to all others."""
 
 _NODE = "/nodes/{node}"
 _READ_WRITE = ("GET", "PUT")
@@ -75,7 +75,7 @@ IMPLEMENTED = frozenset(
     for suffix, methods in entries.items()
     for method in methods
 )
-"""(method, path template of the API schema) of everything the lab really does."""
+"""Method and path template (of the API schema) of every implemented endpoint."""
 
 UNSUPPORTED_PARAMETERS = frozenset({"cipassword", "password", "hookscript", "archive", "restore", "snapname", "target"})
-"""Parameters of guest writes that would be accepted without effect, and are refused instead."""
+"""Parameters of guest writes that would have no effect; the API answers 501 to them."""

@@ -1,4 +1,4 @@
-"""Endpoints about the node itself, from its own mouth: status, resolver, interfaces, disks of VMs."""
+"""Endpoints about the node and its VMs' disks: status, resolver, interfaces, resize, cloud-init, disk import."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from phoenix.lab.pve.api.sizes import grown, written
+from phoenix.lab.pve.api.sizes import format_size, size_after_resize
 from phoenix.lab.pve.fake import PveError
 from phoenix.lab.pve.model.base import PveModel
 from phoenix.lab.pve.role import NODE
@@ -20,7 +20,7 @@ _CLOUD_INIT = re.compile(r"ciuser|sshkeys|nameserver|searchdomain|citype|ipconfi
 
 
 class NodeEndpoints(PveModel):
-    """What fakepve answers with samples, answered with facts."""
+    """Answers with the node's real values where fakepve has samples."""
 
     fingerprint: str
 
@@ -80,11 +80,11 @@ class NodeEndpoints(PveModel):
         text = await asyncio.to_thread(_RESOLVER.read_text)
         search = re.search(r"^(?:search|domain)\s+(\S+)", text, re.MULTILINE)
         servers = re.findall(r"^nameserver\s+(\S+)", text, re.MULTILINE)[:3]
-        found = {f"dns{number}": server for number, server in enumerate(servers, 1)}
-        return {"search": search[1], **found} if search else found
+        numbered = {f"dns{number}": server for number, server in enumerate(servers, 1)}
+        return {"search": search[1], **numbered} if search else numbered
 
     async def _dns_put(self, values: dict[str, Any], _user: str) -> None:
-        """Search domain and servers become those that are given, and no others; further lines of the file stay."""
+        """Replace the search domain and all servers; keep the file's other lines."""
         present = await asyncio.to_thread(_RESOLVER.read_text)
         kept = [line for line in present.splitlines() if not re.match(r"(search|domain|nameserver)\s", line)]
         servers = dict.fromkeys(values[key] for key in ("dns1", "dns2", "dns3") if values.get(key))
@@ -97,7 +97,7 @@ class NodeEndpoints(PveModel):
         ct = self._find_ct(v["node"], v["vmid"])
         if ct.status != "running":
             return None
-        return [_as_pve_says(link) for link in await asyncio.to_thread(self.real.interfaces, ct.vmid)]
+        return [_interface(link) for link in await asyncio.to_thread(self.runtime.interfaces, ct.vmid)]
 
     async def _vm_resize(self, values: dict[str, Any], user: str) -> str:
         vm = self.find(values["node"], values["vmid"])
@@ -110,9 +110,9 @@ class NodeEndpoints(PveModel):
         async def body() -> None:
             volume, _, options = str(vm.config[disk]).partition(",")
             present = next((o[5:] for o in options.split(",") if o.startswith("size=")), "0")
-            size = grown(present, values["size"])
+            size = size_after_resize(present, values["size"])
             kept = [o for o in options.split(",") if o and not o.startswith("size=")]
-            vm.config[disk] = ",".join([volume, *kept, f"size={written(size)}"])
+            vm.config[disk] = ",".join([volume, *kept, f"size={format_size(size)}"])
             record = self._qm_volume(volume)
             if record is not None:
                 record["size"] = size
@@ -121,7 +121,7 @@ class NodeEndpoints(PveModel):
         return upid
 
     async def _vm_cloudinit(self, values: dict[str, Any], _user: str) -> None:
-        """Regenerate the cloud-init drive; the guest reads it at its next start."""
+        """Regenerate the cloud-init drive, which the guest reads at its next start."""
         vm = self.find(values["node"], values["vmid"])
         for key in [key for key in vm.pending if _CLOUD_INIT.fullmatch(key)]:
             value = vm.pending.pop(key)
@@ -132,13 +132,13 @@ class NodeEndpoints(PveModel):
 
     async def _config_get(self, request: web.Request) -> web.Response:
         vm = self._vm(request, "VM.Audit")
-        found = dict(vm.config)
+        config = dict(vm.config)
         if request.query.get("current") not in ("1", "true", "on", "yes"):
-            found.update(vm.pending)
-        found = {key: value for key, value in found.items() if value is not None}
-        if "memory" in found:
-            found["memory"] = str(found["memory"])
-        return web.json_response({"data": {**found, "digest": vm.digest()}})
+            config.update(vm.pending)
+        config = {key: value for key, value in config.items() if value is not None}
+        if "memory" in config:
+            config["memory"] = str(config["memory"])
+        return web.json_response({"data": {**config, "digest": vm.digest()}})
 
     def _qm_check_drive(  # noqa: PLR0917 - fakepve's signature
         self, user: str, vmid: int, pool: Any, key: str, value: str, default: Any
@@ -150,16 +150,16 @@ class NodeEndpoints(PveModel):
 
     def _qm_new_drive(self, vmid: int, key: str, value: str, default: Any) -> tuple[str, list[str]]:
         plain, source = _without_import(value)
-        made, volumes = super()._qm_new_drive(vmid, key, plain, default)
+        drive, volumes = super()._qm_new_drive(vmid, key, plain, default)
         if source:
             size = int(self._volumes(source.partition(":")[0])[source.partition(":")[2]]["size"])
-            made = re.sub(r"size=[^,]*", f"size={written(size)}", made)
+            drive = re.sub(r"size=[^,]*", f"size={format_size(size)}", drive)
             self._qm_volume(volumes[0])["size"] = size
-        return made, volumes
+        return drive, volumes
 
 
 def _without_import(value: str) -> tuple[str, str]:
-    """A drive's value without ``import-from``, and the volume that names."""
+    """Return a drive's value without ``import-from``, and the volume to import from (empty if none)."""
     parts = str(value).split(",")
     source = next((part.partition("=")[2] for part in parts if part.startswith("import-from=")), "")
     return ",".join(part for part in parts if not part.startswith("import-from=")), source
@@ -176,8 +176,9 @@ def _uptime() -> int:
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
 
 
-def _as_pve_says(link: dict[str, Any]) -> dict[str, Any]:
-    found = {"name": link["ifname"], "hwaddr": link.get("address", "")}
+def _interface(link: dict[str, Any]) -> dict[str, Any]:
+    """Convert a link from ``ip -json``'s format to the API's."""
+    interface = {"name": link["ifname"], "hwaddr": link.get("address", "")}
     for address in link["addr_info"]:
-        found.setdefault(address["family"], f"{address['local']}/{address['prefixlen']}")
-    return found
+        interface.setdefault(address["family"], f"{address['local']}/{address['prefixlen']}")
+    return interface

@@ -1,4 +1,7 @@
-"""The API server of the lab's hypervisor: fakepve with tokens as in reality and nothing but what is backed."""
+"""The API server of the lab's hypervisor: fakepve with the deploy token, limited to the implemented endpoints.
+
+It saves the model and wakes the packet filter after every write.
+"""
 
 import asyncio
 import contextlib
@@ -32,13 +35,13 @@ from phoenix.lab.pve.role import NODE, ROLE, TOKEN, USER, name_in_8
 log = logging.getLogger("lab.pve")
 
 SOCKET = Path("/run/phoenix-lab-pve.sock")
-"""Where root of this node speaks to the API as root@pam without a password."""
+"""The socket on which the node's root calls the API as root@pam without a password."""
 _PREFIX = "/api2/json"
 _THREADS = 16
 
 
 class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, GuestWatch):
-    """The lab's hypervisor as its API shows it."""
+    """The lab's hypervisor: the API, its model and the guests and filter behind it."""
 
     def __init__(self, directory: Path, host: str = "0.0.0.0", port: int = 8006) -> None:  # noqa: S104 - its own namespace
         secrets = json.loads((directory / "api.json").read_text())
@@ -51,14 +54,14 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
         self.apitokens = {TOKEN: secrets["token_secret"]}
         self.max_requests = 100
         self.directory, self.model_file = directory, directory / "model.json"
-        self.real = GuestRuntime(directory / "workloads.json")
+        self.runtime = GuestRuntime(directory / "workloads.json")
         self.filter = Enforcer(self.filter_input)
         self.firewall_files = FirewallFiles(NODE)
         self.local_network = ""
         self.root_keys, self.executions, self.background = {}, {}, set()
 
     async def run(self) -> None:
-        """Recover, serve, and watch until cancelled."""
+        """Recover the model, then serve and watch the guests until cancelled."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         self.filter.check()
         bridges.pin_address(BRIDGE)
@@ -78,7 +81,7 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
         finally:
             os.umask(mask)
 
-    # ------------------------------------------------------------ who may do what
+    # ------------------------------------------------------------ authentication and authorization
 
     def _authenticate(self, request: web.Request) -> str | None:
         connection = request.transport.get_extra_info("socket") if request.transport else None
@@ -88,24 +91,24 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
         return user
 
     def allowed(self, user: str, path: str, priv: str) -> bool:
-        """Whether a user may; a privilege-separated token only what both it and its user may."""
+        """Whether a user has a privilege; a privilege-separated token needs it for itself and for its user."""
         names = {user, user.partition("!")[0]}
         return all(super(LabPve, self).allowed(name, path, name_in_8(priv)) for name in names)
 
-    # ------------------------------------------------------------ what is answered at all
+    # ------------------------------------------------------------ middlewares
 
     def _build_app(self) -> web.Application:
         app: web.Application = super()._build_app()
-        app.middlewares.append(self._only_backed)
-        app.middlewares.append(self._remember)
+        app.middlewares.append(self._refuse_unimplemented)
+        app.middlewares.append(self._save_writes)
         return app
 
     @web.middleware
-    async def _only_backed(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def _refuse_unimplemented(self, request: web.Request, handler: Any) -> web.StreamResponse:
         match = self.resolve(request, _PREFIX) or _member_of_set(request.path)
         if match is None or (request.method, match.template) not in IMPLEMENTED:
-            asked = f"{request.method} {request.path}"
-            raise PveError(501, f"Method '{asked}' not implemented: the lab does not really do this")
+            method = f"{request.method} {request.path}"
+            raise PveError(501, f"Method '{method}' not implemented: the lab does not really do this")
         if match.template.startswith("/nodes/{node}/") and request.method in ("POST", "PUT"):
             form = {**request.query, **await _fields(request)}
             refused = sorted(UNSUPPORTED_PARAMETERS & form.keys())
@@ -115,7 +118,7 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
         return response
 
     @web.middleware
-    async def _remember(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def _save_writes(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if "/firewall" in request.path:
             self.firewall_files.load(self._fw())
         response: web.StreamResponse = await handler(request)
@@ -126,7 +129,7 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
         return response
 
     def filter_input(self) -> FilterInput:
-        """The firewall configuration, as it is in its files, and the interfaces it is about."""
+        """Return the firewall configuration from its files and the network interfaces of all guests."""
         firewall = self._fw()
         if self.firewall_files.load(firewall):
             self.save()
@@ -134,7 +137,7 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
             self.local_network = connected_network()
         nics = []
         for guest in self.all_guests():
-            with contextlib.suppress(SpecError):  # such a guest cannot start
+            with contextlib.suppress(SpecError):  # a guest with an invalid configuration cannot start
                 nics += [(guest.vmid, nic) for nic in self.spec(guest).nics]
         node = firewall["nodes"].get(NODE, EMPTY)
         return FilterInput(firewall["cluster"], node, firewall["guests"], tuple(nics), self.local_network)
@@ -148,23 +151,23 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
 
 
 def _member_of_set(path: str) -> Any:
-    """The schema's match of a network in an IP set: its slash may stay as it is, which the matching does not know."""
-    found = re.fullmatch(rf"{_PREFIX}(/.*/ipset/[\w-]+/[^/]+)/\d+", path)
-    return schema.load().match(found[1]) if found else None
+    """Return the schema's match for a network in an IP set; the schema itself does not match its unescaped slash."""
+    member = re.fullmatch(rf"{_PREFIX}(/.*/ipset/[\w-]+/[^/]+)/\d+", path)
+    return schema.load().match(member[1]) if member else None
 
 
 async def _fields(request: web.Request) -> dict[str, Any]:
     if request.content_type == "application/json":
         try:
-            found = json.loads(await request.read() or b"{}")
+            body = json.loads(await request.read() or b"{}")
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return body if isinstance(body, dict) else {}
     return dict(await request.post())
 
 
 async def _asks_for_trial(request: web.Request) -> bool:
-    """Whether this is commit-confirm's first half: a cluster ``enable`` above 1 applies at once."""
+    """Whether the request starts a commit-confirm trial: a cluster ``enable`` above 1 applies at once."""
     if not request.path.endswith("/cluster/firewall/options"):
         return False
     value = str({**request.query, **await _fields(request)}.get("enable", ""))
@@ -172,7 +175,7 @@ async def _asks_for_trial(request: web.Request) -> bool:
 
 
 def _notify(message: str) -> None:
-    """Tell systemd, if it asked to be told."""
+    """Notify systemd if it started this service with Type=notify (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET")
     if address:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:

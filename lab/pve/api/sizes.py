@@ -1,4 +1,4 @@
-"""Disk sizes in Proxmox's spelling. Pure."""
+"""Disk sizes in Proxmox's notation. Pure."""
 
 import re
 
@@ -8,21 +8,21 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 def in_bytes(text: str) -> int:
-    """The bytes in ``8G``, ``512M`` and the like."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text)
-    if not found:
+    """Return the bytes of a size like ``8G`` or ``512M``; raise TaskError if it is invalid."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text)
+    if not match:
         raise TaskError(f"invalid size string '{text}'")
-    return int(float(found[1]) * _UNITS[found[2]])
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
-def written(size: int) -> str:
-    """The shortest spelling of a size."""
+def format_size(size: int) -> str:
+    """Return a size in the largest unit that divides it."""
     unit = next((u for u in "TGMK" if size and size % _UNITS[u] == 0), "")
     return f"{size // _UNITS[unit]}{unit}"
 
 
-def grown(present: str, wanted: str) -> int:
-    """The bytes a disk has after a resize to ``10G`` or by ``+2G``; neither shrinking nor nothing is growth."""
+def size_after_resize(present: str, wanted: str) -> int:
+    """Return a disk's bytes after a resize to ``10G`` or by ``+2G``; raise TaskError unless the disk grows."""
     before = in_bytes(present)
     after = before + in_bytes(wanted[1:]) if wanted.startswith("+") else in_bytes(wanted)
     if after < before:

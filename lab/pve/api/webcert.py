@@ -1,4 +1,4 @@
-"""The certificate that the API's web server presents: the lab's own, or a custom one, changed while it runs."""
+"""The web server's certificate endpoints: replace the lab's own certificate by a custom one while the server runs."""
 
 import asyncio
 import re
@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.pve.command import CommandFailed, run
+from phoenix.lab.pve.command import CommandError, run
 from phoenix.lab.pve.fake import PveError
 from phoenix.lab.pve.model.base import PveModel
 
@@ -16,7 +16,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?\n-----END CERTIFICATE-----\
 
 
 class WebCertificateEndpoints(PveModel):
-    """The endpoints below ``certificates``; new connections see the new certificate, those that are open go on."""
+    """The endpoints below ``certificates``; a new certificate applies to new connections, open ones continue."""
 
     fingerprint: str
     local: Path = LOCAL
@@ -32,18 +32,18 @@ class WebCertificateEndpoints(PveModel):
         ]
 
     async def start(self, certfile: str, keyfile: str) -> None:
-        """Listen, and present a custom certificate where there is one."""
+        """Listen, and present the custom certificate if there is one."""
         self.own = (certfile, keyfile)
         self.present()
         await super().start(certfile, keyfile)
         for site in self.runner.sites:
-            site._ssl_context.sni_callback = self._choose  # noqa: SLF001 - the one way to other certificates
+            site._ssl_context.sni_callback = self._choose  # noqa: SLF001 - the only way to change the certificate
 
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self.presented
 
     def present(self) -> None:
-        """Present to new connections what lies on the disk."""
+        """Load the certificate on disk for new connections."""
         custom = (self.local / CHAIN, self.local / KEY)
         pair = tuple(map(str, custom)) if custom[0].is_file() else self.own
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -74,7 +74,7 @@ class WebCertificateEndpoints(PveModel):
             self.present()
 
     def _replace(self, chain: str, key: str) -> None:
-        """Write both, if they belong together."""
+        """Write chain and key if they match; raise PveError if they do not."""
         self.local.mkdir(parents=True, exist_ok=True)
         drafts = [self.local / f".{name}.new" for name in (CHAIN, KEY)]
         try:
@@ -93,13 +93,13 @@ class WebCertificateEndpoints(PveModel):
 
 
 def _describe(file: Path) -> dict[str, Any]:
-    """What the API says of a certificate."""
-    question = ["openssl", "x509", "-in", str(file), "-noout", "-subject", "-issuer", "-dates"]
+    """Return a certificate's fields in the API's format."""
+    command = ["openssl", "x509", "-in", str(file), "-noout", "-subject", "-issuer", "-dates"]
     try:
-        said = run(*question, "-fingerprint", "-sha256", "-ext", "subjectAltName", "-nameopt", "RFC2253", limit=10)
-    except CommandFailed as error:
+        done = run(*command, "-fingerprint", "-sha256", "-ext", "subjectAltName", "-nameopt", "RFC2253", limit=10)
+    except CommandError as error:
         raise PveError(500, f"{file}: {error}") from None
-    text = said.out.decode()
+    text = done.out.decode()
     fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     names = re.findall(r"(?:DNS|IP Address):([^,\s]+)", text)
     first = _PEM.search(file.read_text())

@@ -1,1 +1,1 @@
-"""Real guests: from a guest's configuration to a nested LXC container with files, links and mounts."""
+"""Real guests: turns a guest's configuration into a nested LXC container with files, network links and mounts."""

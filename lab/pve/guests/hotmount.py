@@ -1,7 +1,7 @@
-"""Bind a directory into a running guest, or take it out: ``PID SOURCE TARGET OWNER ro|rw``, or ``PID - TARGET``.
+"""Bind-mounts a directory into a running guest (``PID SOURCE TARGET OWNER ro|rw``) or unmounts it (``PID - TARGET``).
 
-A program of its own, since a process that entered another mount namespace cannot come back safely. It detaches
-a copy of the source's mount (open_tree), enters the guest, and attaches the copy there (move_mount).
+It is a separate program, because a process cannot safely return from another mount namespace. It clones the source's
+mount (open_tree(2)), enters the guest, and attaches the clone there (move_mount(2)).
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def _make_directories(path: str, owner: int) -> None:
 
 
 def attach(pid: str, source: str, target: str, owner: int, *, read_only: bool) -> None:
-    """Bind ``source`` of this namespace onto ``target`` of the guest whose first process is ``pid``."""
+    """Bind ``source`` of this namespace to ``target`` in the guest whose init is ``pid``; raise OSError on failure."""
     flags = _CLONE_TREE | _CLOEXEC | _AT_RECURSIVE
     tree = _checked(_libc.syscall(_OPEN_TREE, _AT_FDCWD, source.encode(), flags), f"open {source}")
     if read_only:
@@ -69,11 +69,11 @@ def attach(pid: str, source: str, target: str, owner: int, *, read_only: bool) -
 
 
 def detach(pid: str, target: str) -> None:
-    """Unmount ``target`` in the guest; processes that use it keep what they have open."""
+    """Unmount ``target`` in the guest lazily: processes keep their open files."""
     _enter(pid)
     _checked(_libc.umount2(target.encode(), _DETACH), f"unmount {target}")
     with contextlib.suppress(OSError):
-        Path(target).rmdir()  # an empty directory would pass for an empty export
+        Path(target).rmdir()  # an empty directory would look like an empty export
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The LXC configuration of a guest, as text. Pure."""
+"""Renders a guest's LXC configuration (lxc.container.conf(5)). Pure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 from phoenix.lab.pve.guests.spec import GuestNic, GuestSpec
 
 SHIFT = 100_000
-"""Where the ids of an unprivileged guest begin on the host."""
+"""The first host id of an unprivileged guest's ids."""
 INCLUDES = "/usr/share/lxc/config"
 
 
 def veth_name(vmid: int, nic: GuestNic) -> str:
-    """The host's end of a guest's interface, named as Proxmox does."""
+    """Return the name of an interface's host end, in Proxmox's scheme."""
     return f"veth{vmid}i{nic.index}"
 
 
 def firewall_bridge(vmid: int, nic: GuestNic) -> str:
-    """The bridge of its own that a filtered interface gets."""
+    """Return the name of a filtered interface's own bridge, in Proxmox's scheme."""
     return f"fwbr{vmid}i{nic.index}"
 
 
 def render(spec: GuestSpec, home: Path, shares: Sequence[str] = ()) -> str:
-    """The text of ``/var/lib/lxc/<vmid>/config``; ``shares`` are the exports a VM may mount by NFS."""
+    """Return the text of ``/var/lib/lxc/<vmid>/config``; ``shares`` are the exports that a VM may mount by NFS."""
     lines = [f"lxc.include = {INCLUDES}/common.conf"]
     if spec.nesting:
         lines.append(f"lxc.include = {INCLUDES}/nesting.conf")
@@ -48,7 +48,7 @@ def _shifted() -> list[str]:
 
 
 def _machine(home: Path, shares: Sequence[str]) -> list[str]:
-    """What makes a container good enough to be called a VM: all of root's powers, and Docker's ground on ext4."""
+    """Return a VM's additional settings: all capabilities and devices, and Docker's data on a real file system."""
     return [
         "lxc.mount.auto =",
         "lxc.mount.auto = proc:rw sys:rw cgroup:rw:force",
@@ -56,7 +56,7 @@ def _machine(home: Path, shares: Sequence[str]) -> list[str]:
         "lxc.cgroup.devices.allow = a",
         "lxc.cgroup2.devices.allow = a",
         _bind(f"{home}/docker", "/var/lib/docker"),
-        # systemd keeps a /run it finds mounted, so that what is bound below it stays.
+        # systemd keeps a /run that is already mounted, and with it the bind mounts below.
         "lxc.mount.entry = tmpfs run tmpfs rw,nosuid,nodev,mode=755,create=dir 0 0",
         *(_bind(path, f"/run/lab-nfs{path}") for path in shares),
     ]

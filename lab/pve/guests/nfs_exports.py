@@ -1,4 +1,4 @@
-"""What the hypervisor exports by NFS (the stand-in's table), and to whom. Pure but for reading the table."""
+"""The hypervisor's NFS exports, from the table of the stand-in for exportfs. Pure except for ``load``."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ TABLE = Path("/run/lab-exports")
 
 @dataclass(frozen=True)
 class NfsExport:
-    """One line of the table: a path offered to a client."""
+    """One line of the table: a path exported to a client."""
 
     path: str
     client: str
     read_only: bool = False
 
     def reaches(self, address: str) -> bool:
-        """Whether a host of this address may mount it."""
+        """Whether a host with this address may mount it."""
         if self.client == "*":
             return True
         try:
@@ -28,23 +28,23 @@ class NfsExport:
 
 
 def parse(text: str) -> tuple[NfsExport, ...]:
-    """The exports of a table of ``PATH CLIENT OPTIONS`` lines; options may be comma-joined or absent."""
-    found = []
+    """Return the exports of a table of ``PATH CLIENT OPTIONS`` lines; options are comma-separated or absent."""
+    exports = []
     for line in text.splitlines():
         fields = line.split()
         if len(fields) >= 2 and fields[0].startswith("/"):  # noqa: PLR2004 - a path and a client
             options = ",".join(fields[2:]).strip("()").split(",")
-            found.append(NfsExport(fields[0].rstrip("/") or "/", fields[1], "ro" in options))
-    return tuple(found)
+            exports.append(NfsExport(fields[0].rstrip("/") or "/", fields[1], "ro" in options))
+    return tuple(exports)
 
 
 def load(table: Path = TABLE) -> tuple[NfsExport, ...]:
-    """The exports in force now."""
+    """Return the current exports."""
     return parse(table.read_text()) if table.is_file() else ()
 
 
 def shares(exports: tuple[NfsExport, ...], spec: GuestSpec) -> tuple[str, ...]:
-    """The exported directories that a VM may mount, each once."""
+    """Return the existing exported directories that a VM may mount, without duplicates."""
     if not spec.is_vm:
         return ()
     addresses = [nic.address.split("/")[0] for nic in spec.nics if nic.address]

@@ -1,4 +1,4 @@
-"""What a guest finds at each start: its names from the hypervisor, a VM's account from cloud-init, its workload."""
+"""Writes a guest's files before each start: names and resolver, a VM's cloud-init account, the workload's stand-in."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import re
 import secrets
 from pathlib import Path
 
-from phoenix.lab.pve.command import CommandFailed, run
+from phoenix.lab.pve.command import CommandError, run
 from phoenix.lab.pve.guests.rootfs import Rootfs, hosts_file, resolver_file
 from phoenix.lab.pve.guests.spec import GuestSpec
 
@@ -14,7 +14,7 @@ STANDINS = Path(__file__).resolve().parents[2] / "standins"
 _WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 _AGENT = """[Unit]
-Description=Stand-in for the QEMU guest agent: while this runs, the lab's API answers for the agent
+Description=Stand-in for the QEMU guest agent: while it is active, the lab's API answers the agent's endpoints
 [Service]
 Type=oneshot
 RemainAfterExit=yes
@@ -36,7 +36,7 @@ WantedBy=multi-user.target
 
 
 def prepare(spec: GuestSpec, rootfs: Rootfs, workloads: Path) -> None:
-    """Write into a stopped guest everything it must know when it starts."""
+    """Write into a stopped guest all files that it needs at its start."""
     _names(spec, rootfs)
     if spec.is_vm:
         _machine(spec, rootfs)
@@ -44,7 +44,7 @@ def prepare(spec: GuestSpec, rootfs: Rootfs, workloads: Path) -> None:
 
 
 def make_unique(rootfs: Rootfs, *, is_vm: bool) -> None:
-    """Give a new or copied guest an identity of its own: machine id, and a VM its host key."""
+    """Give a new or cloned guest its own machine id and, if it is a VM, its own SSH host key."""
     rootfs.write("/etc/machine-id", secrets.token_hex(16) + "\n", 0o444)
     if is_vm:
         for old in (rootfs.tree / "etc/ssh").glob("ssh_host_*_key*"):
@@ -54,7 +54,7 @@ def make_unique(rootfs: Rootfs, *, is_vm: bool) -> None:
 
 
 def authorize_root(rootfs: Rootfs, keys: str) -> None:
-    """Put the keys given at creation where root's sshd looks for them."""
+    """Write the public keys given at creation to root's authorized_keys."""
     rootfs.write("/root/.ssh/authorized_keys", keys.strip() + "\n", 0o600)
     (rootfs.tree / "root/.ssh").chmod(0o700)
 
@@ -81,13 +81,13 @@ def _machine(spec: GuestSpec, rootfs: Rootfs) -> None:
 
 def _account(user: str, keys: str, rootfs: Rootfs) -> None:
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user):
-        raise CommandFailed(f"ciuser '{user}' is not a user name")
+        raise CommandError(f"ciuser '{user}' is not a user name")
     entry = _passwd_entry(user, rootfs)
     if entry is None:
         run("chroot", str(rootfs.tree), "/usr/sbin/useradd", "-m", "-s", "/bin/bash", user)
         entry = _passwd_entry(user, rootfs)
     if entry is None:
-        raise CommandFailed(f"guest {rootfs.vmid}: the account {user} could not be made")
+        raise CommandError(f"guest {rootfs.vmid}: the account {user} could not be created")
     home = entry[5]
     rootfs.write(f"{home}/.ssh/authorized_keys", keys.strip() + "\n", 0o600)
     for path in (f"{home}/.ssh", f"{home}/.ssh/authorized_keys"):
@@ -105,12 +105,12 @@ def _workload(spec: GuestSpec, rootfs: Rootfs, workloads: Path) -> None:
     table = json.loads(workloads.read_text()) if workloads.is_file() else {}
     ports = table.get(str(spec.vmid))
     unit = "/etc/systemd/system/lab-model-server.service"
-    wanted = f"{_WANTS}/lab-model-server.service"
+    link = f"{_WANTS}/lab-model-server.service"
     if not ports:
-        for path in (rootfs.path(unit), rootfs.path(wanted)):
+        for path in (rootfs.path(unit), rootfs.path(link)):
             path.unlink(missing_ok=True)
         return
     rootfs.copy_in(STANDINS / "model_server.py", "/opt/lab/standins/model_server.py")
     arguments = " ".join(f"--{port.get('protocol', 'http')} {port['port']}" for port in ports)
     rootfs.write(unit, _WORKLOAD.format(arguments=arguments))
-    rootfs.link(wanted, unit)
+    rootfs.link(link, unit)

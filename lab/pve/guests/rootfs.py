@@ -1,4 +1,4 @@
-"""A guest's files: an overlay above the shared image, and what Proxmox writes into it from outside."""
+"""A guest's root file system: an overlay on the shared image, and the files that Proxmox writes into it."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from phoenix.lab.pve.command import CommandFailed, run
+from phoenix.lab.pve.command import CommandError, run
 from phoenix.lab.pve.guests.lxc_config import SHIFT
 from phoenix.lab.pve.guests.spec import GuestSpec
 
@@ -16,33 +16,33 @@ CONTAINERS = Path("/var/lib/vz/ct")
 
 @dataclass(frozen=True)
 class Rootfs:
-    """The files of one guest, reached from outside it."""
+    """The root file system of one guest, accessed from the hypervisor."""
 
     vmid: int
     unprivileged: bool
 
     @property
     def home(self) -> Path:
-        """Everything the guest owns on the host."""
+        """The guest's directory on the host."""
         return CONTAINERS / str(self.vmid)
 
     @property
     def tree(self) -> Path:
-        """The guest's root directory as seen from outside."""
+        """The mount point of the guest's root directory on the host."""
         return self.home / "merged"
 
     @property
     def owner(self) -> int:
-        """The host's id of the guest's root."""
+        """The host id of the guest's root user."""
         return SHIFT if self.unprivileged else 0
 
     @property
     def image(self) -> Path:
-        """The shared tree below the overlay."""
+        """The shared image's tree below the overlay."""
         return IMAGES / ("guest-shifted" if self.unprivileged else "guest")
 
     def make(self, original: "Rootfs | None" = None) -> None:
-        """Create the guest's directories; with an original, as a full copy of its files."""
+        """Create the guest's directories; copy the files of an original if one is given."""
         if original is not None:
             copied = ("upper", "volumes") if (original.home / "volumes").exists() else ("upper",)
             self.home.mkdir(parents=True)
@@ -55,41 +55,41 @@ class Rootfs:
                 os.chown(path, self.owner, self.owner)
 
     def mount(self) -> None:
-        """Lay the overlay, if it is not there already."""
+        """Mount the overlay if it is not mounted; raise CommandError if the image is missing."""
         if not (self.image / "sbin").exists():
-            raise CommandFailed(f"the guest image {self.image} is missing; run: python runbooks/lab.py up")
+            raise CommandError(f"the guest image {self.image} is missing; run: python runbooks/lab.py up")
         if not self.tree.is_mount():
             layers = f"lowerdir={self.image},upperdir={self.home}/upper,workdir={self.home}/work"
             run("mount", "-t", "overlay", "overlay", "-o", layers, str(self.tree))
 
     def remove(self) -> None:
-        """Take away everything the guest owns."""
+        """Unmount and delete the guest's directory."""
         if self.tree.is_mount():
             run("umount", "-l", str(self.tree))
         if self.home.exists():
             run("rm", "-rf", "--one-file-system", str(self.home), limit=300)
 
     def volume(self, source: str) -> None:
-        """Make the directory of a volume that a mount point names."""
+        """Create the directory of a volume if it does not exist."""
         path = self.home / source
         if not path.exists():
             path.mkdir(parents=True)
             os.chown(path, self.owner, self.owner)
 
     def path(self, inside: str) -> Path:
-        """The host's path of a file of the guest, its directories made; never through a link of the guest's."""
+        """Return a file's path on the host and create its directories; raise CommandError if one is a symbolic link."""
         full = self.tree / inside.lstrip("/")
         for parent in reversed(full.relative_to(self.tree).parents):
             directory = self.tree / parent
             if directory.is_symlink():
-                raise CommandFailed(f"guest {self.vmid}: /{parent} is a link; not writing {inside} through it")
+                raise CommandError(f"guest {self.vmid}: /{parent} is a link; not writing {inside} through it")
             if not directory.exists():
                 directory.mkdir(mode=0o755)
                 os.chown(directory, self.owner, self.owner)
         return full
 
     def write(self, inside: str, text: str, mode: int = 0o644) -> None:
-        """Write a file of the guest, whole or not at all; an equal one stays untouched."""
+        """Write a file of the guest atomically, unless it already has this text."""
         full = self.path(inside)
         if not full.is_symlink() and full.is_file() and full.read_text(errors="replace") == text:
             return
@@ -100,12 +100,12 @@ class Rootfs:
         draft.replace(full)
 
     def read(self, inside: str) -> str:
-        """The text of a regular file of the guest; empty if there is none."""
+        """Return the text of a regular file of the guest; empty if there is none."""
         full = self.path(inside)
         return full.read_text(errors="replace") if full.is_file() and not full.is_symlink() else ""
 
     def link(self, inside: str, target: str) -> None:
-        """Make a symbolic link in the guest."""
+        """Create a symbolic link in the guest if it does not exist."""
         full = self.path(inside)
         if not full.is_symlink():
             full.symlink_to(target)
@@ -119,7 +119,7 @@ class Rootfs:
 
 
 def hosts_file(spec: GuestSpec, present: str) -> str:
-    """``/etc/hosts`` with Proxmox's block brought up to date and everything else kept."""
+    """Return ``/etc/hosts`` with Proxmox's block updated and all other lines kept."""
     address = next((nic.address.split("/")[0] for nic in spec.nics if nic.address), "127.0.1.1")
     names = f"{spec.name}.{spec.searchdomain} {spec.name}" if spec.searchdomain else spec.name
     block = f"# --- BEGIN PVE ---\n{address} {names}\n# --- END PVE ---\n"
@@ -131,7 +131,7 @@ def hosts_file(spec: GuestSpec, present: str) -> str:
 
 
 def resolver_file(spec: GuestSpec, host: str) -> str:
-    """``/etc/resolv.conf`` from the configuration, else the host's own."""
+    """Return ``/etc/resolv.conf`` from the guest's configuration, or the host's own if it names no servers."""
     if not spec.nameservers:
         return host
     lines = [f"search {spec.searchdomain}"] if spec.searchdomain else []

@@ -1,4 +1,4 @@
-"""Real guests: nested LXC containers, made and moved by what the API's model says. Blocking; run in threads."""
+"""The guest runtime: creates, starts, changes and destroys nested LXC containers. Calls block; run them in threads."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.pve.command import CommandFailed, CommandResult, run
+from phoenix.lab.pve.command import CommandError, CommandResult, run
 from phoenix.lab.pve.guests import bridges, hotmount, lxc_config, nfs_exports, provision
 from phoenix.lab.pve.guests.rootfs import Rootfs
 from phoenix.lab.pve.guests.spec import GuestMount, GuestSpec
@@ -26,15 +26,15 @@ _ENVIRONMENT = (
 
 @dataclass
 class GuestRuntime:
-    """The guests that exist on this node, and which of them run."""
+    """Runs the node's guests; ``pids`` caches the init process of each running one."""
 
     workloads: Path
     pids: dict[int, int] = field(default_factory=dict)
 
     def create(self, spec: GuestSpec, *, root_keys: str = "", original: Rootfs | None = None) -> None:
-        """Make a guest's files, new from the image or copied from another guest's."""
+        """Create a guest's files, from the image or as a copy of another guest's."""
         rootfs = Rootfs(spec.vmid, spec.unprivileged)
-        rootfs.remove()  # what an interrupted creation may have left
+        rootfs.remove()  # left by an interrupted creation
         rootfs.make(original)
         rootfs.mount()
         provision.make_unique(rootfs, is_vm=spec.is_vm)
@@ -43,7 +43,7 @@ class GuestRuntime:
         self._configure(spec)
 
     def start(self, spec: GuestSpec) -> None:
-        """Bring a guest up; returns when its first process runs."""
+        """Start a guest; return when its init runs. Raises CommandError if it does not start."""
         rootfs = Rootfs(spec.vmid, spec.unprivileged)
         rootfs.make()
         rootfs.mount()
@@ -55,29 +55,29 @@ class GuestRuntime:
         self._launch(spec.vmid)
 
     def stop(self, vmid: int) -> None:
-        """Pull the plug."""
+        """Kill a guest."""
         if self.alive(vmid):
             run("lxc-stop", "-n", str(vmid), "-k", limit=30)
         self._forget(vmid)
 
     def shutdown(self, vmid: int, timeout: int) -> bool:
-        """Ask a guest to power off; whether it did so in time."""
+        """Ask a guest to power off; return whether it did within ``timeout`` seconds."""
         if self.alive(vmid):
-            patience = ("--nokill", "-t", str(timeout))
-            done = run("lxc-stop", "-n", str(vmid), *patience, limit=timeout + 30, check=False)
+            options = ("--nokill", "-t", str(timeout))
+            done = run("lxc-stop", "-n", str(vmid), *options, limit=timeout + 30, check=False)
             if done.code or self.alive(vmid):
                 return False
         self._forget(vmid)
         return True
 
     def destroy(self, spec: GuestSpec) -> None:
-        """Take away a guest with everything that is its own."""
+        """Kill a guest and delete its files."""
         self.stop(spec.vmid)
         Rootfs(spec.vmid, spec.unprivileged).remove()
         run("rm", "-rf", str(LXC / str(spec.vmid)), str(LOGS / f"{spec.vmid}.log"), limit=30)
 
     def reconfigure(self, before: GuestSpec, after: GuestSpec) -> None:
-        """Apply to a running guest what may change while it runs: name, interfaces, new mount points."""
+        """Apply a changed name, changed interfaces and new mount points to a running guest."""
         pid = self.pid(after.vmid)
         if before.name != after.name:
             self.execute(
@@ -94,7 +94,7 @@ class GuestRuntime:
         self._configure(after)
 
     def share(self, spec: GuestSpec, table: tuple[nfs_exports.NfsExport, ...]) -> None:
-        """Bring what a running VM finds exported up to date."""
+        """Mount and unmount NFS exports in a running VM, as the table says."""
         pid = self.pid(spec.vmid)
         wanted, present = nfs_exports.shares(table, spec), _shared(pid)
         for path in wanted:
@@ -105,20 +105,20 @@ class GuestRuntime:
                 run(sys.executable, hotmount.__file__, str(pid), "-", f"{_SHARES}{path}", limit=10)
 
     def execute(self, vmid: int, argv: list[str], feed: bytes = b"", limit: float = 3600) -> CommandResult:
-        """Run a program inside a running guest, as its root."""
+        """Run a program inside a running guest as root."""
         keep = [word for setting in _ENVIRONMENT for word in ("-v", setting)]
         return run(
             "lxc-attach", "-n", str(vmid), "--clear-env", *keep, "--", *argv, feed=feed, limit=limit, check=False
         )
 
     def interfaces(self, vmid: int) -> list[dict[str, Any]]:
-        """The guest's network interfaces, in ``ip -json``'s words."""
+        """Return a guest's network interfaces in the format of ``ip -json address``."""
         text = run("nsenter", "-t", str(self.pid(vmid)), "-n", "ip", "-json", "address", limit=10).out
-        found: list[dict[str, Any]] = json.loads(text)
-        return found
+        links: list[dict[str, Any]] = json.loads(text)
+        return links
 
     def memory(self, vmid: int) -> int:
-        """The bytes of memory that a guest's processes use; 0 where control groups do not tell."""
+        """Return a guest's memory use in bytes, from its control group (v1 or v2); 0 if it has none."""
         for path in (
             _CGROUPS / f"memory/lxc.payload.{vmid}/memory.usage_in_bytes",
             _CGROUPS / f"lxc.payload.{vmid}/memory.current",
@@ -128,21 +128,21 @@ class GuestRuntime:
         return 0
 
     def alive(self, vmid: int) -> bool:
-        """Whether the guest runs, whoever started it."""
+        """Whether the guest runs, even if another process started it."""
         pid = self.pids.get(vmid)
         if pid is not None and _belongs(pid, vmid):
             return True
-        found = _asked_pid(vmid)
-        if found is None:
+        pid = _lxc_pid(vmid)
+        if pid is None:
             self.pids.pop(vmid, None)
             return False
-        self.pids[vmid] = found
+        self.pids[vmid] = pid
         return True
 
     def pid(self, vmid: int) -> int:
-        """The guest's first process as this namespace numbers it."""
+        """Return the process id of the guest's init in this namespace; raise CommandError if it does not run."""
         if not self.alive(vmid):
-            raise CommandFailed(f"guest {vmid} is not running")
+            raise CommandError(f"guest {vmid} is not running")
         return self.pids[vmid]
 
     def _configure(self, spec: GuestSpec) -> None:
@@ -161,7 +161,7 @@ class GuestRuntime:
             self._forget(vmid)
             errors = [line.split(" - ", 1)[-1] for line in log.read_text().splitlines() if " ERROR " in line]
             reason = errors[0] if errors else f"exit code {done.code}"
-            raise CommandFailed(f"startup for container '{vmid}' failed: {reason}")
+            raise CommandError(f"startup for container '{vmid}' failed: {reason}")
         self.alive(vmid)
 
     def _forget(self, vmid: int) -> None:
@@ -174,10 +174,10 @@ class GuestRuntime:
         if mount.volume:
             rootfs.volume(mount.source)
             return str(rootfs.home / mount.source)
-        if not os.path.exists(mount.source):  # noqa: PTH110 - a plain question
-            raise CommandFailed(f"unable to mount {mount.key}: directory '{mount.source}' does not exist")
+        if not os.path.exists(mount.source):  # noqa: PTH110 - used with os.path.realpath below
+            raise CommandError(f"unable to mount {mount.key}: directory '{mount.source}' does not exist")
         if os.path.realpath(mount.source) != mount.source:
-            raise CommandFailed(f"unable to mount {mount.key}: '{mount.source}' contains a symbolic link")
+            raise CommandError(f"unable to mount {mount.key}: '{mount.source}' contains a symbolic link")
         return mount.source
 
     @staticmethod
@@ -188,7 +188,7 @@ class GuestRuntime:
 
 
 def _belongs(pid: int, vmid: int) -> bool:
-    """Whether the process still is the guest's: a number can have been given to another since."""
+    """Whether a process is the guest's: the kernel may have reused its id."""
     try:
         return f"lxc.payload.{vmid}/" in Path(f"/proc/{pid}/cgroup").read_text().replace("\n", "/\n")
     except OSError:
@@ -196,12 +196,12 @@ def _belongs(pid: int, vmid: int) -> bool:
 
 
 def _shared(pid: int) -> set[str]:
-    """The exports that a running VM is shown now, by its own mount table."""
+    """Return the exports that are mounted in a running VM, from its mount table."""
     points = (line.split()[4] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
     return {point.removeprefix(_SHARES) for point in points if point.startswith(f"{_SHARES}/")}
 
 
-def _asked_pid(vmid: int) -> int | None:
+def _lxc_pid(vmid: int) -> int | None:
     if not (LXC / str(vmid) / "config").exists():
         return None
     text = run("lxc-info", "-n", str(vmid), "-pH", limit=10, check=False).out.decode().strip()

@@ -1,4 +1,4 @@
-"""A guest as its configuration describes it: Proxmox's key-value pairs parsed into a typed model. Pure."""
+"""Parses a guest's Proxmox configuration (pct.conf(5), qm.conf(5)) into a typed specification. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 CLOUD_USER = "ubuntu"
-"""The account a cloud image makes where the configuration names none."""
+"""The account of a cloud image if the configuration has no ``ciuser``."""
 NIC_MODELS = ("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")
 
 
 class SpecError(Exception):
-    """A configuration that no guest can be made from."""
+    """The configuration is invalid; no guest can be created from it."""
 
 
 @dataclass(frozen=True)
 class GuestNic:
-    """One network interface: ``netN`` (and ``ipconfigN`` of a VM)."""
+    """One network interface: ``netN`` (and, for a VM, ``ipconfigN``)."""
 
     index: int
     name: str
@@ -30,7 +30,7 @@ class GuestNic:
 
 @dataclass(frozen=True)
 class GuestMount:
-    """One ``mpN``: a directory of the host, or a volume kept beside the guest."""
+    """One mount point ``mpN``: a directory of the host, or a volume in the guest's directory."""
 
     key: str
     source: str
@@ -41,7 +41,7 @@ class GuestMount:
 
 @dataclass(frozen=True)
 class GuestSpec:
-    """What a container or VM should be, as far as the lab makes it real."""
+    """The desired state of a container or VM, as far as the lab implements it."""
 
     vmid: int
     kind: str
@@ -59,29 +59,29 @@ class GuestSpec:
 
     @property
     def is_vm(self) -> bool:
-        """Whether the guest answers as a virtual machine."""
+        """Whether the API presents the guest as a virtual machine."""
         return self.kind == "vm"
 
 
 def properties(text: object, first: str = "volume") -> dict[str, str]:
-    """A Proxmox property string; a bare first value is kept under the name ``first``."""
-    found: dict[str, str] = {}
+    """Parse a Proxmox property string; a first value without a key gets the key ``first``."""
+    fields: dict[str, str] = {}
     for number, part in enumerate(str(text).split(",")):
         key, equals, value = part.partition("=")
         if equals:
-            found[key.strip()] = value.strip()
+            fields[key.strip()] = value.strip()
         elif part.strip() and number == 0:
-            found[first] = part.strip()
-    return found
+            fields[first] = part.strip()
+    return fields
 
 
 def parse_bool(value: object) -> bool:
-    """A boolean in any of Proxmox's spellings."""
+    """Parse a boolean in any of Proxmox's notations."""
     return str(value).strip().lower() in ("1", "on", "yes", "true")
 
 
 def parse(vmid: int, kind: str, config: Mapping[str, object]) -> GuestSpec:
-    """The guest that a configuration (API key → value) describes."""
+    """Return the specification of a configuration (API key → value); raise SpecError if it is invalid."""
     is_vm = kind == "vm"
     name = config.get("name" if is_vm else "hostname") or f"{'VM' if is_vm else 'CT'}{vmid}"
     return GuestSpec(
@@ -116,7 +116,7 @@ def _agent_flag(value: object) -> str:
 def _nic(index: int, config: Mapping[str, object], *, is_vm: bool) -> GuestNic:
     net = properties(config[f"net{index}"])
     if not net.get("bridge"):
-        raise SpecError(f"net{index}: no bridge given; the lab connects every interface to a bridge")
+        raise SpecError(f"net{index}: no bridge set; the lab connects every interface to a bridge")
     model = next((net[m] for m in NIC_MODELS if m in net), "")
     ip = properties(config.get(f"ipconfig{index}", "")) if is_vm else net
     address = ip.get("ip", "")

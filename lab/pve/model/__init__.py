@@ -1,1 +1,1 @@
-"""The model of the hypervisor: fakepve's state, saved to disk and kept in step with the real guests."""
+"""The hypervisor's model: fakepve's state, saved to disk and kept consistent with the real guests."""

@@ -1,4 +1,4 @@
-"""The model of the hypervisor: fakepve with real guests attached, and how a guest's true state gets into it."""
+"""The hypervisor's model: fakepve with a guest runtime and a packet filter attached. The API's classes extend it."""
 
 import time
 from pathlib import Path
@@ -13,9 +13,9 @@ from phoenix.lab.pve.packet_filter.files import FirewallFiles
 
 
 class PveModel(FakePve):  # type: ignore[misc]  # fakepve ships no types
-    """FakePve, its guests and its filter."""
+    """FakePve with its guest runtime, packet filter and saved state."""
 
-    real: GuestRuntime
+    runtime: GuestRuntime
     filter: Enforcer
     firewall_files: FirewallFiles
     model_file: Path
@@ -23,30 +23,30 @@ class PveModel(FakePve):  # type: ignore[misc]  # fakepve ships no types
 
     @staticmethod
     def kind(guest: Any) -> str:
-        """``vm`` or ``lxc``."""
+        """Return a guest's kind, ``vm`` or ``lxc``."""
         return "vm" if hasattr(guest, "qmpstatus") else "lxc"
 
     def spec(self, guest: Any) -> GuestSpec:
-        """The guest as its present configuration describes it."""
+        """Return a guest's specification, parsed from its current configuration."""
         return parse(guest.vmid, self.kind(guest), guest.config)
 
     def all_guests(self) -> list[Any]:
-        """Containers and VMs."""
+        """Return all containers and VMs."""
         return [*self.cts, *self.vms]
 
     def save(self) -> None:
-        """Remember the model, and write the files that a node has of it."""
+        """Save the model and write the firewall's files."""
         self.firewall_files.store(self._fw())
         saved_state.save(self.model_file, saved_state.dump(self))
 
-    def see(self, guest: Any, *, running: bool) -> None:
-        """Put into the model what really runs."""
+    def update_status(self, guest: Any, *, running: bool) -> None:
+        """Set a guest's status, process id, start time and memory use in the model."""
         status = "running" if running else "stopped"
         if guest.status != status or (running and guest.started_at is None):
             guest.started_at = time.time() if running else None
         guest.status = status
-        pid = self.real.pids.get(guest.vmid) if running else None
+        pid = self.runtime.pids.get(guest.vmid) if running else None
         guest.pid = pid
         if self.kind(guest) == "vm":
             guest.qmpstatus = status
-        guest.stats = {"pid": pid, "cpu": 0, "mem": self.real.memory(guest.vmid)} if pid else {}
+        guest.stats = {"pid": pid, "cpu": 0, "mem": self.runtime.memory(guest.vmid)} if pid else {}

@@ -1,7 +1,7 @@
-"""The seam between model and reality: every task of a guest is carried out for real here.
+"""Carries out the tasks of guests: create, clone, start, stop and destroy act on real guests here.
 
-fakepve's own code runs first and decides (checks, locks, wording); then the guest follows. A guest's status in
-the model is what really runs, never what was asked for.
+fakepve's own code runs first (checks, locks, messages) and changes the model; then this module changes the guest. The
+status in the model is always the guest's real state, not the requested one.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from phoenix.lab.pve.command import CommandFailed
+from phoenix.lab.pve.command import CommandError
 from phoenix.lab.pve.fake import TaskError
 from phoenix.lab.pve.guests.rootfs import Rootfs
 from phoenix.lab.pve.guests.spec import SpecError
@@ -21,7 +21,7 @@ _CLONES = ("vzclone", "qmclone")
 
 
 class GuestTasks(PveModel):
-    """Tasks that really happen: see the module."""
+    """Extends fakepve's tasks with their effects on real guests."""
 
     async def task(  # noqa: PLR0917 - fakepve's signature
         self,
@@ -34,14 +34,14 @@ class GuestTasks(PveModel):
         lock: bool = True,  # noqa: FBT001, FBT002 - fakepve's signature
         log: tuple[str, ...] | list[str] = (),
     ) -> str:
-        """Start a task whose body is carried out for real; whatever goes wrong ends the task with its reason."""
+        """Start a task that also acts on the real guest; any error ends the task with its message."""
 
-        async def really() -> str | None:
+        async def body_with_effects() -> str | None:
             try:
-                return await self._carry_out(ttype, tid, vm, body)
+                return await self._apply_task(ttype, tid, vm, body)
             except TaskError:
                 raise
-            except (CommandFailed, SpecError) as error:
+            except (CommandError, SpecError) as error:
                 raise TaskError(str(error)) from error
             except Exception as error:
                 logging.getLogger("lab.pve").exception("task %s %s failed unexpectedly", ttype, tid)
@@ -49,10 +49,10 @@ class GuestTasks(PveModel):
             finally:
                 asyncio.get_running_loop().call_soon(self.save)
 
-        upid: str = await super().task(node, ttype, tid, user, really, vm=vm, lock=lock, log=log)
+        upid: str = await super().task(node, ttype, tid, user, body_with_effects, vm=vm, lock=lock, log=log)
         return upid
 
-    async def _carry_out(
+    async def _apply_task(
         self, ttype: str, tid: object, guest: Any, body: Callable[[], Awaitable[str | None]]
     ) -> str | None:
         before = guest.status if guest is not None else ""
@@ -60,27 +60,27 @@ class GuestTasks(PveModel):
         if guest is None:
             return note
         if self.guest(guest.vmid) is not guest:
-            await asyncio.to_thread(self.real.destroy, self.spec(guest))
+            await asyncio.to_thread(self.runtime.destroy, self.spec(guest))
             self._fw()["guests"].pop(guest.vmid, None)
             self.filter.wake()
             return note
         wanted, guest.status = guest.status, before
         if ttype in _CREATIONS + _CLONES:
             await self._create(guest, self.guest(int(str(tid))) if ttype in _CLONES else None)
-        await self._reach(guest, wanted)
+        await self._set_power_state(guest, wanted)
         return note
 
     async def _create(self, guest: Any, original: Any) -> None:
-        """Make the files of a new guest; a failure leaves nothing of it behind."""
+        """Create the files of a new guest; remove them and the guest if that fails."""
         source = Rootfs(original.vmid, self.spec(original).unprivileged) if original else None
         locked = [guest, original] if original and self.kind(guest) == "lxc" else [guest]
         for one in locked:
             _lock(one, "create" if one is guest else "disk")
         try:
             spec, keys = self.spec(guest), self.root_keys.pop(guest.vmid, "")
-            await asyncio.to_thread(self.real.create, spec, root_keys=keys, original=source)
+            await asyncio.to_thread(self.runtime.create, spec, root_keys=keys, original=source)
             normalize(guest.config)
-            self._fw()["guests"].pop(guest.vmid, None)  # a stale file must not await a new guest
+            self._fw()["guests"].pop(guest.vmid, None)  # a stale firewall file must not apply to a new guest
         except BaseException:
             self.cts[:] = [ct for ct in self.cts if ct is not guest]
             self.vms[:] = [vm for vm in self.vms if vm is not guest]
@@ -90,17 +90,17 @@ class GuestTasks(PveModel):
             for one in locked:
                 _lock(one, None)
 
-    async def _reach(self, guest: Any, wanted: str) -> None:
-        """Start or stop the guest until it is as wanted."""
+    async def _set_power_state(self, guest: Any, wanted: str) -> None:
+        """Start or stop a guest if it is not in the wanted state, ``running`` or ``stopped``."""
         try:
-            alive = await asyncio.to_thread(self.real.alive, guest.vmid)
+            alive = await asyncio.to_thread(self.runtime.alive, guest.vmid)
             if wanted == "running" and not alive:
-                await self.filter.apply()  # rules name the bridge, so they can be there before it is
-                await asyncio.to_thread(self.real.start, self.spec(guest))
+                await self.filter.apply()  # rules match a bridge by name, so they can precede it
+                await asyncio.to_thread(self.runtime.start, self.spec(guest))
             elif wanted == "stopped":
-                await asyncio.to_thread(self.real.stop, guest.vmid)
+                await asyncio.to_thread(self.runtime.stop, guest.vmid)
         finally:
-            self.see(guest, running=await asyncio.to_thread(self.real.alive, guest.vmid))
+            self.update_status(guest, running=await asyncio.to_thread(self.runtime.alive, guest.vmid))
 
     async def _ct_powerdown(self, ct: Any, timeout: int, force: object) -> None:  # noqa: ASYNC109 - fakepve's signature
         await self._power_off(ct, timeout, force, "container did not stop")
@@ -111,12 +111,12 @@ class GuestTasks(PveModel):
         await self._power_off(vm, timeout, force, "VM quit/powerdown failed - got timeout")
         return None
 
-    async def _power_off(self, guest: Any, patience: int, force: object, complaint: str) -> None:
-        if not await asyncio.to_thread(self.real.shutdown, guest.vmid, patience):
+    async def _power_off(self, guest: Any, timeout: int, force: object, message: str) -> None:  # noqa: ASYNC109 - the API's parameter
+        if not await asyncio.to_thread(self.runtime.shutdown, guest.vmid, timeout):
             if not force:
-                raise TaskError(complaint)
-            await asyncio.to_thread(self.real.stop, guest.vmid)
-        self.see(guest, running=False)
+                raise TaskError(message)
+            await asyncio.to_thread(self.runtime.stop, guest.vmid)
+        self.update_status(guest, running=False)
 
 
 def _lock(guest: Any, lock: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The model on disk: plain JSON, written after each change, restored on start."""
+"""The saved model: JSON, written after each change, loaded at start."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ _TASKS_KEPT = 200
 
 
 def dump(pve: FakePve) -> dict[str, Any]:
-    """What must survive a restart."""
+    """Return the part of the model that survives a restart."""
     containers = {str(ct.vmid): _container(ct) for ct in pve.cts}
     machines = {str(vm.vmid): _machine(vm) for vm in pve.vms}
     return {
@@ -23,9 +23,9 @@ def dump(pve: FakePve) -> dict[str, Any]:
 
 
 def restore(pve: FakePve, data: dict[str, Any]) -> None:
-    """Put a saved model back; every guest is stopped until it is seen to run."""
+    """Restore a saved model; guests are stopped until the caller finds them running."""
     for vmid, guest in data["guests"].items():
-        _revive(pve, int(vmid), guest)
+        _restore_guest(pve, int(vmid), guest)
     firewall = data["firewall"]
     firewall["guests"] = {int(vmid): conf for vmid, conf in firewall["guests"].items()}
     pve.__dict__["_fw_state"] = firewall
@@ -39,7 +39,7 @@ def restore(pve: FakePve, data: dict[str, Any]) -> None:
 
 
 def save(path: Path, data: dict[str, Any]) -> None:
-    """Write the model, whole or not at all."""
+    """Write the model atomically, with mode 0600."""
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps(data, indent=1))
     draft.chmod(0o600)
@@ -47,14 +47,14 @@ def save(path: Path, data: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The saved model, if there is one."""
+    """Return the saved model, or None; exit if it is not JSON."""
     if not path.exists():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        model: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
-        raise SystemExit(f"{path} is not JSON ({error}); remove it to begin with an empty hypervisor") from error
-    return found
+        raise SystemExit(f"{path} is not JSON ({error}); remove it to start with an empty hypervisor") from error
+    return model
 
 
 def _common(guest: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _machine(vm: FakeVm) -> dict[str, Any]:
     return {"kind": "vm", **_common(vm), "template": bool(vm.template)}
 
 
-def _revive(pve: FakePve, vmid: int, saved: dict[str, Any]) -> None:
+def _restore_guest(pve: FakePve, vmid: int, saved: dict[str, Any]) -> None:
     if saved["kind"] == "lxc":
         ct = FakeCt(vmid, node=NODE, config=saved["config"], pending=saved["pending"], defaults=False)
         pve.cts.append(ct)

@@ -1,17 +1,17 @@
-"""The node's storages and what lies on them from the beginning."""
+"""The node's storages and their initial volumes."""
 
 from typing import Any
 
 _GIB = 1024**3
 
 CONTAINER_TEMPLATE = "vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
-"""Named like Ubuntu's so that the estate's inventory fits; in the lab it is a Debian 12 tree."""
+"""Has the name of Ubuntu's template, which the example inventory uses; in the lab it is a Debian 12 tree."""
 CLOUD_IMAGE = "import/noble-server-cloudimg-amd64.qcow2"
 """The same tree for VMs."""
 
 
 def storages() -> dict[str, dict[str, Any]]:
-    """The storage table of the model; sizes of pools are the estate's quotas, not the lab's disk."""
+    """Return the model's storages; the pools' sizes are the estate's quotas, not the lab's disk."""
     return {
         "local": {
             "type": "dir",

@@ -1,1 +1,1 @@
-"""The packet filter: from the firewall configuration to nft rules in the kernel."""
+"""The packet filter: compiles the firewall configuration into nft rules and loads them into the kernel."""

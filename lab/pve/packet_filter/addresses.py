@@ -1,4 +1,4 @@
-"""Addresses, names of addresses and ports of a rule, resolved to disjoint sets. Pure."""
+"""Resolves a rule's addresses, aliases, IP sets and ports to disjoint sets. Pure."""
 
 import re
 import socket
@@ -9,16 +9,17 @@ from typing import Any
 from phoenix.lab.pve.packet_filter.ruleset import IpNetwork, IpNetworks, PortRanges
 
 FirewallConf = Mapping[str, Any]
+"""A firewall configuration of one level (cluster, node or guest), in the API's format."""
 _NAME = re.compile(r"(?:(dc|guest)/)?([A-Za-z][A-Za-z0-9_-]+)")
 _MAX_PORTS = 15
 
 
 class UnusableRuleError(Exception):
-    """A rule that means nothing; it is left out, the others stay."""
+    """A rule is invalid; the filter skips it and applies the others."""
 
 
 def resolve(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetworks:
-    """The addresses that a rule's source or dest names."""
+    """Return the networks of a rule's source or dest."""
     if text.startswith("+"):
         return ipset(text[1:], conf, cluster)
     if _NAME.fullmatch(text):
@@ -27,7 +28,7 @@ def resolve(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetworks:
 
 
 def alias(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetwork:
-    """The network an alias stands for: the guest's own first, then the cluster's."""
+    """Return an alias's network: the guest's own alias first, then the cluster's."""
     scope, name = _scoped(text)
     for where, place in (("guest", conf), ("dc", cluster)):
         entry = place["aliases"].get(name.lower())
@@ -37,7 +38,7 @@ def alias(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetwork:
 
 
 def ipset(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetworks:
-    """The members of an ipset; among overlapping entries the most specific decides, as in the kernel's."""
+    """Return an IP set's networks; of overlapping entries the most specific decides, as in the kernel (ipset(8))."""
     scope, name = _scoped(text)
     for where, place in (("guest", conf), ("dc", cluster)):
         entries = place["ipset"].get(name)
@@ -48,10 +49,10 @@ def ipset(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetworks:
 
 def _members(entries: list[dict[str, Any]], conf: FirewallConf, cluster: FirewallConf) -> IpNetworks:
     nets = [(_member(e["cidr"], conf, cluster), bool(int(e.get("nomatch") or 0))) for e in entries]
-    found: list[IpNetwork] = []
+    members: list[IpNetwork] = []
     for net, excluded in sorted(nets, key=lambda item: item[0].prefixlen):
-        found = _without(found, net) if excluded else [*found, net]
-    return _union(found)
+        members = _without(members, net) if excluded else [*members, net]
+    return _union(members)
 
 
 def _member(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetwork:
@@ -59,13 +60,13 @@ def _member(text: str, conf: FirewallConf, cluster: FirewallConf) -> IpNetwork:
 
 
 def _without(nets: list[IpNetwork], hole: IpNetwork) -> list[IpNetwork]:
-    left: list[IpNetwork] = []
+    remaining: list[IpNetwork] = []
     for net in nets:
         if net.version != hole.version or not net.overlaps(hole):
-            left.append(net)
+            remaining.append(net)
         elif hole.prefixlen > net.prefixlen:
-            left.extend(net.address_exclude(hole))  # type: ignore[arg-type]  # the same version, checked above
-    return left
+            remaining.extend(net.address_exclude(hole))  # type: ignore[arg-type]  # the same version, checked above
+    return remaining
 
 
 def _union(nets: list[IpNetwork]) -> IpNetworks:
@@ -85,14 +86,14 @@ def _literal(text: str) -> list[IpNetwork]:
 
 
 def _scoped(text: str) -> tuple[str, str]:
-    found = _NAME.fullmatch(text)
-    if not found:
+    match = _NAME.fullmatch(text)
+    if not match:
         raise UnusableRuleError(f"'{text}' is not a name")
-    return found[1] or "", found[2]
+    return match[1] or "", match[2]
 
 
 def ports(text: str) -> PortRanges:
-    """The port ranges of ``80,443,5900:5999,https``, joined where they touch."""
+    """Return the port ranges of a list like ``80,443,5900:5999,https``; adjacent ranges are merged."""
     if not text:
         return ()
     ranges = [_range(item.strip()) for item in text.split(",")]

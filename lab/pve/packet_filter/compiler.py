@@ -1,7 +1,7 @@
-"""Compile a firewall configuration into chains, with Proxmox's semantics (iptables backend). Pure.
+"""Compiles a firewall configuration into chains, with Proxmox's semantics (iptables backend). Pure.
 
-Guests get two chains for each filtered interface, the host two of its own. An accept in an outbound chain ends that
-chain only: the receiver's bridge asks the receiver's inbound chain.
+Each filtered interface of a guest gets two chains; the host gets two. An accept in an outbound chain ends only that
+chain: at the receiver's bridge, the packet passes the receiver's inbound chain.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,38 +34,38 @@ _MIGRATION = "60000:60050"
 
 @dataclass(frozen=True)
 class FilterInput:
-    """All that decides about the filter."""
+    """The compiler's input: the firewall configuration of each level, and the guests' interfaces."""
 
     cluster: FirewallConf
     node: FirewallConf
     guests: Mapping[int, FirewallConf]
     nics: tuple[tuple[int, GuestNic], ...]
     local_network: str
-    """The node's connected network, used where no alias of that name narrows it."""
+    """The node's connected network, used unless the cluster has an alias ``local_network``."""
 
 
-def compile_filter(given: FilterInput) -> PacketFilter:
-    """The chains of every filtered interface and of the host."""
-    compiler = _Compiler(given.cluster)
+def compile_filter(source: FilterInput) -> PacketFilter:
+    """Return the chains of every filtered interface and of the host."""
+    compiler = _Compiler(source.cluster)
     filters = [
-        compiler.guest(vmid, nic, given.guests[vmid])
-        for vmid, nic in given.nics
-        if nic.firewall and parse_bool(given.guests.get(vmid, EMPTY)["options"].get("enable", 0))
+        compiler.guest(vmid, nic, source.guests[vmid])
+        for vmid, nic in source.nics
+        if nic.firewall and parse_bool(source.guests.get(vmid, EMPTY)["options"].get("enable", 0))
     ]
-    host_in = compiler.host("in", given.node, given.local_network)
-    host_out = compiler.host("out", given.node, given.local_network)
+    host_in = compiler.host("in", source.node, source.local_network)
+    host_out = compiler.host("out", source.node, source.local_network)
     return PacketFilter(tuple(filters), host_in, host_out, tuple(dict.fromkeys(compiler.skipped)))
 
 
 class _Compiler:
-    """One compilation: the cluster's configuration at hand, and what had to be left out."""
+    """One compilation: holds the cluster's configuration and collects skipped rules."""
 
     def __init__(self, cluster: FirewallConf) -> None:
         self.cluster = cluster
         self.skipped: list[str] = []
 
     def guest(self, vmid: int, nic: GuestNic, conf: FirewallConf) -> GuestFilter:
-        """The chains of a guest's interface. Cluster rules and policies do not concern guests."""
+        """Return the chains of a guest's interface. Cluster rules and policies do not apply to guests."""
         options, where = conf["options"], f"guest {vmid}"
         dhcp = parse_bool(options.get("dhcp", 1))
         inbound = [*self._blacklist()]
@@ -85,15 +85,15 @@ class _Compiler:
         )
 
     def host(self, direction: RuleDirection, node: FirewallConf, local: str) -> tuple[FilterRule, ...]:
-        """The host's chain: node rules, cluster rules, the operator's way in, the cluster's policy."""
-        found = [FilterRule(PacketMatch(proto="igmp"), "accept", "host igmp")]
+        """Return a chain of the host: node rules, cluster rules, management access, the cluster's policy."""
+        rules = [FilterRule(PacketMatch(proto="igmp"), "accept", "host igmp")]
         if direction == "in":
-            found += self._blacklist()
-        found += self._rules(direction, node, "node")
-        found += self._rules(direction, self.cluster, "cluster")
-        found += self._management(direction, local)
-        found += _policy(direction, self.cluster["options"], "cluster")
-        return tuple(found)
+            rules += self._blacklist()
+        rules += self._rules(direction, node, "node")
+        rules += self._rules(direction, self.cluster, "cluster")
+        rules += self._management(direction, local)
+        rules += _policy(direction, self.cluster["options"], "cluster")
+        return tuple(rules)
 
     def _management(self, direction: RuleDirection, local: str) -> list[FilterRule]:
         alias = self.cluster["aliases"].get("local_network")
@@ -114,11 +114,11 @@ class _Compiler:
 
     def _ipfilter(self, nic: GuestNic, conf: FirewallConf, where: str) -> list[FilterRule]:
         name = f"ipfilter-net{nic.index}"
-        listed = name in conf["ipset"]
-        if not listed and not parse_bool(conf["options"].get("ipfilter", 0)):
+        has_set = name in conf["ipset"]
+        if not has_set and not parse_bool(conf["options"].get("ipfilter", 0)):
             return []
         own = nic.address.split("/")[0] if nic.address else ""
-        allowed = (ipset(name, conf, self.cluster) if listed else ()) + (resolve(own, EMPTY, EMPTY) if own else ())
+        allowed = (ipset(name, conf, self.cluster) if has_set else ()) + (resolve(own, EMPTY, EMPTY) if own else ())
         return [FilterRule(PacketMatch(not_source=allowed), "drop", f"{where} ipfilter")]
 
     def _rules(
@@ -134,7 +134,7 @@ class _Compiler:
             if rule["type"] == "group":
                 found += self._group(direction, rule, label, conf, nic)
             elif rule["type"] == direction:
-                found += self._translated(rule, label, conf, nic)
+                found += self._compiled(rule, label, conf, nic)
         return found
 
     def _group(
@@ -142,18 +142,16 @@ class _Compiler:
     ) -> list[FilterRule]:
         name = reference["action"]
         if name not in self.cluster["groups"]:
-            self.skipped.append(f"{label}: no such group '{name}', taken as empty")
+            self.skipped.append(f"{label}: no such group '{name}', treated as empty")
         found: list[FilterRule] = []
         for position, rule in enumerate(self.cluster["groups"].get(name, [])):
             if rule["type"] == direction and parse_bool(rule.get("enable", 0)):
-                described = {**rule, "iface": reference.get("iface", "")}
-                found += self._translated(described, f"{label}: group {name} rule {position}", conf, nic)
+                on_interface = {**rule, "iface": reference.get("iface", "")}
+                found += self._compiled(on_interface, f"{label}: group {name} rule {position}", conf, nic)
         return found
 
-    def _translated(
-        self, rule: dict[str, Any], label: str, conf: FirewallConf, nic: GuestNic | None
-    ) -> list[FilterRule]:
-        """The steps of one rule; a rule with an error is skipped and the others stay."""
+    def _compiled(self, rule: dict[str, Any], label: str, conf: FirewallConf, nic: GuestNic | None) -> list[FilterRule]:
+        """Return the filter rules of one rule; skip a rule with an error."""
         try:
             verdict = _VERDICTS[rule["action"]]
             interface = rule.get("iface") or "" if nic is None else ""
@@ -174,7 +172,7 @@ class _Compiler:
 
 
 def _protocols(rule: dict[str, Any]) -> Iterator[PacketMatch]:
-    """What a rule says about protocol and ports: itself, or each opening of its macro."""
+    """Yield a rule's matches on protocol and ports: its own, or one per opening of its macro."""
     proto, dport, sport = rule.get("proto") or "", rule.get("dport") or "", rule.get("sport") or ""
     if not rule.get("macro"):
         yield _match(Opening(proto, dport or rule.get("icmp-type") or ""), sport)
@@ -183,7 +181,7 @@ def _protocols(rule: dict[str, Any]) -> Iterator[PacketMatch]:
     if openings is None:
         raise UnusableRuleError(f"the lab does not know macro '{rule['macro']}'")
     if proto or dport:
-        raise UnusableRuleError(f"macro '{rule['macro']}' already says protocol and port")
+        raise UnusableRuleError(f"macro '{rule['macro']}' already sets protocol and port")
     for opening in openings:
         yield _match(opening, sport)
 
@@ -198,7 +196,7 @@ def _match(opening: Opening, sport: str) -> PacketMatch:
 
 
 def _policy(direction: RuleDirection, options: FirewallConf, where: str) -> list[FilterRule]:
-    """The end of a chain: what is dropped silently under any refusing policy, then the policy."""
+    """Return the end of a chain: unless the policy accepts, what Proxmox drops silently; then the policy."""
     policy = options.get(f"policy_{direction}") or _DEFAULT_POLICY[direction]
     end = FilterRule(PacketMatch(), _VERDICTS[policy], f"{where} policy_{direction}")
     if policy == "ACCEPT":

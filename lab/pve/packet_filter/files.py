@@ -1,4 +1,4 @@
-"""The firewall's configuration as files below /etc/pve, written and read as on a node. Pure but for `Files`.
+"""Reads and writes the firewall's configuration files below /etc/pve. Pure except for ``FirewallFiles``.
 
 Source: Proxmox VE Administration Guide, "Proxmox VE Firewall", "Configuration Files".
 """
@@ -28,7 +28,7 @@ _NUMBERS = ("enable", "dhcp", "ndp", "radv", "macfilter", "ipfilter", "ebtables"
 
 
 class FirewallFiles:
-    """The files of one node; remembers what it wrote, so that others' edits are seen."""
+    """The firewall files of one node; it keeps what it wrote, to detect edits by others."""
 
     def __init__(self, node: str, root: Path = ROOT) -> None:
         self._root = root
@@ -36,10 +36,10 @@ class FirewallFiles:
         self._known: dict[Path, str] = {}
 
     def store(self, firewall: Mapping[str, Any]) -> None:
-        """Write what differs, each file whole; a guest's file without content goes."""
+        """Write changed files atomically; delete files without content and files of guests that are gone."""
         (self._root / "firewall").mkdir(parents=True, exist_ok=True)
         (self._root / f"nodes/{self._node}").mkdir(parents=True, exist_ok=True)
-        wanted = {self._place(scope): written(conf) for scope, conf in _scopes(firewall)}
+        wanted = {self._path(scope): dump(conf) for scope, conf in _scopes(firewall)}
         for path, text in wanted.items():
             if text == self._known.get(path):
                 continue
@@ -55,28 +55,28 @@ class FirewallFiles:
             del self._known[path]
 
     def load(self, firewall: dict[str, Any]) -> bool:
-        """Take over what somebody else wrote; tells whether there was anything."""
-        found = {path: path.read_text() for path in self._there()}
-        differing = [path for path in {*found, *self._known} if found.get(path, "") != self._known.get(path, "")]
+        """Update the configuration from files that others have edited; return whether there were any."""
+        present = {path: path.read_text() for path in self._existing()}
+        differing = [path for path in {*present, *self._known} if present.get(path, "") != self._known.get(path, "")]
         for path in differing:
-            conf = read(found.get(path, ""))
+            conf = parse(present.get(path, ""))
             if path.stem == "cluster":
                 firewall["cluster"] = conf
             elif path.stem == "host":
                 firewall["nodes"][self._node] = conf
             else:
                 firewall["guests"][int(path.stem)] = conf
-            self._known[path] = found.get(path, "")
+            self._known[path] = present.get(path, "")
         return bool(differing)
 
-    def _there(self) -> Iterator[Path]:
+    def _existing(self) -> Iterator[Path]:
         host = self._root / f"nodes/{self._node}/host.fw"
         yield from ([host] if host.exists() else [])
         for path in (self._root / "firewall").glob("*.fw"):
             if path.stem == "cluster" or path.stem.isdigit():
                 yield path
 
-    def _place(self, scope: str) -> Path:
+    def _path(self, scope: str) -> Path:
         if scope.startswith("node "):
             return self._root / f"nodes/{scope[5:]}/host.fw"
         return self._root / f"firewall/{scope}.fw"
@@ -88,16 +88,16 @@ def _scopes(firewall: Mapping[str, Any]) -> Iterator[tuple[str, FirewallConf]]:
     yield from ((str(vmid), conf) for vmid, conf in firewall["guests"].items())
 
 
-def written(conf: FirewallConf) -> str:
-    """A configuration as the text of its file; nothing for an empty one."""
+def dump(conf: FirewallConf) -> str:
+    """Return the text of a configuration's file; empty for an empty configuration."""
     parts = []
     if conf["options"]:
         parts.append(("OPTIONS", "", [f"{key}: {value}" for key, value in sorted(conf["options"].items())]))
     if conf["aliases"]:
-        lines = [f"{a['name']} {a['cidr']}{_said(a)}" for _, a in sorted(conf["aliases"].items())]
+        lines = [f"{a['name']} {a['cidr']}{_comment(a)}" for _, a in sorted(conf["aliases"].items())]
         parts.append(("ALIASES", "", lines))
     for name, entries in sorted(conf["ipset"].items()):
-        lines = [f"{'!' if entry.get('nomatch') else ''}{entry['cidr']}{_said(entry)}" for entry in entries]
+        lines = [f"{'!' if entry.get('nomatch') else ''}{entry['cidr']}{_comment(entry)}" for entry in entries]
         parts.append((f"IPSET {name}", conf["ipset_comments"].get(name, ""), lines))
     if conf["rules"]:
         parts.append(("RULES", "", [_rule(rule) for rule in conf["rules"]]))
@@ -109,58 +109,58 @@ def written(conf: FirewallConf) -> str:
     )
 
 
-def _said(entry: Mapping[str, Any]) -> str:
+def _comment(entry: Mapping[str, Any]) -> str:
     return f" # {entry['comment']}" if entry.get("comment") else ""
 
 
 def _rule(rule: Mapping[str, Any]) -> str:
     what = f"{rule['macro']}({rule['action']})" if rule.get("macro") else rule["action"]
     flags = "".join(f" -{flag} {rule[key]}" for flag, key in _FLAGS.items() if rule.get(key))
-    return f"{'' if rule.get('enable') else '|'}{rule['type'].upper()} {what}{flags}{_said(rule)}"
+    return f"{'' if rule.get('enable') else '|'}{rule['type'].upper()} {what}{flags}{_comment(rule)}"
 
 
-def read(text: str) -> FirewallConf:
-    """The configuration that a file says; a line that means nothing is left out, as on a node."""
+def parse(text: str) -> FirewallConf:
+    """Return the configuration of a file's text; skip invalid lines, as a node does."""
     keys = ("options", "aliases", "ipset", "ipset_comments", "groups", "group_comments")
     conf: dict[str, Any] = {**{key: {} for key in keys}, "rules": []}
     section, name = "", ""
     for line in map(str.strip, text.splitlines()):
         if not line or line.startswith("#"):
             continue
-        if found := _SECTION.fullmatch(line):
-            section, name = found[1].lower(), found[2] or ""
+        if header := _SECTION.fullmatch(line):
+            section, name = header[1].lower(), header[2] or ""
             if section in ("ipset", "group"):
                 conf[{"ipset": "ipset", "group": "groups"}[section]][name] = []
-                if found[3]:
-                    conf[f"{section}_comments"][name] = found[3].strip()
+                if header[3]:
+                    conf[f"{section}_comments"][name] = header[3].strip()
         else:
             with contextlib.suppress(ValueError):
-                _take(conf, section, name, line)
+                _add_line(conf, section, name, line)
     return conf
 
 
-def _take(conf: FirewallConf, section: str, name: str, line: str) -> None:
-    words, _, comment = line.partition("#")
-    said = {"comment": comment.strip()} if comment.strip() else {}
+def _add_line(conf: FirewallConf, section: str, name: str, line: str) -> None:
+    words, _, text = line.partition("#")
+    comment = {"comment": text.strip()} if text.strip() else {}
     words = words.strip()
     if section == "options":
         key, _, value = words.partition(":")
         conf["options"][key.strip()] = int(value) if key.strip() in _NUMBERS else value.strip()
     elif section == "aliases":
         alias, cidr = words.split()[:2]
-        conf["aliases"][alias.lower()] = {"name": alias, "cidr": cidr, "ipversion": 6 if ":" in cidr else 4, **said}
+        conf["aliases"][alias.lower()] = {"name": alias, "cidr": cidr, "ipversion": 6 if ":" in cidr else 4, **comment}
     elif section == "ipset":
-        entry = {"cidr": words.lstrip("! "), **({"nomatch": 1} if words.startswith("!") else {}), **said}
+        entry = {"cidr": words.lstrip("! "), **({"nomatch": 1} if words.startswith("!") else {}), **comment}
         conf["ipset"][name].append(entry)
     elif section in ("rules", "group") and (rule := _read_rule(words)):
-        (conf["rules"] if section == "rules" else conf["groups"][name]).append(rule | said)
+        (conf["rules"] if section == "rules" else conf["groups"][name]).append(rule | comment)
 
 
 def _read_rule(words: str) -> dict[str, Any] | None:
-    found = _RULE.fullmatch(words)
-    if not found:
+    match = _RULE.fullmatch(words)
+    if not match:
         return None
-    off, kind, macro, action, plain, rest = found.groups()
+    off, kind, macro, action, plain, rest = match.groups()
     rule: dict[str, Any] = {"type": kind.lower(), "action": action or plain, "enable": 0 if off else 1}
     if macro:
         rule["macro"] = macro

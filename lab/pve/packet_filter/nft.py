@@ -1,8 +1,8 @@
-"""The filter as nft text. Pure.
+"""Renders the packet filter as nft text (nft(8)). Pure.
 
-Bridges of their own make every packet of a filtered interface cross the forward hook (by br_netfilter) with the
-interface's bridge as its input. The bridge family cannot track connections on every kernel, so it only marks the
-direction; the inet family decides.
+Each filtered interface has its own bridge. With br_netfilter, its packets therefore pass the forward hook with that
+bridge as input interface. The bridge family cannot track connections on every kernel, so it only marks the direction;
+the inet family decides.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from phoenix.lab.pve.packet_filter.ruleset import (
 )
 
 OFF = "table bridge pvefw {}\ndelete table bridge pvefw\ntable inet pvefw {}\ndelete table inet pvefw\n"
-"""Takes the filter away; the first part of each transaction."""
+"""Removes the filter; the first part of each transaction."""
 
 V4, V6 = 4, 6
 _FOREIGN = {"icmp": (V6,), "icmpv6": (V4,)}
@@ -42,21 +42,21 @@ _NAMES_V6 = {
     "router-advertisement": "nd-router-advert",
     "redirect": "nd-redirect",
 }
-_NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept"
+_NEIGHBORS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept"
 _REFUSALS = ("tcp flags & rst == rst", "icmp type destination-unreachable", "icmpv6 type destination-unreachable")
 _VERDICTS = {"accept": "accept", "drop": "drop", "reject": "jump refuse"}
 
 
-def render(wanted: PacketFilter | None) -> str:
-    """One transaction that replaces whatever filter there was."""
-    if wanted is None:
+def render(compiled: PacketFilter | None) -> str:
+    """Return one transaction that replaces the loaded filter."""
+    if compiled is None:
         return OFF
-    chains = [_chain("host-in", wanted.host_in, "iifname"), _chain("host-out", wanted.host_out, "oifname")]
-    for guest in wanted.guests:
+    chains = [_chain("host-in", compiled.host_in, "iifname"), _chain("host-out", compiled.host_out, "oifname")]
+    for guest in compiled.guests:
         chains.append(_chain(f"{guest.veth}-in", guest.inbound, "iifname"))
         chains.append(_chain(f"{guest.veth}-out", guest.outbound, "oifname"))
-    inet = "table inet pvefw {\n" + _REFUSE + "".join(chains) + _hooks(wanted) + "}\n"
-    return OFF + _bridge_table(wanted.guests) + inet
+    inet = "table inet pvefw {\n" + _REFUSE + "".join(chains) + _hooks(compiled) + "}\n"
+    return OFF + _bridge_table(compiled.guests) + inet
 
 
 _REFUSE = """  chain refuse {
@@ -79,24 +79,24 @@ def _bridge_table(guests: tuple[GuestFilter, ...]) -> str:
     return "\n".join([*lines, "  }", "}"]) + "\n"
 
 
-def _hooks(wanted: PacketFilter) -> str:
+def _hooks(compiled: PacketFilter) -> str:
     forward = [
         line
-        for g in wanted.guests
+        for g in compiled.guests
         for line in (
             f'meta mark {_INBOUND} iifname "{g.bridge}" jump {g.veth}-in',
             f'meta mark {_OUTBOUND} iifname "{g.bridge}" jump {g.veth}-out',
         )
     ]
-    # A refusal crosses several bridges, and conntrack forgets (or never knew) the connection at the first: let all
-    # of them see it.
+    # A refusal passes several bridges. conntrack drops (or never had) its connection at the first, so all bridges must
+    # accept it although its state is invalid.
     refusals = [f"ct state invalid {what} accept" for what in _REFUSALS]
     known = ["ct state established,related accept", *refusals, "ct state invalid drop"]
     return "".join(
         (
-            _hook("forward", [*known, _NEIGHBOURS, *forward]),
-            _hook("input", ['iifname "lo" accept', *known, _NEIGHBOURS, "jump host-in"]),
-            _hook("output", ['oifname "lo" accept', *known, _NEIGHBOURS, "jump host-out"]),
+            _hook("forward", [*known, _NEIGHBORS, *forward]),
+            _hook("input", ['iifname "lo" accept', *known, _NEIGHBORS, "jump host-in"]),
+            _hook("output", ['oifname "lo" accept', *known, _NEIGHBORS, "jump host-out"]),
         )
     )
 
@@ -112,27 +112,27 @@ def _chain(name: str, rules: tuple[FilterRule, ...], interface: str) -> str:
 
 
 def _lines(rule: FilterRule, interface: str) -> Iterator[str]:
-    """The nft rules of one rule: one for each IP version that its addresses have."""
+    """Yield a rule's nft rules: one for each IP version of its addresses."""
     m = rule.match
     end = f'counter {_VERDICTS[rule.verdict]} comment "{rule.label[:120]}"'
     begin = f'{interface} "{m.interface}" ' if m.interface else ""
     for version in (V4, V6) if m.source or m.dest or m.not_source is not None else (0,):
         parts = [_side("saddr", m.source, version), _side("daddr", m.dest, version)]
         if m.not_source is not None:
-            parts.append(_outside(m.not_source, version))
+            parts.append(_not_from(m.not_source, version))
         if None not in parts and version not in _FOREIGN.get(m.proto, ()):
-            yield begin + " ".join([*(p for p in parts if p), *_what(m), end])
+            yield begin + " ".join([*(p for p in parts if p), *_protocol(m), end])
 
 
 def _side(side: str, addresses: IpNetworks | None, version: int) -> str | None:
-    """The match on one end; empty if it does not matter, None if it cannot be in this IP version."""
+    """Return the match on one end; empty if any address matches, None if no address has this IP version."""
     if addresses is None:
         return ""
     own = [str(net) for net in addresses if net.version == version]
     return f"{_family(version)} {side} {{ {', '.join(own)} }}" if own else None
 
 
-def _outside(addresses: IpNetworks, version: int) -> str:
+def _not_from(addresses: IpNetworks, version: int) -> str:
     own = [str(net) for net in addresses if net.version == version]
     own += ["fe80::/10"] if version == V6 else []
     return f"{_family(version)} saddr != {{ {', '.join(own)} }}" if own else f"meta nfproto ipv{version}"
@@ -142,8 +142,8 @@ def _family(version: int) -> str:
     return "ip" if version == V4 else "ip6"
 
 
-def _what(m: PacketMatch) -> Iterator[str]:
-    """Protocol, ports and the odd ones."""
+def _protocol(m: PacketMatch) -> Iterator[str]:
+    """Yield the matches on protocol, ports, ICMP type and special conditions."""
     if m.special == "broadcast":
         yield "fib daddr type { broadcast, multicast, anycast }"
     elif m.special == "not-syn":

@@ -1,4 +1,4 @@
-"""The filter as data: what the compiler makes of a firewall configuration, and nft text is made from. Pure."""
+"""The packet filter as data: the compiler's result, which ``nft`` renders. Pure."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -13,7 +13,7 @@ SpecialMatch = Literal["", "broadcast", "not-syn"]
 
 @dataclass(frozen=True)
 class PacketMatch:
-    """What a packet must be for a rule to apply; an empty field does not matter."""
+    """The packets that a rule applies to; an empty field matches any packet."""
 
     proto: str = ""
     sport: PortRanges = ()
@@ -28,7 +28,7 @@ class PacketMatch:
 
 @dataclass(frozen=True)
 class FilterRule:
-    """One step of a chain; the label says which rule of the configuration it comes from."""
+    """One rule of a chain; the label names the configuration's rule that it comes from."""
 
     match: PacketMatch
     verdict: FilterVerdict
@@ -47,18 +47,18 @@ class GuestFilter:
 
     @property
     def veth(self) -> str:
-        """The host's end of the interface."""
+        """The name of the interface's host end."""
         return f"veth{self.vmid}i{self.index}"
 
     @property
     def bridge(self) -> str:
-        """The interface's own bridge, by which its packets are told from others'."""
+        """The name of the interface's own bridge, which identifies its packets."""
         return f"fwbr{self.vmid}i{self.index}"
 
 
 @dataclass(frozen=True)
 class PacketFilter:
-    """Everything that is filtered on the node, and the rules that were left out with the reason."""
+    """All chains of the node, and the skipped rules with their reasons."""
 
     guests: tuple[GuestFilter, ...]
     host_in: tuple[FilterRule, ...]

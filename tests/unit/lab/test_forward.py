@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.lab.forward import began, listener, record, running
+from phoenix.lab.forward import listener, record, running, start_time
 
 pytestmark = pytest.mark.timeout(10)
 
@@ -31,7 +31,7 @@ def test_port_in_use() -> None:
 
 def entry(**changes: object) -> str:
     """A forwarder's record that names this very process, with changes."""
-    return json.dumps({"pid": os.getpid(), "began": began(os.getpid()), "api": 1, "ssh": 2} | changes)
+    return json.dumps({"pid": os.getpid(), "began": start_time(os.getpid()), "api": 1, "ssh": 2} | changes)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_unfit_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "MEMORY", 1 << 60)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     found = "\n".join(preflight.missing(LabPlaces(TMPFS, TMPFS)))
-    assert "lies on tmpfs" in found
+    assert "is on tmpfs" in found
     assert "PHOENIX_LAB" in found
     assert "PHOENIX_CACHE" in found
     assert "the lab needs 1073741824" in found

@@ -19,7 +19,7 @@ from fakepve.certs import make_cert  # type: ignore[import-untyped]
 
 from phoenix.lab.pve.api.implemented import IMPLEMENTED
 from phoenix.lab.pve.api.server import LabPve
-from phoenix.lab.pve.command import CommandFailed
+from phoenix.lab.pve.command import CommandError
 from phoenix.lab.pve.role import ROLE, TOKEN
 
 HOOKS = (
@@ -71,7 +71,7 @@ class FakeRuntime:
         def act(subject: Any, *_: Any, **__: Any) -> Any:
             vmid = subject if isinstance(subject, int) else subject.vmid
             if step == self.fails:
-                raise CommandFailed(f"{step} does not work today")
+                raise CommandError(f"{step} does not work today")
             if step == "start":
                 self.pids[vmid] = 4711
             elif step in ("stop", "shutdown", "destroy"):
@@ -129,7 +129,7 @@ def make(directory: Path) -> LabPve:
         next(p for p in directory.iterdir() if p.suffix == ".key").rename(directory / "api.key")
         (directory / "api.json").write_text(json.dumps({"root_password": "r00t", "token_secret": "s3cret"}))
     pve = LabPve(directory, "127.0.0.1", 0)
-    pve.real, pve.filter = cast("Any", FakeRuntime()), cast("Any", FakeFilter())
+    pve.runtime, pve.filter = cast("Any", FakeRuntime()), cast("Any", FakeFilter())
     return pve
 
 
@@ -188,7 +188,7 @@ def test_life_of_a_container(client: Client) -> None:
 
 def test_failure_of_reality_ends_the_task_with_its_reason(client: Client) -> None:
     """A failed creation leaves no guest; a failed start leaves it stopped; both say why."""
-    guests = cast("Any", client.pve.real)
+    guests = cast("Any", client.pve.runtime)
     guests.fails = "create"
     assert client.done("POST", "/nodes/phoenix/lxc", **CREATE) == "create does not work today"
     assert client.call("GET", "/nodes/phoenix/lxc") == []
@@ -203,7 +203,7 @@ def test_failed_hot_plug_changes_nothing(client: Client) -> None:
     client.done("POST", "/nodes/phoenix/lxc", **CREATE)
     client.done("POST", "/nodes/phoenix/lxc/103/status/start")
     before = client.call("GET", "/nodes/phoenix/lxc/103/config")
-    cast("Any", client.pve.real).fails = "reconfigure"
+    cast("Any", client.pve.runtime).fails = "reconfigure"
     assert client.call("PUT", "/nodes/phoenix/lxc/103/config", hostname="other")[0] == 400
     assert client.call("GET", "/nodes/phoenix/lxc/103/config") == before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.pve.packet_filter.files import FirewallFiles, read, written
+from phoenix.lab.pve.packet_filter.files import FirewallFiles, dump, parse
 
 CONF: dict[str, Any] = {
     "options": {"enable": 1, "policy_in": "DROP"},
@@ -52,13 +52,13 @@ IN ACCEPT -p tcp -dport 80:90
 
 def test_text() -> None:
     """A configuration is written as the Administration Guide shows its files, and read back the same."""
-    assert written(CONF) == TEXT
-    assert read(TEXT) == CONF
+    assert dump(CONF) == TEXT
+    assert parse(TEXT) == CONF
 
 
 def test_nonsense_is_left_out() -> None:
     """A line that means nothing does not take the others with it."""
-    found = read(
+    found = parse(
         "words\n[OPTIONS]\nenable: maybe\nndp: 1\n[ALIASES]\nlonely\n"
         "[RULES]\nIN\nIN ACCEPT -nonsense 1\nIN ACCEPT -p tcp\n"
     )
@@ -69,7 +69,7 @@ def test_nonsense_is_left_out() -> None:
 def test_edits_of_others(tmp_path: Path) -> None:
     """A file that somebody edited, added or removed is taken over; what was written here is no news."""
     files = FirewallFiles("phoenix", tmp_path)
-    firewall: dict[str, Any] = {"cluster": read(TEXT), "nodes": {}, "guests": {101: read("[OPTIONS]\nenable: 1\n")}}
+    firewall: dict[str, Any] = {"cluster": parse(TEXT), "nodes": {}, "guests": {101: parse("[OPTIONS]\nenable: 1\n")}}
     files.store(firewall)
     assert not files.load(firewall)
     (tmp_path / "firewall/cluster.fw").write_text("[OPTIONS]\nenable: 0\n")
@@ -85,7 +85,7 @@ def test_edits_of_others(tmp_path: Path) -> None:
 def test_a_file_without_content_goes(tmp_path: Path) -> None:
     """A guest whose firewall says nothing has no file."""
     files = FirewallFiles("phoenix", tmp_path)
-    firewall: dict[str, Any] = {"cluster": read(""), "nodes": {}, "guests": {101: read("[OPTIONS]\nenable: 1\n")}}
+    firewall: dict[str, Any] = {"cluster": parse(""), "nodes": {}, "guests": {101: parse("[OPTIONS]\nenable: 1\n")}}
     files.store(firewall)
     firewall["guests"] = {}
     files.store(firewall)
