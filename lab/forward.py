@@ -43,7 +43,7 @@ class Forwarder:
 
 
 def start_time(pid: int) -> str | None:
-    """Return a process's start time in clock ticks (proc(5)), which tells it from a later process with the same id."""
+    """Return a process's start time in clock ticks (proc(5)): it distinguishes processes that have had the same id."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -37,7 +37,7 @@ def up(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> bool:
         external_workloads.write(places, inventory, say)
         container = OuterContainer(places)
         if all(runs for _, runs in parts(places)):
-            if not container.shows(site.place(places), oci.place(places, image.place(places))):
+            if not container.mounts(site.place(places), oci.place(places, image.place(places))):
                 say("it runs from an older image or older stand-ins; run `lab.py down`, then `up`, to update it")
             return False
         if container.pid is None:

@@ -1,6 +1,6 @@
 """The outer container, which is the hypervisor's machine: LXC configuration, start and end.
 
-`start` writes its configuration from the built images and starts it; `stop` ends it with all nested guests.
+`lab.start` configures it with the built images and starts it; `lab.stop` kills it with all nested guests.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class OuterContainer:
             lines.append(f"lxc.mount.entry = {source} {str(target)[1:]} none bind,ro,create=dir 0 0\n")
         (home / "config").write_text("".join(lines))
 
-    def shows(self, *paths: Path) -> bool:
+    def mounts(self, *paths: Path) -> bool:
         """Whether its configuration mounts all of these paths."""
         config = self.places.containers / self.places.name / "config"
         content = config.read_text() if config.is_file() else ""

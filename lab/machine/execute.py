@@ -33,7 +33,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 NOT_FOUND, NOT_RUNNABLE, BY_SIGNAL = 127, 126, 128
 NOT_RUNNING = "the lab is not running; start it with: python runbooks/lab.py up"
 MACHINES = ("pve", "client", "internet", "operator")
-"""The machines that every lab has, besides the guests of the estate."""
+"""The machines that every lab has in addition to the estate's guests."""
 
 
 class UnknownHostError(LabError):

@@ -32,7 +32,7 @@ class DockerConnection(http.client.HTTPConnection):
         self.sock.connect(str(DOCKER))
 
 
-def ask_docker(path: str) -> tuple[int, Any]:
+def get_from_docker(path: str) -> tuple[int, Any]:
     """Return Docker's status and JSON for a path; without its socket, only /info and /version have an answer."""
     if not DOCKER.exists():
         if path in ("/info", "/version"):
@@ -64,7 +64,7 @@ class PortainerAgent(StandInHandler):
             return 204, None
         if method != "GET":
             raise Refusal(501, "the lab's agent implements GET only")
-        return ask_docker(path.removeprefix("/docker") or "/")
+        return get_from_docker(path.removeprefix("/docker") or "/")
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def context(environment: dict[str, Any], files: dict[str, Path]) -> ssl.SSLConte
     return tls
 
 
-def ask(environment: dict[str, Any], files: dict[str, Path], path: str) -> tuple[int, Any]:
+def get(environment: dict[str, Any], files: dict[str, Path], path: str) -> tuple[int, Any]:
     """Return the status and JSON of a GET to the agent; raise AgentError if there is no valid answer."""
     url = urlsplit(environment["URL"])
     try:

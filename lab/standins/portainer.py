@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.standins.agent_client import AgentError, ask
+from phoenix.lab.standins.agent_client import AgentError, get
 from phoenix.lab.standins.portainer_store import FILES, PortainerStore, parse_bool
 from phoenix.lab.standins.web import Refusal, StandInHandler, self_signed, start, until_ended
 
@@ -71,7 +71,7 @@ class Portainer(StandInHandler):
 
     def _signed_in(self, method: str, path: str) -> tuple[int, Any]:
         if path == "/api/endpoints" and method == "GET":
-            return 200, [self._shown(environment) for environment in self.store.environments()]
+            return 200, [self._as_json(environment) for environment in self.store.environments()]
         if path == "/api/endpoints" and method == "POST":
             return self._create()
         if match := UPLOAD.fullmatch(path):
@@ -87,14 +87,14 @@ class Portainer(StandInHandler):
         if environment is None:
             raise Refusal(404, "Unable to find an environment with the specified identifier inside the database")
         if docker:
-            return self._ask(environment, docker, method)
+            return self._proxy(environment, docker, method)
         if method == "PUT":
             self.store.update(number, self.form())
-            return 200, self._shown(self.store.environment(number) or {})
+            return 200, self._as_json(self.store.environment(number) or {})
         if method == "DELETE":
             self.store.delete(number)
             return 204, None
-        return 200, self._shown(environment)
+        return 200, self._as_json(environment)
 
     def _create(self) -> tuple[int, Any]:
         form = self.form()
@@ -106,30 +106,30 @@ class Portainer(StandInHandler):
             raise Refusal(409, "Unable to create environment", "An environment with the same name already exists")
         environment = self.store.create(form)
         try:
-            ask(environment, self.store.files(environment["Id"]), "/ping")
+            get(environment, self.store.files(environment["Id"]), "/ping")
         except AgentError as error:
             self.store.delete(environment["Id"])
             raise Refusal(500, "Unable to initiate communications with environment", str(error)) from error
-        return 200, self._shown(environment)
+        return 200, self._as_json(environment)
 
-    def _ask(self, environment: dict[str, Any], path: str, method: str) -> tuple[int, Any]:
+    def _proxy(self, environment: dict[str, Any], path: str, method: str) -> tuple[int, Any]:
         if method not in ("GET", "HEAD"):
             raise Refusal(501, "the lab's Portainer passes only GET and HEAD on to Docker")
         try:
-            return ask(environment, self.store.files(environment["Id"]), path)
+            return get(environment, self.store.files(environment["Id"]), path)
         except AgentError as error:
             raise Refusal(502, "Unable to proxy the request to the environment", str(error)) from error
 
     @staticmethod
-    def _shown(environment: dict[str, Any]) -> dict[str, Any]:
+    def _as_json(environment: dict[str, Any]) -> dict[str, Any]:
         keys = ("Id", "Name", "URL", "Type", "Status", "GroupId", "PublicURL")
-        shown = {key: environment.get(key) for key in keys}
+        fields = {key: environment.get(key) for key in keys}
         present = environment.get("files", ())
         config = {
             "TLS": parse_bool(environment.get("TLS")),
             "TLSSkipVerify": parse_bool(environment.get("TLSSkipVerify")),
         }
-        return {**shown, "TLSConfig": config | {field: kind in present for field, kind in FILES.items()}}
+        return {**fields, "TLSConfig": config | {field: kind in present for field, kind in FILES.items()}}
 
 
 def main() -> None:

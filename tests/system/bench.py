@@ -102,7 +102,7 @@ def inside(host: str, script: str, *, data: bytes = b"", limit: float = 60) -> t
     return run(sys.executable, "runbooks/lab.py", "exec", host, "--", "sh", "-c", script, data=data, limit=limit)
 
 
-def said(host: str, script: str, *, limit: float = 60) -> str:
+def sh(host: str, script: str, *, limit: float = 60) -> str:
     """What a script inside a machine printed; it must succeed."""
     status, output = inside(host, script, limit=limit)
     assert status == 0, f"{host}: {script!r} gave {status}: {output}"
@@ -141,6 +141,6 @@ def fetch(name: str, path: str = "/", *, options: str = "-f") -> tuple[int, str]
 
 def give_client_the_root() -> None:
     """Put the exported root on the client, as an operator would hand it out."""
-    root = said("pve", f"cat {CA_DIRECTORY}/phoenix_ca.crt")
+    root = sh("pve", f"cat {CA_DIRECTORY}/phoenix_ca.crt")
     status, output = inside("client", f"cat >{CLIENT_ROOT}", data=root.encode() + b"\n")
     assert status == 0, output

@@ -65,10 +65,10 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def kept() -> Iterator[None]:
     """The authority's state is put aside, and back in its place if a test did not bring it back."""
-    bench.said("pve", f"rm -rf /root/kept && cp -a {bench.CA_DIRECTORY} /root/kept")
+    bench.sh("pve", f"rm -rf /root/kept && cp -a {bench.CA_DIRECTORY} /root/kept")
     yield
     if bench.inside("pve", f"diff -rq --exclude=db --exclude=config /root/kept {bench.CA_DIRECTORY}")[0]:
         back = f"find {bench.CA_DIRECTORY} -mindepth 1 -delete; cp -a /root/kept/. {bench.CA_DIRECTORY}/"
-        bench.said("pve", back)
-        bench.said("step-ca", "systemctl restart step-ca")
-    bench.said("pve", "rm -rf /root/kept")
+        bench.sh("pve", back)
+        bench.sh("step-ca", "systemctl restart step-ca")
+    bench.sh("pve", "rm -rf /root/kept")

@@ -62,11 +62,11 @@ def wrapped(host: str, programs: tuple[str, ...], stands: str) -> Iterator[None]
         f"printf %s {shlex.quote(WRAPPER)} >wrapper; chmod 755 wrapper\n"
         f"for place in {places}; do /usr/bin/cp -p wrapper $place; done"
     )
-    bench.said(host, put)
+    bench.sh(host, put)
     try:
         yield
     finally:
-        bench.said(host, f"/usr/bin/rm -rf /run/crash {KILL} {places}")
+        bench.sh(host, f"/usr/bin/rm -rf /run/crash {KILL} {places}")
 
 
 def kill_after_each(
@@ -87,7 +87,7 @@ def kill_after_each(
         killed: list[str] = []
         for _ in range(MOST):
             status, output = go()
-            before, killed = killed, bench.said(host, HELD.format(holds=holds)).splitlines()
+            before, killed = killed, bench.sh(host, HELD.format(holds=holds)).splitlines()
             if killed == before:
                 assert status == 0, output
                 return killed

@@ -105,7 +105,7 @@ def live(longest: int = 200) -> Iterator[Live]:
             assert process.stdout.readline() == b"ready\n"
             yield seen
         finally:
-            bench.said("client", f"rm -f {mark}")
+            bench.sh("client", f"rm -f {mark}")
             said = process.stdout.read().decode("utf-8", "replace")
             process.wait(timeout=60)
     seen.used, seen.failures = json.loads(said.splitlines()[-1])

@@ -47,7 +47,7 @@ def load(
         try:
             yield seen
         finally:
-            bench.said(host, f"rm -f {mark}")
+            bench.sh(host, f"rm -f {mark}")
             output = process.communicate(timeout=60)[0].decode("utf-8", "replace")
     for part in output.replace("failed|", "\nfailed|").replace("done|", "\ndone|").splitlines():
         kind, _, value = part.partition("|")

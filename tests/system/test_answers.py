@@ -32,12 +32,12 @@ def test_undeclared_name_gets_no_handshake() -> None:
 def test_port_80_only_redirects() -> None:
     """Plain HTTP at the edge leads to HTTPS and to nothing else."""
     script = f"curl -sS -o /dev/null -w '%{{http_code}} %{{redirect_url}}' --max-time 10 http://qdrant.{bench.ZONE}/x"
-    assert bench.said("client", script) == f"301 https://qdrant.{bench.ZONE}/x"
+    assert bench.sh("client", script) == f"301 https://qdrant.{bench.ZONE}/x"
 
 
 def test_edge_refuses_a_mesh_that_it_does_not_trust() -> None:
     """With another root to verify the mesh by, the edge answers 502; the next deployment mends that."""
-    bench.said(
+    bench.sh(
         "nginx-gateway",
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=other "
         "-out /etc/nginx/other.crt 2>/dev/null && sed -i 's#proxy_ssl_trusted_certificate .*#"
@@ -53,7 +53,7 @@ def test_edge_refuses_a_mesh_that_it_does_not_trust() -> None:
     mended = bench.deploy("--target", "nginx-gateway")
     assert ("nginx-gateway", "file /etc/nginx/conf.d/phoenix.conf") in mended.changes
     assert bench.fetch("qdrant")[0] == 0
-    bench.said("nginx-gateway", "rm /etc/nginx/other.crt")
+    bench.sh("nginx-gateway", "rm /etc/nginx/other.crt")
 
 
 @pytest.mark.parametrize(("server", "view"), [("10.0.0.13", "10.0.0.153"), ("10.0.0.53", "10.0.0.12")])
@@ -61,6 +61,6 @@ def test_both_views_answer_their_own_address(server: str, view: str) -> None:
     """A service's name is the edge to the LAN and the mesh to guests; the authority is itself to both."""
     host = "client" if server == "10.0.0.13" else "ollama"
     ask = f"dig +short +time=2 +tries=2 @{server}"
-    assert bench.said(host, f"{ask} qdrant.{bench.ZONE}") == view
-    assert bench.said(host, f"{ask} ca.{bench.ZONE}") == "10.0.0.10"
-    assert "NXDOMAIN" in bench.said(host, f"dig +time=2 @{server} nobody.{bench.ZONE}")
+    assert bench.sh(host, f"{ask} qdrant.{bench.ZONE}") == view
+    assert bench.sh(host, f"{ask} ca.{bench.ZONE}") == "10.0.0.10"
+    assert "NXDOMAIN" in bench.sh(host, f"dig +time=2 @{server} nobody.{bench.ZONE}")

@@ -70,15 +70,15 @@ def planted() -> Iterator[None]:
     """Faults of every sort on several hosts, taken away again."""
     try:
         for host, script in PLANTED.items():
-            bench.said(host, f"set -e\n{script}")
+            bench.sh(host, f"set -e\n{script}")
         dead = pem([make("dead", "dead", begin=-9 * DAY, end=-DAY)]).encode()
         assert bench.inside("ollama", "cat >/srv/planted/dead.crt", data=dead)[0] == 0
-        key = bench.said("drphoenix", "cat /srv/planted/strange.key")
+        key = bench.sh("drphoenix", "cat /srv/planted/strange.key")
         assert bench.inside("llamacpp", "umask 077; cat >/srv/copied.key", data=key.encode() + b"\n")[0] == 0
         yield
     finally:
         for host, script in REMOVED.items():
-            bench.said(host, script)
+            bench.sh(host, script)
 
 
 def test_the_estate_is_sound(tmp_path: Path) -> None:
@@ -130,12 +130,12 @@ def test_every_planted_fault_is_found() -> None:
 
 def test_a_host_that_cannot_be_asked() -> None:
     """A stopped guest is named and red, and the others are listed all the same."""
-    bench.said("pve", "pct stop 917")
+    bench.sh("pve", "pct stop 917")
     try:
         status, found = rows("--target", "llamacpp", "--target", "ollama")
     finally:
-        bench.said("pve", "pct start 917")
-        bench.said("llamacpp", "systemctl is-system-running --wait || true")
+        bench.sh("pve", "pct start 917")
+        bench.sh("llamacpp", "systemctl is-system-running --wait || true")
     assert (status, flags(found)) == (1, {("llamacpp", "-", "unasked")})
     assert "ollama" in {row["host"] for row in found}
 

@@ -42,8 +42,8 @@ password='-passin file:{STATE}/secrets/password'
 
 def whole() -> list[str]:
     """Keys fit, the root is above the intermediate and published, nothing lies about; gives the sums of both."""
-    bench.said("step-ca", WHOLE)
-    return bench.said("step-ca", f"cd {STATE}/certs && sha256sum root_ca.crt intermediate_ca.crt").split()[::2]
+    bench.sh("step-ca", WHOLE)
+    return bench.sh("step-ca", f"cd {STATE}/certs && sha256sum root_ca.crt intermediate_ca.crt").split()[::2]
 
 
 BUNDLE = "/etc/phoenix/phoenix_ca_bundle.crt"
@@ -69,18 +69,18 @@ def rotate() -> tuple[int, str]:
 def test_init() -> None:
     """The state is made whole, with one root and one intermediate, wherever its making is cut off."""
     before = whole()
-    bench.said("step-ca", f"systemctl stop step-ca && find {STATE} -mindepth 1 -delete")
+    bench.sh("step-ca", f"systemctl stop step-ca && find {STATE} -mindepth 1 -delete")
     killed = kill_after_each("step-ca", lambda: bench.deploy("--target", "step-ca").outcome)
     assert set(whole()).isdisjoint(before)
     ours = f"find {STATE} -type f -exec grep -l 'BEGIN CERT' {{}} + | xargs -n1 openssl x509 -noout -subject_hash -in"
-    assert len(set(bench.said("step-ca", ours).split())) == 2, "a root and an intermediate"
+    assert len(set(bench.sh("step-ca", ours).split())) == 2, "a root and an intermediate"
     assert bench.deploy("--target", "step-ca").changes == []
     assert len(killed) > 15
 
 
 def replaced() -> set[str]:
     """The sums of roots that lie in archives."""
-    sums = bench.said("step-ca", f"cd {STATE}; sha256sum previous/*/root_ca.crt 2>/dev/null; true")
+    sums = bench.sh("step-ca", f"cd {STATE}; sha256sum previous/*/root_ca.crt 2>/dev/null; true")
     return {line.split()[0] for line in sums.splitlines()}
 
 
@@ -92,7 +92,7 @@ def test_rotate() -> None:
         killed = kill_after_each("step-ca", rotate, MOVING, stands=STANDS, holds=SIGNS)
     assert set(whole()).isdisjoint(before)
     assert replaced() - earlier == {before[0]}, "it was rotated more than once"
-    assert bench.said("step-ca", ARCHIVED.format(root=before[0])) == "whole"
+    assert bench.sh("step-ca", ARCHIVED.format(root=before[0])) == "whole"
     assert requests.failures == []
     assert requests.done > 100
     assert bench.deploy().changes == []
@@ -107,7 +107,7 @@ def test_restore(sealed: Path) -> None:
     status, output = bench.authority("backup", str(sealed))
     assert status == 0, output
     sealed.write_bytes(seal_lightly(unseal(sealed.read_bytes(), PASSPHRASE), PASSPHRASE))
-    bench.said("pve", f"find {bench.CA_DIRECTORY} -mindepth 1 -delete")
+    bench.sh("pve", f"find {bench.CA_DIRECTORY} -mindepth 1 -delete")
 
     def restore() -> tuple[int, str]:
         """Restore it; when all of it is there again, that is what is said."""

@@ -24,7 +24,7 @@ cd $(mktemp -d) && umask 077 && state=/etc/step-ca/ssl && step certificate creat
 
 def sum_of_pair() -> str:
     """Tells whether a certificate or its key is another one."""
-    return bench.said(HOST, f"cat {EDGE}.crt {EDGE}.key | sha256sum")
+    return bench.sh(HOST, f"cat {EDGE}.crt {EDGE}.key | sha256sum")
 
 
 def healed(reason: str) -> None:
@@ -32,8 +32,8 @@ def healed(reason: str) -> None:
     run = bench.deploy("--target", HOST, "--diff")
     assert run.status == 0, run.output
     assert f"certificate {EDGE}.crt: {reason}" in run.output
-    bench.said(HOST, WHOLE)
-    assert bench.said(HOST, f"stat -c '%a %U' {EDGE}.key") == "600 root"
+    bench.sh(HOST, WHOLE)
+    assert bench.sh(HOST, f"stat -c '%a %U' {EDGE}.key") == "600 root"
     status, output = bench.fetch("nginx", "/health")
     assert status == 0, output
     assert bench.deploy("--target", HOST).record["changed"] == 0
@@ -50,32 +50,32 @@ def healed(reason: str) -> None:
 )
 def test_harmed_pair(harm: str, reason: str) -> None:
     """A key or certificate that was broken, exchanged or laid open is replaced, with the reason."""
-    bench.said(HOST, harm)
+    bench.sh(HOST, harm)
     healed(reason)
 
 
 def test_expired() -> None:
     """A leaf that ended while its guest was off is issued anew by the next run; renewal has failed visibly before."""
-    pair = bench.said("step-ca", EXPIRED.format(zone=bench.ZONE)).encode()
+    pair = bench.sh("step-ca", EXPIRED.format(zone=bench.ZONE)).encode()
     parts = f"sed '/PRIVATE/,$d' $pair >{EDGE}.crt && sed -n '/BEGIN .*PRIVATE/,$p' $pair >{EDGE}.key"
     split = f"pair=$(mktemp) && cat >$pair && {parts}; rm $pair"
     status, output = bench.inside(HOST, split, data=pair + b"\n")
     assert status == 0, output
     unit = "phoenix-renew-internal-traefik-proxy.service"
     assert bench.inside(HOST, f"systemctl start {unit}")[0] != 0
-    assert "was not renewed, it is good until" in bench.said(HOST, f"journalctl -u {unit} -n 40 --no-pager -o cat")
+    assert "was not renewed, it is good until" in bench.sh(HOST, f"journalctl -u {unit} -n 40 --no-pager -o cat")
     healed("expired ")
-    bench.said(HOST, f"systemctl reset-failed {unit}")
+    bench.sh(HOST, f"systemctl reset-failed {unit}")
 
 
 def test_unreachable_authority() -> None:
     """A host that cannot reach the authority says so, keeps what it has, and is healed when the way is free again."""
-    bench.said(HOST, f"chmod 644 {EDGE}.key && ip route add unreachable 10.0.0.10/32")
+    bench.sh(HOST, f"chmod 644 {EDGE}.key && ip route add unreachable 10.0.0.10/32")
     before = sum_of_pair()
     try:
         run = bench.deploy("--target", HOST)
     finally:
-        bench.said(HOST, "ip route del unreachable 10.0.0.10/32")
+        bench.sh(HOST, "ip route del unreachable 10.0.0.10/32")
     assert run.status == 1, run.output
     assert f"{HOST} certificates: issue certificate {EDGE}.crt" in run.output
     assert "no route to host" in run.output.lower() or "unreachable" in run.output.lower()
@@ -86,7 +86,7 @@ def test_unreachable_authority() -> None:
 def test_full_disk() -> None:
     """A disk without room for a new pair is named, the old pair stays whole, and room is all that it takes."""
     fill = "head -c 1M /dev/zero >/etc/nginx/ssl/filler 2>/dev/null; true"
-    bench.said(
+    bench.sh(
         HOST,
         f"cp -a /etc/nginx/ssl /root/kept && mount -t tmpfs -o size=32k tmpfs /etc/nginx/ssl && "
         f"cp -a /root/kept/. /etc/nginx/ssl && chmod 644 {EDGE}.key && {{ {fill}; }}",
@@ -96,7 +96,7 @@ def test_full_disk() -> None:
         run = bench.deploy("--target", HOST)
         assert sum_of_pair() == before
     finally:
-        bench.said(HOST, "umount /etc/nginx/ssl && rm -rf /root/kept")
+        bench.sh(HOST, "umount /etc/nginx/ssl && rm -rf /root/kept")
     assert run.status == 1, run.output
     assert "o space left on device" in run.output
     assert bench.deploy("--target", HOST).record["changed"] == 0
@@ -105,11 +105,11 @@ def test_full_disk() -> None:
 def test_wrong_clock() -> None:
     """A guest whose clock is off is told so and spared (`date` is a stand-in: a container has its node's clock)."""
     before = sum_of_pair()
-    bench.said(HOST, "printf '#!/bin/sh\\necho 1000000000\\n' >/usr/local/sbin/date && chmod 755 /usr/local/sbin/date")
+    bench.sh(HOST, "printf '#!/bin/sh\\necho 1000000000\\n' >/usr/local/sbin/date && chmod 755 /usr/local/sbin/date")
     try:
         run = bench.deploy("--target", HOST)
     finally:
-        bench.said(HOST, "rm /usr/local/sbin/date")
+        bench.sh(HOST, "rm /usr/local/sbin/date")
     assert run.status == 1, run.output
     assert " d behind the controller's" in run.output
     assert "timedatectl" in run.output

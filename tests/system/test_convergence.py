@@ -42,13 +42,13 @@ def test_second_run_changes_nothing() -> None:
 def test_target_touches_nothing_else() -> None:
     """A run on one guest mends that guest and leaves every other host as it was."""
     others = tuple(name for name in ("pve", *bench.GUESTS) if name != "traefik")
-    bench.said("traefik", "echo '# edited' >>/etc/traefik/traefik.yml")
+    bench.sh("traefik", "echo '# edited' >>/etc/traefik/traefik.yml")
     before = _snapshot(others)
     run = bench.deploy("--target", "traefik")
     assert run.status == 0, run.output
     assert {host for host, _ in run.changes} == {"traefik"}
     assert _snapshot(others) == before
-    assert bench.said("traefik", "grep -c '# edited' /etc/traefik/traefik.yml || true") == "0"
+    assert bench.sh("traefik", "grep -c '# edited' /etc/traefik/traefik.yml || true") == "0"
 
 
 DRIFT = (
@@ -69,14 +69,14 @@ DRIFT = (
 def test_drift_is_shown_and_undone() -> None:
     """Every edit behind its back shows in a dry run, which changes nothing, and is undone by the next run."""
     for host, script, _ in DRIFT:
-        bench.said(host, script)
+        bench.sh(host, script)
     dry = bench.deploy("--dry-run", "--diff")
     assert dry.status == 0, dry.output
     for host, _, resource in DRIFT:
         assert any(h == host and resource in r for h, r in dry.changes), f"{host}: {resource} is not in {dry.changes}"
     assert "+10.0.0.99" not in dry.output
     assert "-10.0.0.99 extra.internal.thinkheads.ai" in dry.output
-    assert bench.said("nginx-gateway", "grep -c '# edited' /etc/nginx/conf.d/phoenix.conf") == "1"
+    assert bench.sh("nginx-gateway", "grep -c '# edited' /etc/nginx/conf.d/phoenix.conf") == "1"
     mended = bench.deploy()
     assert mended.status == 0, mended.output
     assert sorted(mended.changes) == sorted(dry.changes)
@@ -115,16 +115,16 @@ MODELS = tuple(name for name in bench.GUESTS if name not in ("step-ca", *EDGE_AN
 )
 def test_destroyed_guests_heal(guests: tuple[str, ...]) -> None:
     """Guests that were destroyed come back by a deployment; the root and every leaf issued before stay good."""
-    root = bench.said("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt")
-    leaf = bench.said("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt")
+    root = bench.sh("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt")
+    leaf = bench.sh("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt")
     destroy = (sys.executable, "runbooks/destroy.py", "--lab", "--target", ",".join(guests), "--yes")
     status, output = bench.run(*destroy, limit=120)
     assert status == 0, output
     assert all(bench.inside(guest, "true")[0] != 0 for guest in guests)
     healed = bench.deploy()
     assert healed.status == 0, healed.output
-    assert bench.said("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt") == root
-    assert bench.said("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt") == leaf
+    assert bench.sh("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt") == root
+    assert bench.sh("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt") == leaf
     for name, page in bench.PAGES.items():
         status, output = bench.fetch(name, page)
         assert status == 0, output

@@ -37,20 +37,20 @@ def edge_is_whole() -> None:
     """The edge's pair belongs together and verifies, nothing half done lies beside it, and the edge presents it."""
     bundle = "/etc/phoenix/phoenix_ca_bundle.crt"
     script = f"{PAIR} same {EDGE}.crt {EDGE}.key && openssl verify -CAfile {bundle} -untrusted {EDGE}.crt {EDGE}.crt"
-    bench.said("nginx-gateway", script)
-    assert bench.said("nginx-gateway", LEFTOVERS.format(folder="/etc/nginx/ssl")) == ""
+    bench.sh("nginx-gateway", script)
+    assert bench.sh("nginx-gateway", LEFTOVERS.format(folder="/etc/nginx/ssl")) == ""
     shown = "echo | openssl s_client -connect 127.0.0.1:443 -servername nginx.internal.thinkheads.ai 2>/dev/null"
-    serial = bench.said("nginx-gateway", f"{shown} | openssl x509 -noout -serial")
-    assert serial == bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial")
+    serial = bench.sh("nginx-gateway", f"{shown} | openssl x509 -noout -serial")
+    assert serial == bench.sh("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial")
 
 
 def test_issue() -> None:
     """A leaf is issued, and its reader told, wherever issuing is cut off."""
-    bench.said("nginx-gateway", f"mv {EDGE}.crt {EDGE}.key /root/")
+    bench.sh("nginx-gateway", f"mv {EDGE}.crt {EDGE}.key /root/")
     killed = kill_after_each("nginx-gateway", lambda: bench.deploy("--target", "nginx-gateway").outcome, holds=SERVES)
     converged("nginx-gateway")
     edge_is_whole()
-    bench.said("nginx-gateway", "rm /root/internal_traefik_proxy.*")
+    bench.sh("nginx-gateway", "rm /root/internal_traefik_proxy.*")
     assert len(killed) > 6, killed
 
 
@@ -62,14 +62,14 @@ def test_renew(tmp_path: Path) -> None:
     )
     assert edited.status == 0, edited.output
     # A leaf is due two seconds after it was made: where everything is fast, it was made just now.
-    before = bench.said("nginx-gateway", f"sleep 3; openssl x509 -in {EDGE}.crt -noout -serial")
+    before = bench.sh("nginx-gateway", f"sleep 3; openssl x509 -in {EDGE}.crt -noout -serial")
     try:
         # The timer would renew on its own, between two kills.
-        bench.said("nginx-gateway", f"systemctl stop {RENEWAL.replace('.service', '.timer')}")
+        bench.sh("nginx-gateway", f"systemctl stop {RENEWAL.replace('.service', '.timer')}")
         renew = f"/usr/bin/systemctl reset-failed {RENEWAL}; /usr/bin/systemctl start {RENEWAL}"
         killed = kill_after_each("nginx-gateway", lambda: bench.inside("nginx-gateway", renew), holds=SERVES)
         edge_is_whole()
-        assert bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial") != before
+        assert bench.sh("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial") != before
     finally:
         converged("nginx-gateway")
     assert len(killed) > 6, killed

@@ -97,7 +97,7 @@ def test_docker_containers_resolve_the_same(host: str) -> None:
         'nsenter -t $pid -n unshare -m sh -c "mount --bind /proc/$pid/root/etc/resolv.conf /etc/resolv.conf; '
         f'getent ahostsv4 qdrant.{ZONE} | head -n 1; getent ahostsv4 ca | head -n 1"; done'
     )
-    found = [line.split()[0] for line in bench.said(host, script).splitlines()]
+    found = [line.split()[0] for line in bench.sh(host, script).splitlines()]
     assert found
     assert found == [MESH, "10.0.0.10"] * (len(found) // 2)
 
@@ -132,11 +132,11 @@ def test_names_of_the_zones_never_leave() -> None:
         for kind in ("A", "AAAA", "MX", "TXT", "SRV", "NS", "SOA", "HTTPS", "ANY", "PTR")
     )
     with ThreadPoolExecutor(1) as pool:
-        sniffed = pool.submit(bench.said, "internet", f"python3 -c '{SNIFF}' 8 thinkheads phoenix in-addr")
+        sniffed = pool.submit(bench.sh, "internet", f"python3 -c '{SNIFF}' 8 thinkheads phoenix in-addr")
         time.sleep(2)
         for host, server in (("client", LAN_SERVER), ("ollama", GUEST_SERVER)):
             outside = f"plainword A {host}-{time.time()}.example MX"
-            bench.said(host, f"dig +time=2 +tries=1 @{server} {names} {outside} >/dev/null")
+            bench.sh(host, f"dig +time=2 +tries=1 @{server} {names} {outside} >/dev/null")
         seen = sniffed.result().split()
     assert "other" in seen, "the test saw no packet at all"
     assert set(seen) == {"other"}
@@ -144,9 +144,9 @@ def test_names_of_the_zones_never_leave() -> None:
 
 def test_answers_that_lead_inside_are_refused() -> None:
     """A stranger's name that leads to an address of the estate is not answered (DNS rebinding)."""
-    assert bench.said("internet", "dig +short @8.8.8.8 rebinding.example") == "10.0.0.10"
+    assert bench.sh("internet", "dig +short @8.8.8.8 rebinding.example") == "10.0.0.10"
     for host, server in (("client", LAN_SERVER), ("ollama", GUEST_SERVER)):
-        assert bench.said(host, f"dig +short @{server} rebinding.example") == ""
+        assert bench.sh(host, f"dig +short @{server} rebinding.example") == ""
 
 
 @pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
@@ -167,7 +167,7 @@ def test_storm_loses_nothing() -> None:
     asked = "\n".join([*inside, *outside])
     for server in (LAN_SERVER, GUEST_SERVER):
         storm = f"dnsperf -s {server} -d /tmp/storm -q 100 -c 20 -n 300 -l 30"
-        output = bench.said("client", f"cat >/tmp/storm <<'END'\n{asked}\nEND\n{storm}")
+        output = bench.sh("client", f"cat >/tmp/storm <<'END'\n{asked}\nEND\n{storm}")
         said = dict(line.strip().split(":", 1) for line in output.splitlines() if line.startswith("  Queries "))
         assert int(said["Queries sent"]) >= 10_000, output
         assert said["Queries lost"].split()[0] == "0", output
@@ -177,7 +177,7 @@ def test_storm_loses_nothing() -> None:
 def mended() -> Iterator[None]:
     """Both servers run at the end, whatever became of a test."""
     yield
-    bench.said("pve", "systemctl restart phoenix-dns-lan phoenix-dns-guest phoenix-dns-watch")
+    bench.sh("pve", "systemctl restart phoenix-dns-lan phoenix-dns-guest phoenix-dns-watch")
 
 
 ASK = f"dig +short +time=1 +tries=1 @{GUEST_SERVER} ca.{ZONE}"
@@ -187,27 +187,27 @@ ALIVE = f"for i in $(seq 60); do {ASK} | grep -qx 10.0.0.10 && exit 0; sleep 0.1
 @pytest.mark.usefixtures("mended")
 def test_address_that_is_gone_comes_back() -> None:
     """The guests' server has its address again soon after a reload of the node's network took it away."""
-    bench.said("pve", f"ip address delete {GUEST_SERVER}/32 dev vmbr0")
-    bench.said("ollama", ALIVE)
+    bench.sh("pve", f"ip address delete {GUEST_SERVER}/32 dev vmbr0")
+    bench.sh("ollama", ALIVE)
 
 
 @pytest.mark.usefixtures("mended")
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
 def test_server_that_dies_or_hangs_is_started_anew(signal: str) -> None:
     """A server killed is back at once; one that hangs is noticed and started anew, and the journal says so."""
-    bench.said("pve", f"kill -{signal} $(cat /run/phoenix-dns-guest.pid)")
-    bench.said("ollama", ALIVE)
+    bench.sh("pve", f"kill -{signal} $(cat /run/phoenix-dns-guest.pid)")
+    bench.sh("ollama", ALIVE)
     if signal == "STOP":
-        said = bench.said("pve", "journalctl -u phoenix-dns-watch --no-pager -n 5")
+        said = bench.sh("pve", "journalctl -u phoenix-dns-watch --no-pager -n 5")
         assert "phoenix-dns-guest.service runs and has not answered at 10.0.0.53" in said
 
 
 @pytest.mark.usefixtures("mended")
 def test_hypervisor_asks_its_other_view_while_one_is_down() -> None:
     """Without the guests' view the hypervisor still finds names, those of the estate from its other view alone."""
-    bench.said("pve", "systemctl stop phoenix-dns-guest")
-    assert bench.said("pve", "getent ahostsv4 deb.debian.org | head -n 1").startswith("198.18.0.10 ")
-    assert bench.said("pve", f"getent ahostsv4 qdrant.{ZONE} | head -n 1").startswith(f"{EDGE} ")
+    bench.sh("pve", "systemctl stop phoenix-dns-guest")
+    assert bench.sh("pve", "getent ahostsv4 deb.debian.org | head -n 1").startswith("198.18.0.10 ")
+    assert bench.sh("pve", f"getent ahostsv4 qdrant.{ZONE} | head -n 1").startswith(f"{EDGE} ")
     assert bench.inside("pve", f"getent ahostsv4 nobody.{ZONE}")[0] == 2
 
 
@@ -224,16 +224,16 @@ DRIFT = (
 def test_drift_of_resolvers_is_undone() -> None:
     """An edited option of dnsmasq, resolver of the hypervisor or of a guest is found and undone, and nothing else."""
     for host, script, _ in DRIFT:
-        bench.said(host, script)
+        bench.sh(host, script)
     mended = bench.deploy()
     assert mended.status == 0, mended.output
     expected = {(host, resource) for host, _, resource in DRIFT}
     assert {change for change in mended.changes if "dns-guest" not in change[1]} == expected
     for host in ("ollama", "traefik", "drphoenix"):
-        assert bench.said(host, "grep -c ^nameserver /etc/resolv.conf; grep -v ^# /etc/resolv.conf").split() == [
+        assert bench.sh(host, "grep -c ^nameserver /etc/resolv.conf; grep -v ^# /etc/resolv.conf").split() == [
             "1", "search", ZONE, "nameserver", GUEST_SERVER,
         ]  # fmt: skip
-    assert bench.said("pve", "cat /etc/resolv.conf").split("\n") == [
+    assert bench.sh("pve", "cat /etc/resolv.conf").split("\n") == [
         f"search {ZONE}", f"nameserver {GUEST_SERVER}", f"nameserver {LAN_SERVER}",
     ]  # fmt: skip
     again = bench.deploy()

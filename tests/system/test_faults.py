@@ -49,17 +49,17 @@ def test_each_fault_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
 
     The old file on the full disk stays whole, and a guest that somebody stopped is started again.
     """
-    bench.said("nginx-gateway", FULL)
-    bench.said("traefik", "touch /etc/traefik/dynamic/stranger.yml")
-    bench.said("pve", "pct stop 914 && lxc-freeze -n 917")
+    bench.sh("nginx-gateway", FULL)
+    bench.sh("traefik", "touch /etc/traefik/dynamic/stranger.yml")
+    bench.sh("pve", "pct stop 914 && lxc-freeze -n 917")
     try:
         begun = time.monotonic()
         run = bench.deploy(record=tmp_path / "record.json")
         seconds = time.monotonic() - begun
-        kept = bench.said("nginx-gateway", "tail -n 1 /etc/nginx/conf.d/phoenix.conf")
+        kept = bench.sh("nginx-gateway", "tail -n 1 /etc/nginx/conf.d/phoenix.conf")
     finally:
-        bench.said("pve", "lxc-unfreeze -n 917")
-        bench.said("nginx-gateway", "umount /etc/nginx/conf.d && rm -rf /root/kept")
+        bench.sh("pve", "lxc-unfreeze -n 917")
+        bench.sh("nginx-gateway", "umount /etc/nginx/conf.d && rm -rf /root/kept")
     assert run.status == 1, run.output
     # Portainer depends on the edge and has a stage after that failure; what drphoenix needs was done beside it.
     assert set(run.record["failed"]) == {"llamacpp", "nginx-gateway", "portainer"}, run.output

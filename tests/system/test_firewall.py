@@ -106,23 +106,23 @@ STEPS: list[tuple[object, str, int]] = [
 def test_killed_at_each_step(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the controller is killed before its confirmation, the timer brings back the files as they were."""
     drift()
-    before = bench.said("pve", FILES)
+    before = bench.sh("pve", FILES)
     for place, name, times in STEPS:
         with monkeypatch.context() as patch:
             patch.setattr(place, name, after(times, die, getattr(place, name)))
             with pytest.raises(Killed):
                 applied(run)
-        states = bench.said("pve", f"systemctl is-active {UNIT}.timer; systemctl is-enabled {UNIT}.timer")
+        states = bench.sh("pve", f"systemctl is-active {UNIT}.timer; systemctl is-enabled {UNIT}.timer")
         assert states == "active\nenabled", name  # enabled: it begins again with the node
         soon = f"sed -i s/^OnActiveSec=.*/OnActiveSec=0.2/ /etc/systemd/system/{UNIT}.timer"
         wait = f"for i in $(seq 100); do [ $({LEFT}) -gt 0 ] || break; sleep 0.1; done; {LEFT}"
-        assert bench.said("pve", f"{soon}; systemctl daemon-reload; systemctl restart {UNIT}.timer; {wait}") == "0"
-        assert bench.said("pve", FILES) == before, f"killed after {name} {times}: not as it was"
+        assert bench.sh("pve", f"{soon}; systemctl daemon-reload; systemctl restart {UNIT}.timer; {wait}") == "0"
+        assert bench.sh("pve", FILES) == before, f"killed after {name} {times}: not as it was"
     monkeypatch.setattr(Transaction, "confirm", after(1, die, Transaction.confirm))
     with pytest.raises(Killed):
         applied(run)
-    assert bench.said("pve", LEFT) == "0"
-    assert bench.said("pve", FILES) != before
+    assert bench.sh("pve", LEFT) == "0"
+    assert bench.sh("pve", FILES) != before
     monkeypatch.undo()
     assert applied(run).changes == ()
 
@@ -132,53 +132,51 @@ CUT = "table inet cut { chain output { type filter hook output priority 0; drop;
 
 def cut_network() -> None:
     """Let nothing leave the controller's machine."""
-    bench.said("operator", f"nft '{CUT}'")
+    bench.sh("operator", f"nft '{CUT}'")
 
 
 def test_network_cut_in_the_middle(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A controller whose network is gone after its second write says so, and the timer brings back what was."""
     drift()
-    before = bench.said("pve", FILES)
+    before = bench.sh("pve", FILES)
     monkeypatch.setattr(transaction, "LEAST", 20)
     monkeypatch.setattr(writes, "_make", after(2, cut_network, writes._make))
     try:
         with pytest.raises((TaskFailedError, ApiError), match="pve"):
             applied(run)
         wait = f"for i in $(seq 400); do [ $({LEFT}) -gt 0 ] || break; sleep 0.1; done; {LEFT}"
-        assert bench.said("pve", wait) == "0"
-        assert bench.said("pve", FILES) == before
+        assert bench.sh("pve", wait) == "0"
+        assert bench.sh("pve", FILES) == before
     finally:
-        bench.said("operator", "nft delete table inet cut")
+        bench.sh("operator", "nft delete table inet cut")
 
 
 def test_a_timer_that_is_gone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a killed run left no timer, the next one first puts back what was, and then does its own work."""
     drift()
-    before = bench.said("pve", FILES)
+    before = bench.sh("pve", FILES)
     with monkeypatch.context() as patch:
         patch.setattr(writes, "_make", after(2, die, writes._make))
         with pytest.raises(Killed):
             applied(run)
-    assert bench.said("pve", f"systemctl stop {UNIT}.timer; {FILES}") != before
+    assert bench.sh("pve", f"systemctl stop {UNIT}.timer; {FILES}") != before
     seen: list[str] = []
-    monkeypatch.setattr(
-        Transaction, "begin", after(1, lambda: seen.append(bench.said("pve", FILES)), Transaction.begin)
-    )
+    monkeypatch.setattr(Transaction, "begin", after(1, lambda: seen.append(bench.sh("pve", FILES)), Transaction.begin))
     applied(run)
     assert seen == [before]
     monkeypatch.undo()
-    assert bench.said("pve", LEFT) == "0"
+    assert bench.sh("pve", LEFT) == "0"
     assert applied(run).changes == ()
 
 
 def test_a_machine_that_hangs(run: Run) -> None:
     """A machine that nobody can enter, and that answers nobody, is named and keeps no change from the others."""
     drift()
-    bench.said("pve", "ip link set veth1001i0 down")
+    bench.sh("pve", "ip link set veth1001i0 down")
     try:
         done = applied(run)
     finally:
-        bench.said("pve", "ip link set veth1001i0 up")
+        bench.sh("pve", "ip link set veth1001i0 up")
     assert done.notes == ("no connections could be tried from portainer",)
     assert len(done.changes) == 4  # those of the drift
     assert applied(run).changes == ()
@@ -207,8 +205,8 @@ def test_lockout(tmp_path: Path) -> None:
     assert locked.status == 1
     assert "there is no way in any more" in locked.errors("pve")
     assert "the firewall of pve is as it was before" in locked.errors("pve")
-    assert bench.said("pve", LEFT) == "0"
-    members = bench.said("pve", "grep -A3 'IPSET management' /etc/pve/firewall/cluster.fw")
+    assert bench.sh("pve", LEFT) == "0"
+    members = bench.sh("pve", "grep -A3 'IPSET management' /etc/pve/firewall/cluster.fw")
     assert "10.0.0.20" in members
     mended = bench.deploy("--target", "pve")
     assert mended.changes == [("pve", "set management")], mended.output  # the one that was opened before
@@ -218,13 +216,13 @@ def test_foreign_rule_that_opens(tmp_path: Path) -> None:
     """Where foreign rules stay, one that opens what nobody declared stops the run before a rule is touched."""
     rules = open_lab().node.lxc("102").firewall.rules
     rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
-    before = bench.said("pve", FILES)
+    before = bench.sh("pve", FILES)
     stays = inventory(tmp_path / "1", ("foreign_rules: remove", "foreign_rules: report"), file="defaults.yaml")
     stopped = bench.deploy("--inventory", str(stays), "--target", "pve,traefik")
     assert stopped.status == 1
     assert "guest 102, rule" in stopped.errors("pve")
     assert "for a test" in stopped.errors("pve")
-    assert bench.said("pve", FILES) == before
+    assert bench.sh("pve", FILES) == before
     rules(0).put(enable=0)
     shown = bench.deploy("--inventory", str(stays), "--target", "pve,traefik")
     assert shown.status == 0, shown.output
@@ -234,7 +232,7 @@ def test_foreign_rule_that_opens(tmp_path: Path) -> None:
     good = bench.deploy("--inventory", str(kept), "--target", "pve,traefik")
     assert good.status == 0, good.output
     assert good.changes == []
-    assert bench.said("pve", "tail -n 1 /etc/pve/firewall/102.fw").endswith("# for a test")  # behind ours
+    assert bench.sh("pve", "tail -n 1 /etc/pve/firewall/102.fw").endswith("# for a test")  # behind ours
     removed = bench.deploy("--target", "pve,traefik")
     assert (removed.status, removed.record["changed"]) == (0, 1), removed.output
 
@@ -252,7 +250,7 @@ def test_drift_of_each_kind() -> None:
     cluster.options.put(policy_in="ACCEPT")
     cluster.aliases("local_network").put(cidr="10.0.0.0/24")
     cluster.ipset("management").post(cidr="10.0.0.77")
-    bench.said("pve", "sed -i 's/^!10.0.0.0.24/!10.0.0.0\\/25/' /etc/pve/firewall/cluster.fw")
+    bench.sh("pve", "sed -i 's/^!10.0.0.0.24/!10.0.0.0\\/25/' /etc/pve/firewall/cluster.fw")
     node.firewall.rules.post(type="in", action="ACCEPT", proto="tcp", dport="9999", enable=1)
     nic = node.lxc("101").config.get()["net0"]
     node.lxc("101").config.put(net0=nic.replace("firewall=1", "firewall=0"))
@@ -287,7 +285,7 @@ def test_two_controllers(tmp_path: Path) -> None:
         places = [tmp_path / f"{number}.json" for number in (1, 2)]
         both = list(pool.map(lambda place: bench.deploy(record=place), places))
     assert [one.status for one in both] == [0, 0], [one.output for one in both]
-    assert bench.said("pve", LEFT) == "0"
+    assert bench.sh("pve", LEFT) == "0"
     assert bench.deploy().record["changed"] == 0
 
 
@@ -307,7 +305,7 @@ print(asked)
 
 def test_traffic_goes_on() -> None:
     """While the firewall is edited and mended, no request fails; connections, WebSockets and gRPC streams go on."""
-    bench.said("client", "touch /run/stay")
+    bench.sh("client", "touch /run/stay")
     command = (sys.executable, "runbooks/lab.py", "exec", "client", "--", "python3", "-c", STAY)
     with (
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
@@ -321,7 +319,7 @@ def test_traffic_goes_on() -> None:
             firewall.options.put(policy_in="ACCEPT")
             done = bench.deploy()
             assert done.status == 0, done.output
-        bench.said("client", "rm -f /run/stay")
+        bench.sh("client", "rm -f /run/stay")
         said = process.communicate(timeout=30)[0].decode()
     assert (seen.failures, open_all_along.failures) == ([], [])
     assert seen.done > 20
@@ -344,16 +342,16 @@ BLOCK = (
 def test_packets_against_the_model() -> None:
     """What the model does not know of is seen in the matrix, and a change in which it is seen is undone."""
     rules = open_lab().node.lxc("102").firewall.rules
-    bench.said("pve", f"nft '{BLOCK}'")
+    bench.sh("pve", f"nft '{BLOCK}'")
     try:
         some = ("--target", "pve,nginx-gateway,traefik")
         status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", *some)
         rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
-        before = bench.said("pve", FILES)
+        before = bench.sh("pve", FILES)
         changed = bench.deploy(*some)
-        files = bench.said("pve", FILES)
+        files = bench.sh("pve", FILES)
     finally:
-        bench.said("pve", "nft delete table inet other")
+        bench.sh("pve", "nft delete table inet other")
     assert status == 1
     odd = "nginx-gateway → traefik, 8443/tcp at 10.0.0.12: the model says ACCEPT by guest 102, rule"
     assert odd in output

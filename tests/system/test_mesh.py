@@ -19,7 +19,7 @@ PORTAINER = f"https://portainer.{bench.ZONE}/api/system/status"
 def _restart(host: str, unit: str, times: int) -> None:
     for _ in range(times):
         time.sleep(1)
-        bench.said(host, f"systemctl restart {unit}")
+        bench.sh(host, f"systemctl restart {unit}")
     time.sleep(1)
 
 
@@ -33,7 +33,7 @@ def test_restart_of_the_mesh_loses_nothing() -> None:
     assert through_edge.failures + straight.failures == []
     assert through_edge.done > 20
     assert straight.done > 20
-    assert "phoenix_mesh" not in bench.said("traefik", "nft list tables"), "the hold is still there"
+    assert "phoenix_mesh" not in bench.sh("traefik", "nft list tables"), "the hold is still there"
 
 
 def test_restart_of_portainer_loses_nothing() -> None:
@@ -49,6 +49,6 @@ def test_reload_of_the_edge_loses_nothing() -> None:
     with load("client", QDRANT, f"--data x=1 {QDRANT}") as seen:
         for _ in range(4):
             time.sleep(0.5)
-            bench.said("nginx-gateway", "systemctl reload nginx")
+            bench.sh("nginx-gateway", "systemctl reload nginx")
     assert seen.failures == []
     assert seen.done > 20

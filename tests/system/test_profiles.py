@@ -41,7 +41,7 @@ def test_profile(profile: str, tmp_path: Path) -> None:
     """The linter finds no error in a certificate of this profile, but for not knowing what a wildcard is."""
     host, command = PROFILES[profile]
     file = tmp_path / "certificate.pem"
-    file.write_text(bench.said(host, f"{command} | openssl x509") + "\n", "utf-8")
+    file.write_text(bench.sh(host, f"{command} | openssl x509") + "\n", "utf-8")
     assert _errors(file) == ([WILDCARD] if profile.startswith("edge") else [])
 
 

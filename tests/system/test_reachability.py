@@ -87,12 +87,12 @@ def test_operator_gets_in() -> None:
 def test_everybody_may_ping(source: str) -> None:
     """Echo requests within the LAN are answered, for diagnosis."""
     for target in ("10.0.0.13", "10.0.0.12", "10.0.0.10"):
-        bench.said(source, f"ping -c 1 -W 2 {target}")
+        bench.sh(source, f"ping -c 1 -W 2 {target}")
 
 
 def test_guests_reach_packages_and_nothing_else_outside() -> None:
     """A guest gets to the Internet's web ports, and to no other."""
-    bench.said("ollama", "curl -sS -o /dev/null --max-time 10 http://deb.debian.org/debian/dists/bookworm/InRelease")
+    bench.sh("ollama", "curl -sS -o /dev/null --max-time 10 http://deb.debian.org/debian/dists/bookworm/InRelease")
     status, _ = bench.inside(
         "ollama", "timeout 3 sh -c 'exec 3<>/dev/tcp/8.8.8.8/53' || dig +time=2 +tries=1 @8.8.8.8 deb.debian.org"
     )

@@ -50,7 +50,7 @@ done
 @pytest.fixture(scope="module")
 def minutes(first_deployment: bench.Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:  # noqa: ARG001  # says what comes before
     """The estate with certificates that live for minutes, in place of a stranger's; afterwards they live as before."""
-    bench.said("traefik", STRANGER)
+    bench.sh("traefik", STRANGER)
     edited = inventory(tmp_path_factory.mktemp("minutes"), *SHORT, file="defaults.yaml")
     deployed = bench.deploy("--inventory", str(edited))
     assert deployed.status == 0, deployed.output
@@ -61,9 +61,9 @@ def minutes(first_deployment: bench.Deployed, tmp_path_factory: pytest.TempPathF
 
 def serials() -> dict[str, str]:
     """The serial number of each certificate: of leaves in their files, of the mesh's as it presents them."""
-    found = {path: bench.said(host, f"openssl x509 -in {path} -noout -serial") for host, path, _ in LEAVES}
+    found = {path: bench.sh(host, f"openssl x509 -in {path} -noout -serial") for host, path, _ in LEAVES}
     names = " ".join(f"{service}.{bench.ZONE}" for service in bench.SERVICES)
-    lines = bench.said("traefik", SERIALS.format(names=names)).splitlines()
+    lines = bench.sh("traefik", SERIALS.format(names=names)).splitlines()
     return found | dict(line.split(" ", 1) for line in lines)
 
 
@@ -81,27 +81,27 @@ def renewed(since: dict[str, str], limit: float) -> dict[str, str]:
 
 def seconds_left() -> list[int]:
     """How long the certificate that the mesh presents for each name is good; it must verify."""
-    return [int(line) for line in bench.said("traefik", LEFT).split()]
+    return [int(line) for line in bench.sh("traefik", LEFT).split()]
 
 
 def test_certificates_of_a_stranger_are_replaced() -> None:
     """What the mesh presents for each name is the estate's again, of the new length, and its storage holds no other."""
     assert all(MESH_SECONDS - 300 < seconds <= MESH_SECONDS for seconds in seconds_left())
-    assert bench.said("traefik", f"grep -c '\"certificate\": ' {STORAGE}") == str(len(bench.SERVICES))
+    assert bench.sh("traefik", f"grep -c '\"certificate\": ' {STORAGE}") == str(len(bench.SERVICES))
 
 
 def test_renewals_under_load() -> None:
     """Every certificate is renewed twice, the authority being down in between, and no request ever fails."""
     with load("client", *EVERY_SERVICE, pause=0.3, longest=300) as requests:
         first = renewed(serials(), 100)
-        bench.said("step-ca", "systemctl stop step-ca")
+        bench.sh("step-ca", "systemctl stop step-ca")
         try:
             due = f"while ! systemctl start {UNIT} 2>&1 | grep failed; do sleep 1; done"
-            bench.said("nginx-gateway", f"timeout 40 sh -c '{due}'")
+            bench.sh("nginx-gateway", f"timeout 40 sh -c '{due}'")
             failed = bench.inside("nginx-gateway", f"systemctl is-failed {UNIT}")
-            why = bench.said("nginx-gateway", f"journalctl -u {UNIT} -n 20 --no-pager -o cat")
+            why = bench.sh("nginx-gateway", f"journalctl -u {UNIT} -n 20 --no-pager -o cat")
         finally:
-            bench.said("step-ca", "systemctl start step-ca")
+            bench.sh("step-ca", "systemctl start step-ca")
         renewed(first, 120)
     assert requests.failures == []
     assert requests.done > 500
@@ -109,7 +109,7 @@ def test_renewals_under_load() -> None:
     assert re.search(r"internal_traefik_proxy.crt was not renewed, it is good until \w+ \d+ [\d:]+ 2\d+ GMT", why)
     agree = "[ $(served) = $(openssl x509 -in /persistent-storage/portainer/certs/cert.pem -noout -serial) ]"
     shake = "served() { echo | openssl s_client -connect 127.0.0.1:9443 2>/dev/null | openssl x509 -noout -serial; }"
-    bench.said("portainer", f"{shake}; for try in $(seq 20); do {agree} && exit; sleep 1; done; exit 1")
+    bench.sh("portainer", f"{shake}; for try in $(seq 20); do {agree} && exit; sleep 1; done; exit 1")
 
 
 def test_certificates_that_are_nearly_over_are_renewed() -> None:

@@ -20,7 +20,7 @@ STORE = "/etc/ssl/certs/ca-certificates.crt"
 
 def published(name: str) -> str:
     """What the authority publishes under a name."""
-    return bench.said("pve", f"cat {bench.CA_DIRECTORY}/{name}")
+    return bench.sh("pve", f"cat {bench.CA_DIRECTORY}/{name}")
 
 
 def anchors() -> list[str]:
@@ -35,7 +35,7 @@ def anchors() -> list[str]:
 def issuer_ids() -> dict[str, str]:
     """Which key signed each leaf, by its authority key identifier."""
     ask = "openssl x509 -in {} -noout -ext authorityKeyIdentifier | tail -n 1"
-    return {path: bench.said(host, ask.format(path)).strip() for host, path, _ in LEAVES}
+    return {path: bench.sh(host, ask.format(path)).strip() for host, path, _ in LEAVES}
 
 
 def give_client_the_bundle() -> int:
@@ -86,7 +86,7 @@ def test_killed_controller_and_no_failed_request() -> None:
     root, issuer, before = published("phoenix_ca.crt"), published("phoenix_ca_issuer.crt"), issuer_ids()
     with load("client", *EVERY_SERVICE, pause=0.2) as requests:
         with subprocess.Popen([*COMMAND, "--intermediate"], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
-            while "/next/" not in bench.said("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json"):
+            while "/next/" not in bench.sh("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json"):
                 assert run.poll() is None
             run.kill()
         rotate("--intermediate")
@@ -95,14 +95,14 @@ def test_killed_controller_and_no_failed_request() -> None:
     assert published("phoenix_ca_issuer.crt") != issuer
     after = issuer_ids()
     assert [path for path in before if before[path] == after[path]] == []
-    assert "/next/" not in bench.said("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json")
-    assert bench.said("step-ca", "ls -d /etc/step-ca/ssl/next 2>/dev/null || echo none") == "none"
+    assert "/next/" not in bench.sh("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json")
+    assert bench.sh("step-ca", "ls -d /etc/step-ca/ssl/next 2>/dev/null || echo none") == "none"
 
 
 def test_unreachable_host_stops_it_and_back_is_a_way() -> None:
     """With a host that does not answer nothing is switched, a deployment keeps both roots, and --back lets one go."""
     before, issuers = anchors(), issuer_ids()
-    bench.said("pve", "pct stop 917")
+    bench.sh("pve", "pct stop 917")
     status, output = bench.run(*COMMAND, "--root", limit=120)
     assert status == 1
     assert "the rotation stops here, because llamacpp failed" in output
@@ -118,11 +118,11 @@ def test_unreachable_host_stops_it_and_back_is_a_way() -> None:
 def test_provisioner_gets_another_key() -> None:
     """Tokens are signed by another key, leaves name it, and the old password opens nothing any more."""
     ask = f'grep -o \'"kid": *"[^"]*"\' {bench.CA_DIRECTORY}/config/ca.json'
-    before, secret = bench.said("pve", ask), f"cat {bench.CA_DIRECTORY}/secrets/provisioner_password"
-    password = bench.said("pve", secret)
+    before, secret = bench.sh("pve", ask), f"cat {bench.CA_DIRECTORY}/secrets/provisioner_password"
+    password = bench.sh("pve", secret)
     rotate("--provisioner")
-    after = bench.said("pve", ask)
-    assert (before != after, password != bench.said("pve", secret)) == (True, True)
+    after = bench.sh("pve", ask)
+    assert (before != after, password != bench.sh("pve", secret)) == (True, True)
     kid = after.split('"')[3]
     for host, path, _ in LEAVES:
-        assert bench.said(host, f"openssl x509 -in {path} -noout -text | grep -c -e {kid}") == "1"
+        assert bench.sh(host, f"openssl x509 -in {path} -noout -text | grep -c -e {kid}") == "1"

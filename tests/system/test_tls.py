@@ -35,7 +35,7 @@ CURVES_OF_GO = ("tls_curves", "TLS curves {'secp521r1'} are supported, but shoul
 def test_profile(endpoint: str, name: str, tolerated: set[tuple[str, str]], tmp_path: Path) -> None:
     """Versions, ciphers, curves, keys, path and robustness are as Mozilla's intermediate profile wants them."""
     anchors = tmp_path / "anchors.pem"
-    anchors.write_text(bench.said("pve", "cat /etc/phoenix/phoenix_ca_bundle.crt"))
+    anchors.write_text(bench.sh("pve", "cat /etc/phoenix/phoenix_ca_bundle.crt"))
     pid = OuterContainer(LabPlaces.of_environment()).pid
     command = (
         *("nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-m", "sslyze", "--mozilla_config", "intermediate"),
@@ -52,10 +52,10 @@ def test_profile(endpoint: str, name: str, tolerated: set[tuple[str, str]], tmp_
 def test_edge_asks_browsers_to_stay_with_tls() -> None:
     """Answers of the edge carry HSTS once, with a year's age; the plain door only leads there."""
     header = f"curl -sS -o /dev/null -D - --cacert {bench.CLIENT_ROOT} https://qdrant.{bench.ZONE}/readyz"
-    said = [line.lower() for line in bench.said("client", header).splitlines()]
+    said = [line.lower() for line in bench.sh("client", header).splitlines()]
     assert [line for line in said if line.startswith("strict-transport-security")] == [
         "strict-transport-security: max-age=31536000"
     ]
-    plain = bench.said("client", f"curl -sS -o /dev/null -D - http://qdrant.{bench.ZONE}/readyz")
+    plain = bench.sh("client", f"curl -sS -o /dev/null -D - http://qdrant.{bench.ZONE}/readyz")
     assert "301" in plain.splitlines()[0]
     assert f"Location: https://qdrant.{bench.ZONE}/readyz" in plain

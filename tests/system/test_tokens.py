@@ -41,16 +41,16 @@ def test_two_hundred(tmp_path: Path) -> None:
     """Two hundred leaves come by two hundred tokens, none of them in a process list, a log or a file that stays."""
     edits = [(DECLARED[host], DECLARED[host] + MORE[host]) for host in PLACES]
     seen: list[str] = []
-    watcher = threading.Thread(target=lambda: seen.append(bench.said("pve", WATCH, limit=400)))
+    watcher = threading.Thread(target=lambda: seen.append(bench.sh("pve", WATCH, limit=400)))
     watcher.start()
     try:
         run = bench.deploy("--target", ",".join(PLACES), "--inventory", str(inventory(tmp_path, *edits)))
-        bench.said("pve", "touch /run/watch-stop")
+        bench.sh("pve", "touch /run/watch-stop")
         watcher.join(60)
         assert run.status == 0, run.output
         assert seen == ["0"], "a token stood in a process list"
         ask = "for c in {}/leaf-*.crt; do openssl x509 -in $c -noout -serial; done"
-        serials = [serial for host, folder in PLACES.items() for serial in bench.said(host, ask.format(folder)).split()]
+        serials = [serial for host, folder in PLACES.items() for serial in bench.sh(host, ask.format(folder)).split()]
         assert (len(serials), len(set(serials))) == (MANY, MANY)
         for host, (_, found) in bench.everywhere(("pve", "step-ca", *PLACES), FILES, limit=90).items():
             assert found.strip() == "", f"{host}: a token outlives its use"
@@ -59,7 +59,7 @@ def test_two_hundred(tmp_path: Path) -> None:
         gone = bench.deploy("--target", ",".join(PLACES))
     assert gone.status == 0, gone.output
     for host, folder in PLACES.items():
-        left = bench.said(host, f"ls {folder} /etc/systemd/system /usr/local/lib/phoenix | grep leaf- || true")
+        left = bench.sh(host, f"ls {folder} /etc/systemd/system /usr/local/lib/phoenix | grep leaf- || true")
         assert left == "", f"{host}: what nothing asks for any more is still there"
 
 
@@ -72,7 +72,7 @@ def test_used_twice() -> None:
         f"step ca token {name} --provisioner admin@thinkheads.ai {url} --root {state}/certs/root_ca.crt "
         f"--provisioner-password-file {state}/secrets/provisioner_password 2>/dev/null"
     )
-    token = bench.said("step-ca", mint).encode()
+    token = bench.sh("step-ca", mint).encode()
     use = (
         f"read -r STEP_TOKEN; export STEP_TOKEN; cd $(mktemp -d) && step ca certificate {name} crt key {url} "
         "--root /etc/phoenix/phoenix_ca_bundle.crt 2>&1; status=$?; rm -rf $PWD; exit $status"
@@ -82,4 +82,4 @@ def test_used_twice() -> None:
     again, output = bench.inside("drphoenix", use, data=token + b"\n")
     assert again != 0
     assert "lacked necessary authorization" in output, output
-    assert "token already used" in bench.said("step-ca", "journalctl -u step-ca -n 5 --no-pager -o cat")
+    assert "token already used" in bench.sh("step-ca", "journalctl -u step-ca -n 5 --no-pager -o cat")

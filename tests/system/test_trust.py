@@ -20,7 +20,7 @@ HEALTH = f"curl -sS --max-time 10 https://ca.{bench.ZONE}:9000/health"
 @pytest.mark.parametrize("host", bench.TRUSTED)
 def test_trusted_host_accepts_the_authority(host: str) -> None:
     """A host of `trusted_ca` accepts a certificate of the authority by its system store alone."""
-    assert "ok" in bench.said(host, HEALTH)
+    assert "ok" in bench.sh(host, HEALTH)
 
 
 def test_other_host_does_not() -> None:
@@ -33,10 +33,10 @@ def test_other_host_does_not() -> None:
 def test_store_is_as_the_distribution_makes_it(host: str) -> None:
     """The distribution's own tool, run afterwards, finds nothing to do and leaves the bundle as it is."""
     state = "sha256sum /etc/ssl/certs/ca-certificates.crt; ls -l --time-style=+ /etc/ssl/certs | sha256sum"
-    before = bench.said(host, state)
-    said = bench.said(host, "update-ca-certificates 2>&1", limit=120)
+    before = bench.sh(host, state)
+    said = bench.sh(host, "update-ca-certificates 2>&1", limit=120)
     assert "0 added, 0 removed" in said
-    assert bench.said(host, state) == before
+    assert bench.sh(host, state) == before
 
 
 @pytest.mark.parametrize("host", ["portainer", "drphoenix"])
@@ -99,25 +99,25 @@ def distribute(*arguments: str) -> str:
 def watched() -> Iterator[list[str]]:
     """Ask a container again and again; gives what came of it, at the end."""
     answers: list[str] = []
-    bench.said("traefik", "rm -f /tmp/enough")
+    bench.sh("traefik", "rm -f /tmp/enough")
     with ThreadPoolExecutor(1) as pool:
-        watch = pool.submit(bench.said, "traefik", WATCH, limit=170)
+        watch = pool.submit(bench.sh, "traefik", WATCH, limit=170)
         try:
             yield answers
         finally:
-            bench.said("traefik", "touch /tmp/enough")
+            bench.sh("traefik", "touch /tmp/enough")
             answers += watch.result().split()
 
 
 @pytest.fixture(scope="module")
 def witness(first_deployment: bench.Deployed) -> Iterator[str]:  # noqa: ARG001  # says what comes before
     """A certificate of a second root of the same name, which the authority publishes beside the first, for a while."""
-    bench.said("pve", f"{SECOND} cp -a {PUBLISHED} /root/kept.crt; cat /root/second.crt >>{PUBLISHED}")
-    yield bench.said("pve", "cat /root/witness.crt")
-    bench.said(
+    bench.sh("pve", f"{SECOND} cp -a {PUBLISHED} /root/kept.crt; cat /root/second.crt >>{PUBLISHED}")
+    yield bench.sh("pve", "cat /root/witness.crt")
+    bench.sh(
         "pve", f"if [ -e /root/kept.crt ]; then mv /root/kept.crt {PUBLISHED}; fi; rm /root/second.* /root/witness.crt"
     )
-    bench.said("ollama", MENDED)
+    bench.sh("ollama", MENDED)
     distribute()
 
 
@@ -127,22 +127,22 @@ def test_second_anchor_comes_and_goes(witness: str, tmp_path: Path) -> None:
 
     Docker reads them for a registry of the estate while there is one; a store of Java without its tool stays as it is.
     """
-    bench.said("ollama", ENVIRONMENT)
+    bench.sh("ollama", ENVIRONMENT)
     with_registry = ("--inventory", str(inventory(tmp_path, FROM_THERE)))
     engine = "docker ps --quiet --no-trunc | sort; pidof dockerd"
-    before = bench.said("drphoenix", engine).splitlines()
+    before = bench.sh("drphoenix", engine).splitlines()
     with watched() as answers:
         first = distribute(*with_registry)
         accepted = bench.everywhere(bench.TRUSTED, ACCEPTS % witness)
         health = bench.everywhere(bench.TRUSTED, HEALTH)
         stores = bench.everywhere(("drphoenix", "pve"), COMPARE)
-        others = bench.said("ollama", SHOWN)
-        after = bench.said("drphoenix", engine).splitlines()
-        registries = bench.said("drphoenix", f"{OF_REGISTRIES}; cat /etc/docker/certs.d/{REGISTRY}/ca.crt")
-        published, java = bench.said("pve", f"cat {PUBLISHED}"), bench.said("ollama", JAVA)
+        others = bench.sh("ollama", SHOWN)
+        after = bench.sh("drphoenix", engine).splitlines()
+        registries = bench.sh("drphoenix", f"{OF_REGISTRIES}; cat /etc/docker/certs.d/{REGISTRY}/ca.crt")
+        published, java = bench.sh("pve", f"cat {PUBLISHED}"), bench.sh("ollama", JAVA)
         again = distribute(*with_registry)
-        bench.said("pve", f"mv /root/kept.crt {PUBLISHED}")
-        bench.said("ollama", MENDED)
+        bench.sh("pve", f"mv /root/kept.crt {PUBLISHED}")
+        bench.sh("ollama", MENDED)
         distribute()
     assert not first.startswith("0 changes")
     assert {host: status for host, (status, _) in accepted.items()} == dict.fromkeys(bench.TRUSTED, 0), accepted
@@ -153,14 +153,12 @@ def test_second_anchor_comes_and_goes(witness: str, tmp_path: Path) -> None:
     assert (before[:-1], before[-1] != after[-1]) == (after[:-1], True)
     assert registries == f"/etc/docker/certs.d/{REGISTRY}/ca.crt\n{published}"
     assert published.count("BEGIN CERTIFICATE") == 2
-    assert bench.said("drphoenix", OF_REGISTRIES) == ""
+    assert bench.sh("drphoenix", OF_REGISTRIES) == ""
     assert java == "nothing on this host can write it"
     assert again.startswith("0 changes")
     refused = bench.everywhere(bench.TRUSTED, ACCEPTS % witness)
     assert 0 not in {status for status, _ in refused.values()}, refused
-    assert "phoenix" not in bench.said("ollama", f"{SHOWN}; find /etc -name '*phoenix-trust*'").replace(
-        "phoenix_ca", ""
-    )
+    assert "phoenix" not in bench.sh("ollama", f"{SHOWN}; find /etc -name '*phoenix-trust*'").replace("phoenix_ca", "")
     assert (answers.count("lost"), answers.count("asked") > 50) == (0, True)
 
 
@@ -171,12 +169,12 @@ def test_host_that_leaves_the_group_trusts_no_more(tmp_path: Path) -> None:
     left = inventory(tmp_path, (trusting, trusting.replace("trusted_ca, ", "")))
     distribute("--inventory", str(left), "--target", "llamacpp")
     status, output = bench.inside("llamacpp", HEALTH)
-    kept = bench.said("llamacpp", "find /etc /usr/local/share -name 'phoenix_ca*'; update-ca-certificates 2>/dev/null")
+    kept = bench.sh("llamacpp", "find /etc /usr/local/share -name 'phoenix_ca*'; update-ca-certificates 2>/dev/null")
     distribute("--target", "llamacpp")
     assert (status, "certificate" in output) == (60, True), output
     assert kept.splitlines()[0].startswith("Updating")
     assert "0 added, 0 removed" in kept
-    assert "ok" in bench.said("llamacpp", HEALTH)
+    assert "ok" in bench.sh("llamacpp", HEALTH)
 
 
 BUNDLE = "/etc/phoenix/phoenix_ca_bundle.crt"
@@ -185,12 +183,12 @@ INVOCATION = "systemctl show -p InvocationID --value traefik"
 
 def test_mesh_is_started_anew_for_what_it_has_not_read() -> None:
     """A damaged bundle is mended without a restart of the mesh; one that was started with it gets another start."""
-    kept = bench.said("traefik", f"{INVOCATION}; echo >>{BUNDLE}").splitlines()[0]
+    kept = bench.sh("traefik", f"{INVOCATION}; echo >>{BUNDLE}").splitlines()[0]
     assert distribute("--target", "traefik").startswith("1 changes")
-    assert bench.said("traefik", INVOCATION) == kept
-    bench.said("traefik", f"echo >>{BUNDLE}; systemctl restart traefik", limit=100)
-    spoilt = bench.said("traefik", INVOCATION)
+    assert bench.sh("traefik", INVOCATION) == kept
+    bench.sh("traefik", f"echo >>{BUNDLE}; systemctl restart traefik", limit=100)
+    spoilt = bench.sh("traefik", INVOCATION)
     distribute("--target", "traefik")
-    assert bench.said("traefik", INVOCATION) != spoilt
-    assert bench.said("traefik", f"cmp {BUNDLE} /run/traefik/anchors.crt && echo same") == "same"
+    assert bench.sh("traefik", INVOCATION) != spoilt
+    assert bench.sh("traefik", f"cmp {BUNDLE} /run/traefik/anchors.crt && echo same") == "same"
     assert distribute("--target", "traefik").startswith("0 changes")

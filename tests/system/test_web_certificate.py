@@ -22,12 +22,12 @@ OURS = "/etc/phoenix/tls /etc/systemd/system/phoenix-* /usr/local/lib/phoenix /e
 def presented() -> str:
     """The fingerprint of what the web server shows to a new connection."""
     ask = "openssl s_client -connect 10.0.0.13:8006 </dev/null 2>/dev/null"
-    return bench.said("pve", f"{ask} | openssl x509 -noout -fingerprint -sha256").partition("=")[2]
+    return bench.sh("pve", f"{ask} | openssl x509 -noout -fingerprint -sha256").partition("=")[2]
 
 
 def there() -> str:
     """What lies on the hypervisor that has to do with certificates and units."""
-    return bench.said("pve", f"find {OURS} -type f 2>/dev/null | sort; true")
+    return bench.sh("pve", f"find {OURS} -type f 2>/dev/null | sort; true")
 
 
 def access(folder: Path, *lines: str, without: str = "none") -> dict[str, str]:
@@ -47,7 +47,7 @@ def before() -> Iterator[tuple[str, str]]:
     """What the node presents, and has, while nobody asks for a web certificate: in the end it is so again."""
     found = presented(), there()
     yield found
-    bench.said("pve", f"pvenode cert delete 1; rm -f {bench.CLIENT_ROOT}")
+    bench.sh("pve", f"pvenode cert delete 1; rm -f {bench.CLIENT_ROOT}")
     deployed = bench.deploy()
     assert (deployed.status, deployed.record["changed"]) == (0, 0), deployed.output
     assert (presented(), there()) == found
@@ -57,7 +57,7 @@ def test_on_and_off(tmp_path: Path, before: tuple[str, str]) -> None:
     """With an access file that trusts the authority it is issued, presented, renewed, mended, and taken away again."""
     switched = ("--target", "pve", "--inventory", str(inventory(tmp_path, SWITCHED_ON)))
     root = tmp_path / "phoenix_ca_bundle.crt"
-    root.write_text(bench.said("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_bundle.crt") + "\n", "utf-8")
+    root.write_text(bench.sh("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_bundle.crt") + "\n", "utf-8")
     trust = (f"ca: {root}", f"name: {NAME}")
     both, only = access(tmp_path / "both", *trust), access(tmp_path / "only", *trust, without="fingerprint")
 
@@ -69,20 +69,20 @@ def test_on_and_off(tmp_path: Path, before: tuple[str, str]) -> None:
     on = bench.deploy(*switched, env=both)
     assert on.status == 0, on.output
     assert presented() != before[0]
-    assert bench.said("pve", f"stat -c '%U:%G %a' {KEY}") == "root:root 600"
+    assert bench.sh("pve", f"stat -c '%U:%G %a' {KEY}") == "root:root 600"
     ask = f"curl -sS -o /dev/null -w '%{{http_code}}' --cacert {bench.CLIENT_ROOT} --resolve {NAME}:8006:10.0.0.13"
-    bench.said("pve", f"cp {bench.CA_DIRECTORY}/phoenix_ca.crt {bench.CLIENT_ROOT}")
-    assert bench.said("pve", f"{ask} https://{NAME}:8006/api2/json/version") == "401"
-    assert bench.said("pve", f"{ask} https://10.0.0.13:8006/api2/json/version") == "401"
+    bench.sh("pve", f"cp {bench.CA_DIRECTORY}/phoenix_ca.crt {bench.CLIENT_ROOT}")
+    assert bench.sh("pve", f"{ask} https://{NAME}:8006/api2/json/version") == "401"
+    assert bench.sh("pve", f"{ask} https://10.0.0.13:8006/api2/json/version") == "401"
     again = bench.deploy(*switched, env=only)
     assert (again.status, again.record["changed"]) == (0, 0), again.output
 
     served = presented()
-    bench.said("pve", "sed -i 's/expires-in [0-9smh]*/expires-in 8760h/' /usr/local/lib/phoenix/renew-pve-web")
-    bench.said("pve", "systemctl start phoenix-renew-pve-web")
+    bench.sh("pve", "sed -i 's/expires-in [0-9smh]*/expires-in 8760h/' /usr/local/lib/phoenix/renew-pve-web")
+    bench.sh("pve", "systemctl start phoenix-renew-pve-web")
     renewed = presented()
     assert renewed not in (served, before[0])
-    bench.said("pve", "pvenode cert delete 1")
+    bench.sh("pve", "pvenode cert delete 1")
     mended = bench.deploy(*switched, env=both)
     assert ("pve", "web certificate of pve") in mended.changes, mended.output
     assert presented() == renewed

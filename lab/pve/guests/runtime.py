@@ -61,7 +61,7 @@ class GuestRuntime:
         self._forget(vmid)
 
     def shutdown(self, vmid: int, timeout: int) -> bool:
-        """Ask a guest to power off; return whether it did within ``timeout`` seconds."""
+        """Shut a guest down; return whether it powered off within ``timeout`` seconds."""
         if self.alive(vmid):
             options = ("--nokill", "-t", str(timeout))
             done = run("lxc-stop", "-n", str(vmid), *options, limit=timeout + 30, check=False)
@@ -94,7 +94,7 @@ class GuestRuntime:
         self._configure(after)
 
     def share(self, spec: GuestSpec, table: tuple[nfs_exports.NfsExport, ...]) -> None:
-        """Mount and unmount NFS exports in a running VM, as the table says."""
+        """Mount and unmount NFS exports in a running VM to match the table."""
         pid = self.pid(spec.vmid)
         wanted, present = nfs_exports.shares(table, spec), _shared(pid)
         for path in wanted:

@@ -124,7 +124,7 @@ class _Compiler:
     def _rules(
         self, direction: RuleDirection, conf: FirewallConf, where: str, nic: GuestNic | None = None
     ) -> list[FilterRule]:
-        found: list[FilterRule] = []
+        rules: list[FilterRule] = []
         for position, rule in enumerate(conf["rules"]):
             label = f"{where} rule {position}"
             if not parse_bool(rule.get("enable", 0)) or (
@@ -132,10 +132,10 @@ class _Compiler:
             ):
                 continue
             if rule["type"] == "group":
-                found += self._group(direction, rule, label, conf, nic)
+                rules += self._group(direction, rule, label, conf, nic)
             elif rule["type"] == direction:
-                found += self._compiled(rule, label, conf, nic)
-        return found
+                rules += self._compiled(rule, label, conf, nic)
+        return rules
 
     def _group(
         self, direction: RuleDirection, reference: dict[str, Any], label: str, conf: FirewallConf, nic: GuestNic | None
@@ -143,12 +143,12 @@ class _Compiler:
         name = reference["action"]
         if name not in self.cluster["groups"]:
             self.skipped.append(f"{label}: no such group '{name}', treated as empty")
-        found: list[FilterRule] = []
+        rules: list[FilterRule] = []
         for position, rule in enumerate(self.cluster["groups"].get(name, [])):
             if rule["type"] == direction and parse_bool(rule.get("enable", 0)):
                 on_interface = {**rule, "iface": reference.get("iface", "")}
-                found += self._compiled(on_interface, f"{label}: group {name} rule {position}", conf, nic)
-        return found
+                rules += self._compiled(on_interface, f"{label}: group {name} rule {position}", conf, nic)
+        return rules
 
     def _compiled(self, rule: dict[str, Any], label: str, conf: FirewallConf, nic: GuestNic | None) -> list[FilterRule]:
         """Return the filter rules of one rule; skip a rule with an error."""
@@ -159,7 +159,7 @@ class _Compiler:
                 end: resolve(rule[end], conf, self.cluster) if rule.get(end) else None for end in ("source", "dest")
             }
             if any(addresses == () for addresses in ends.values()):
-                return []  # an empty set matches nothing
+                return []  # an empty set matches no packet
             return [
                 FilterRule(
                     replace(match, interface=interface, source=ends["source"], dest=ends["dest"]), verdict, label

@@ -1,4 +1,4 @@
-"""Which of a machine's package sources the lab's image is built from."""
+"""The package sources from which the lab's image is built."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ Signed-By: /usr/share/keyrings/cloud.gpg
     ],
 )
 def test_one_line(line: str, kept: str | None) -> None:
-    """A line is kept when it serves Debian bookworm's main, and reduced to that."""
+    """A line that serves Debian bookworm's main is reduced to that; other lines are dropped."""
     assert one_line_sources(line) == ([kept] if kept else [])
 
 
 def test_deb822() -> None:
-    """A stanza gives a line for each of its suites; somebody else's packages are left out."""
+    """A stanza gives a line for each of its suites; third-party repositories are dropped."""
     assert deb822_sources(DEB822) == [
         f"deb [signed-by={KEYRING}] http://mirror.example/debian bookworm main",
         f"deb [signed-by={KEYRING}] http://mirror.example/debian bookworm-updates main",
@@ -65,12 +65,12 @@ def test_deb822() -> None:
 
 
 def test_disabled_stanza() -> None:
-    """A stanza that is switched off is left out."""
+    """A disabled stanza is dropped."""
     assert deb822_sources(f"Enabled: no\n{DEB822}") == []
 
 
 def test_machine(tmp_path: Path) -> None:
-    """All of a machine's files are read, and what they say twice is taken once."""
+    """All of a machine's source files are read, and duplicate lines are merged."""
     (tmp_path / "sources.list").write_text("deb http://a.example/debian bookworm main\n")
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list.d/again.list").write_text("deb http://a.example/debian bookworm main\n")
@@ -79,7 +79,7 @@ def test_machine(tmp_path: Path) -> None:
 
 
 def test_machine_without_bookworm(tmp_path: Path) -> None:
-    """A machine that does not serve bookworm itself leads to Debian's public names."""
+    """A machine without a source for bookworm itself uses Debian's public ones."""
     (tmp_path / "sources.list").write_text("deb http://a.example/debian bookworm-security main\n")
     (tmp_path / "sources.list.d").mkdir()
     assert machine_sources(tmp_path) == list(DEFAULT_SOURCES)

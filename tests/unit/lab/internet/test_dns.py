@@ -1,4 +1,4 @@
-"""The resolver of the outside, query by query."""
+"""The resolver of the lab's Internet answers, refuses or ignores messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ A, AAAA = 1, 28
 
 
 def query(name: str, kind: int = A, flags: int = 0x0100, questions: int = 1) -> bytes:
-    """A DNS query as a client would send it."""
+    """Return a DNS query with one question."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     return struct.pack("!6H", 0x1234, flags, questions, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", kind, 1)
 
@@ -30,11 +30,11 @@ def query(name: str, kind: int = A, flags: int = 0x0100, questions: int = 1) -> 
     ],
 )
 def test_answer(name: str, kind: int, code: int, answers: int) -> None:
-    """Known names have one address and nothing else; others do not exist."""
+    """A known name has one A record and no other record; other names do not exist."""
     response = answer(query(name, kind))
     assert response is not None
-    number, flags, _, found, _, _ = struct.unpack_from("!6H", response)
-    assert (number, flags & 0xF, found) == (0x1234, code, answers)
+    number, flags, _, count, _, _ = struct.unpack_from("!6H", response)
+    assert (number, flags & 0xF, count) == (0x1234, code, answers)
     if answers:
         assert ".".join(map(str, response[-4:])) == NAMES["deb.debian.org"]
 
@@ -44,7 +44,7 @@ def test_answer(name: str, kind: int, code: int, answers: int) -> None:
     [(query("a", questions=2), 1), (query("a", flags=0x2900), 4), (query("a")[:13], 1)],
 )
 def test_refusals(message: bytes, code: int) -> None:
-    """What is malformed or not a plain query is refused, not ignored."""
+    """A malformed or unsupported query gets an error response."""
     response = answer(message)
     assert response is not None
     assert struct.unpack_from("!2H", response)[1] & 0xF == code
@@ -52,5 +52,5 @@ def test_refusals(message: bytes, code: int) -> None:
 
 @pytest.mark.parametrize("message", [b"", b"short", query("a", flags=0x8180)])
 def test_silence(message: bytes) -> None:
-    """What is no query at all, a response among it, gets no answer."""
+    """A message that is not a query, such as a response, gets no response."""
     assert answer(message) is None

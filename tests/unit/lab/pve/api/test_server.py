@@ -1,4 +1,4 @@
-"""The API server with stand-ins for guests and filter: rights, refusals, failures and memory."""
+"""The API server with fakes for guests and filter: privileges, refusals, failures and saved state."""
 
 import asyncio
 import http.client
@@ -59,14 +59,14 @@ CREATE = {
 
 
 class FakeRuntime:
-    """Guests on paper: they run when started; one step can be made to fail."""
+    """Fakes the guest runtime: a started guest is alive; `fails` names a step that fails."""
 
     def __init__(self) -> None:
         self.pids: dict[int, int] = {}
         self.fails = ""
 
     def __getattr__(self, step: str) -> Any:
-        """Any step of a guest's life."""
+        """Return a fake of any step of a guest's life."""
 
         def act(subject: Any, *_: Any, **__: Any) -> Any:
             vmid = subject if isinstance(subject, int) else subject.vmid
@@ -82,23 +82,23 @@ class FakeRuntime:
 
 
 class FakeFilter:
-    """A filter that does nothing."""
+    """A packet filter without effects."""
 
     def wake(self, **_: Any) -> None:
-        """Nothing to do."""
+        """Ignore the signal."""
 
     async def apply(self) -> None:
-        """Nothing to do."""
+        """Apply no rules."""
 
 
 class Client:
-    """Speaks to a running server as the deploy token."""
+    """Calls a running server with the deploy token."""
 
     def __init__(self, pve: LabPve) -> None:
         self.pve = pve
 
     def call(self, method: str, path: str, **fields: Any) -> Any:
-        """The data of an answer, or (status, reason)."""
+        """Return the data of a response, or its (status, reason) if it is not 200."""
         context = ssl._create_unverified_context()
         connection = http.client.HTTPSConnection("127.0.0.1", self.pve.port, context=context, timeout=20)
         headers = {"Authorization": f"PVEAPIToken={TOKEN}=s3cret", "Content-Type": "application/x-www-form-urlencoded"}
@@ -109,19 +109,19 @@ class Client:
         return body["data"] if answer.status == 200 else (answer.status, answer.reason)
 
     def finish(self, upid: str) -> str:
-        """How a task ended."""
+        """Wait for a task and return its exit status."""
         while True:
             status = self.call("GET", f"/nodes/phoenix/tasks/{quote(upid, safe='')}/status")
             if status["status"] == "stopped":
                 return str(status["exitstatus"])
 
     def done(self, method: str, path: str, **fields: Any) -> str:
-        """How the task of a request ended."""
+        """Return the exit status of the task that a request starts."""
         return self.finish(self.call(method, path, **fields))
 
 
 def make(directory: Path) -> LabPve:
-    """A server without a machine below it."""
+    """Return a server with a fake guest runtime and packet filter."""
     if not (directory / "api.crt").exists():
         make_cert(str(directory), "api", hosts=("127.0.0.1",))
         certificate = next(p for p in directory.iterdir() if p.suffix in (".crt", ".pem"))
@@ -135,7 +135,7 @@ def make(directory: Path) -> LabPve:
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A server in a thread of its own."""
+    """Run a server in a thread and return a client of it."""
     monkeypatch.setattr("phoenix.lab.pve.guests.rootfs.CONTAINERS", tmp_path / "ct")
     pve, loop = make(tmp_path), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -150,25 +150,25 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 
 def test_hooks_exist() -> None:
-    """Every method of fakepve that the lab overrides or calls is there in the installed version."""
+    """The installed fakepve has every method that the lab overrides or calls."""
     assert [name for name in HOOKS if not hasattr(FakePve, name)] == []
 
 
-def test_backed_endpoints_are_in_the_schema() -> None:
-    """The list of what is real names only methods that Proxmox has."""
+def test_implemented_endpoints_are_in_the_schema() -> None:
+    """Every implemented endpoint is in Proxmox's API schema."""
     paths = schema.load().paths
     assert [(m, p) for m, p in sorted(IMPLEMENTED) if m not in paths.get(p, {})] == []
 
 
-def test_unbacked_is_501(client: Client) -> None:
-    """What the lab does not really do is refused, known to the schema or not."""
+def test_unimplemented_is_501(client: Client) -> None:
+    """An endpoint or parameter that the lab does not implement gets 501, whether the schema has it or not."""
     for method, path in (("GET", "/cluster/ha/resources"), ("POST", "/nodes/phoenix/vzdump"), ("GET", "/no/such")):
         assert client.call(method, path)[0] == 501
     assert client.call("POST", "/nodes/phoenix/lxc", **CREATE, password="secret")[0] == 501
 
 
 def test_token_holds_the_role_and_no_more(client: Client) -> None:
-    """The token sees exactly its role; what needs root@pam is refused to it."""
+    """The token has exactly its role's privileges; operations that need root@pam are refused."""
     assert set(client.call("GET", "/access/permissions")["/"]) == ROLE
     status, reason = client.call("POST", "/nodes/phoenix/lxc", **CREATE, mp0="/host,mp=/x")
     assert (status, "only allowed for root@pam" in reason) == (403, True)
@@ -176,7 +176,7 @@ def test_token_holds_the_role_and_no_more(client: Client) -> None:
 
 
 def test_life_of_a_container(client: Client) -> None:
-    """Create, start, shut down and destroy end well, and the status follows the real guest."""
+    """Create, start, shut down and destroy succeed, and the status follows the runtime."""
     one = "/nodes/phoenix/lxc/103"
     assert client.done("POST", "/nodes/phoenix/lxc", **CREATE) == "OK"
     assert client.done("POST", f"{one}/status/start") == "OK"
@@ -186,20 +186,20 @@ def test_life_of_a_container(client: Client) -> None:
     assert client.call("GET", "/nodes/phoenix/lxc") == []
 
 
-def test_failure_of_reality_ends_the_task_with_its_reason(client: Client) -> None:
-    """A failed creation leaves no guest; a failed start leaves it stopped; both say why."""
-    guests = cast("Any", client.pve.runtime)
-    guests.fails = "create"
+def test_failure_of_the_runtime_ends_the_task_with_its_reason(client: Client) -> None:
+    """A failed creation leaves no guest, a failed start leaves it stopped, and both tasks end with the reason."""
+    runtime = cast("Any", client.pve.runtime)
+    runtime.fails = "create"
     assert client.done("POST", "/nodes/phoenix/lxc", **CREATE) == "create does not work today"
     assert client.call("GET", "/nodes/phoenix/lxc") == []
-    guests.fails = "start"
+    runtime.fails = "start"
     client.done("POST", "/nodes/phoenix/lxc", **CREATE)
     assert client.done("POST", "/nodes/phoenix/lxc/103/status/start") == "start does not work today"
     assert client.call("GET", "/nodes/phoenix/lxc/103/status/current")["status"] == "stopped"
 
 
 def test_failed_hot_plug_changes_nothing(client: Client) -> None:
-    """A change that a running guest cannot follow is refused and the configuration put back."""
+    """A change that cannot be applied to a running guest is refused, and the configuration is unchanged."""
     client.done("POST", "/nodes/phoenix/lxc", **CREATE)
     client.done("POST", "/nodes/phoenix/lxc/103/status/start")
     before = client.call("GET", "/nodes/phoenix/lxc/103/config")
@@ -209,7 +209,7 @@ def test_failed_hot_plug_changes_nothing(client: Client) -> None:
 
 
 def test_model_survives_a_restart(client: Client, tmp_path: Path) -> None:
-    """Guests, firewall and tasks are read back from plain JSON; what really runs decides about the status."""
+    """Guests, firewall and tasks are restored from JSON; the runtime determines the guests' status."""
     client.done("POST", "/nodes/phoenix/lxc", **CREATE)
     upid = client.call("POST", "/nodes/phoenix/lxc/103/status/start")
     client.finish(upid)
@@ -224,7 +224,7 @@ def test_model_survives_a_restart(client: Client, tmp_path: Path) -> None:
 
 
 def test_disk_imported_and_grown(client: Client) -> None:
-    """A VM's disk imported from an image has its size, and grows but never shrinks."""
+    """A VM's disk that is imported from an image has its size, and can grow but not shrink."""
     disk = "quickOS-vm-disks:0,import-from=local:import/noble-server-cloudimg-amd64.qcow2"
     assert client.done("POST", "/nodes/phoenix/qemu", vmid=900, scsi0=disk) == "OK"
     assert client.call("GET", "/nodes/phoenix/qemu/900/config")["scsi0"].endswith("size=3584M")

@@ -1,4 +1,4 @@
-"""The lab's API presents a custom certificate to new connections, and its own again when that is removed."""
+"""The lab's API presents a custom certificate to new connections, and its own after that is removed."""
 
 import http.client
 import ssl
@@ -22,46 +22,49 @@ client = test_server.client
 
 @pytest.fixture(autouse=True)
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The node's directory of certificates."""
+    """Use a temporary directory for the node's certificates."""
     monkeypatch.setattr(WebCertificateEndpoints, "local", tmp_path / "local")
     return tmp_path / "local"
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """Who signs."""
+    """Return a CA."""
     return Authority(tmp_path / "authority")
 
 
 def pair(authority: Authority, name: str) -> dict[str, str]:
-    """The fields of an upload."""
+    """Return the fields of a certificate upload."""
     chain, key = (Path(file).read_text() for file in authority.leaf(name))
     return {"certificates": chain, "key": key}
 
 
 def presented(client: Client) -> str:
-    """The fingerprint of what a new connection is shown."""
+    """Return the fingerprint of the certificate that a new connection gets."""
     pem = ssl.get_server_certificate(("127.0.0.1", client.pve.port), timeout=10)
     return sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
 
 
-def said(answer: Any) -> str:
-    """The fingerprint in an answer, as the other function gives it."""
+def fingerprint(answer: Any) -> str:
+    """Return the fingerprint in an API response, in the format of `presented`."""
     return str(answer["fingerprint"]).replace(":", "").lower()
 
 
 def test_set_and_delete(client: Client, authority: Authority, local: Path) -> None:
-    """A certificate is presented once the server is told; a connection that was open before goes on."""
+    """A new certificate is presented after a restart request; an open connection continues."""
     own = presented(client)
     context = ssl._create_unverified_context()
     before = http.client.HTTPSConnection("127.0.0.1", client.pve.port, context=context, timeout=10)
     before.connect()
-    quiet = client.call("POST", CUSTOM, **pair(authority, "node.lab.test"))
+    saved = client.call("POST", CUSTOM, **pair(authority, "node.lab.test"))
     assert presented(client) == own
-    loud = client.call("POST", CUSTOM, **pair(authority, "node.lab.test"), force=1, restart=1)
-    assert presented(client) == said(loud) != said(quiet)
-    assert client.call("GET", "/nodes")[0]["ssl_fingerprint"] == loud["fingerprint"]
-    assert [said(one) for one in client.call("GET", "/nodes/phoenix/certificates/info")] == [own, said(loud)]
+    restarted = client.call("POST", CUSTOM, **pair(authority, "node.lab.test"), force=1, restart=1)
+    assert presented(client) == fingerprint(restarted) != fingerprint(saved)
+    assert client.call("GET", "/nodes")[0]["ssl_fingerprint"] == restarted["fingerprint"]
+    assert [fingerprint(one) for one in client.call("GET", "/nodes/phoenix/certificates/info")] == [
+        own,
+        fingerprint(restarted),
+    ]
     before.request("GET", "/api2/json/version")
     assert before.getresponse().status == 401
     before.close()
@@ -71,7 +74,7 @@ def test_set_and_delete(client: Client, authority: Authority, local: Path) -> No
 
 
 def test_chain_is_presented_for_its_name(client: Client, authority: Authority) -> None:
-    """Who trusts the root alone can verify what is presented, by the name that it is for."""
+    """A client that trusts only the root can verify the presented chain and name."""
     client.call("POST", CUSTOM, **pair(authority, "localhost"), restart=1)
     context = ssl.create_default_context(cafile=str(authority.root))
     connection = http.client.HTTPSConnection("localhost", client.pve.port, context=context, timeout=10)
@@ -82,7 +85,7 @@ def test_chain_is_presented_for_its_name(client: Client, authority: Authority) -
 
 @pytest.mark.parametrize("wrong", ["key of another", "no key", "exists"])
 def test_refused(client: Client, authority: Authority, local: Path, wrong: str) -> None:
-    """What cannot be presented is refused, and everything stays as it was."""
+    """An unusable or unwanted upload is refused, and certificate and files are unchanged."""
     own, good = presented(client), pair(authority, "node.lab.test")
     if wrong == "exists":
         client.call("POST", CUSTOM, **good)
@@ -97,7 +100,7 @@ def test_refused(client: Client, authority: Authority, local: Path, wrong: str) 
 
 
 def test_survives_a_restart(client: Client, authority: Authority, tmp_path: Path) -> None:
-    """A server that starts anew presents the custom certificate."""
+    """A restarted server presents the custom certificate."""
     client.call("POST", CUSTOM, **pair(authority, "node.lab.test"))
     again = test_server.make(tmp_path)
     again.own = (str(tmp_path / "api.crt"), str(tmp_path / "api.key"))

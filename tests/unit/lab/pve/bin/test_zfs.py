@@ -1,4 +1,4 @@
-"""The stand-in for zfs keeps its table as the real one would answer."""
+"""The stand-in for zfs answers like the real program."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ Zfs = Callable[..., str]
 
 @pytest.fixture
 def zfs(tmp_path: Path) -> Zfs:
-    """The program, with its table in an empty directory; says what it printed."""
+    """Return a function that runs the program with an empty table and returns its output."""
 
     def run(*words: str) -> str:
         environment = {**os.environ, "LAB_ZFS_TABLE": str(tmp_path / "zfs.json")}
@@ -29,20 +29,20 @@ def zfs(tmp_path: Path) -> Zfs:
 
 @pytest.mark.timeout(30)
 def test_create_set_get_list(zfs: Zfs, tmp_path: Path) -> None:
-    """A created data set has its directory and properties, in bytes for programs and in units for people."""
-    place = tmp_path / "data"
-    assert zfs("create", "-o", "quota=10G", "-o", f"mountpoint={place}", "quickOS/data") == ""
-    assert place.is_dir()
+    """A created dataset has its directory and properties; sizes are in bytes with -p, else in units."""
+    mountpoint = tmp_path / "data"
+    assert zfs("create", "-o", "quota=10G", "-o", f"mountpoint={mountpoint}", "quickOS/data") == ""
+    assert mountpoint.is_dir()
     assert zfs("set", "recordsize=1M", "compression=zstd", "quickOS/data") == ""
     listed = zfs("list", "-H", "-p", "-o", "name,mountpoint,quota,recordsize,compression", "quickOS/data")
-    assert listed.split("\t") == ["quickOS/data", str(place), "10737418240", "1048576", "zstd"]
+    assert listed.split("\t") == ["quickOS/data", str(mountpoint), "10737418240", "1048576", "zstd"]
     assert zfs("get", "-H", "-o", "value", "quota", "quickOS/data") == "10G"
     assert zfs("get", "-H", "-p", "-o", "value", "compression", "quickOS") == "on"
 
 
 @pytest.mark.timeout(30)
 def test_refusals(zfs: Zfs, tmp_path: Path) -> None:
-    """What is there cannot be made again, and what is not there cannot be shown or have children."""
+    """An existing dataset cannot be created again; a missing one cannot be listed or have children."""
     zfs("create", "-o", f"mountpoint={tmp_path}/a", "quickOS/a")
     assert zfs("create", "quickOS/a") == "cannot create 'quickOS/a': dataset already exists"
     assert zfs("create", "-p", "quickOS/a") == ""

@@ -1,4 +1,4 @@
-"""A guest's configuration is parsed as Proxmox means it, and becomes the LXC configuration that makes it so."""
+"""A guest's Proxmox configuration is parsed into a specification and rendered as LXC configuration."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ VM = {
 
 
 def test_container() -> None:
-    """The keys of a container's configuration end up in their typed places."""
+    """A container's configuration is parsed into a typed specification."""
     spec = parse(103, "lxc", {**CT, "mp0": "/host/ssl,mp=/etc/ssl,ro=1", "mp1": "store:subvol-1,mp=/data,size=1G"})
     nic = GuestNic(0, "eth0", "vmbr0", "52:54:00:AA:BB:CA", "10.0.0.10/24", "10.0.0.1", firewall=True)
     mounts = (
@@ -34,7 +34,7 @@ def test_container() -> None:
 
 
 def test_machine() -> None:
-    """Cloud-init's settings of a VM are read: address, account, decoded key, servers."""
+    """A VM's cloud-init settings are parsed: address, account, decoded key, servers."""
     spec = parse(1001, "vm", VM)
     assert (spec.name, spec.cloud_user, spec.ssh_keys) == ("Portainer", "me", "ssh-ed25519 AAAA+ a@b\n")
     assert spec.nics == (GuestNic(0, "eth0", "vmbr0", "52:54:00:00:01:01", "10.0.0.111/24", "10.0.0.1"),)
@@ -44,21 +44,21 @@ def test_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
         ({"net0": "name=eth0,ip=10.0.0.1/24"}, "no bridge"),
         ({"mp0": "/x,mp=relative"}, "must be absolute"),
         ({"mp0": "/x,mp=/a/../b"}, "must be absolute"),
     ],
 )
-def test_what_cannot_be_made_is_refused(config: dict[str, Any], said: str) -> None:
-    """A configuration without bridge, or with a crooked mount point, is an error that says so."""
-    with pytest.raises(SpecError, match=said):
+def test_invalid_configuration_is_refused(config: dict[str, Any], message: str) -> None:
+    """An interface without a bridge and a relative or dotted mount point are errors with that reason."""
+    with pytest.raises(SpecError, match=message):
         parse(1, "lxc", config)
 
 
 def test_lxc_configuration_of_a_container() -> None:
-    """An unprivileged container gets shifted ids, its own filter bridge, Proxmox's interface name and its mounts."""
+    """An unprivileged container gets shifted ids, its own firewall bridge, Proxmox's interface name and its mounts."""
     text = lxc_config.render(parse(103, "lxc", {**CT, "mp0": "/host/my ssl,mp=/etc/ssl,ro=1"}), Path("/ct/103"))
     lines = text.splitlines()
     for wanted in (
@@ -73,7 +73,7 @@ def test_lxc_configuration_of_a_container() -> None:
 
 
 def test_lxc_configuration_of_a_machine() -> None:
-    """A VM has root's powers, Docker's ground on a real file system, and what is exported to it."""
+    """A VM gets all capabilities, Docker's directory on a real file system, and its NFS exports."""
     lines = lxc_config.render(parse(1001, "vm", VM), Path("/ct/1001"), ["/srv/data"]).splitlines()
     assert "lxc.cap.drop =" in lines
     assert "lxc.net.0.link = vmbr0" in lines
@@ -82,7 +82,7 @@ def test_lxc_configuration_of_a_machine() -> None:
     assert not any("idmap" in line for line in lines)
 
 
-def test_hosts_keeps_what_others_wrote() -> None:
+def test_hosts_keeps_other_lines() -> None:
     """Only Proxmox's block of /etc/hosts changes."""
     spec = parse(103, "lxc", {**CT, "searchdomain": "x.y"})
     once = hosts_file(spec, "127.0.0.1 localhost\n10.9.9.9 mine\n")
@@ -92,13 +92,13 @@ def test_hosts_keeps_what_others_wrote() -> None:
 
 
 def test_resolver_falls_back_to_the_host() -> None:
-    """Without a nameserver of its own, a guest gets the hypervisor's resolver."""
+    """A guest without a nameserver gets the hypervisor's resolver."""
     assert resolver_file(parse(1, "lxc", {}), "nameserver 9.9.9.9\n") == "nameserver 9.9.9.9\n"
     assert "nameserver 10.0.0.13\nnameserver 10.0.0.1\n" in resolver_file(parse(1, "vm", VM), "")
 
 
 @pytest.mark.parametrize(
-    ("line", "reached"),
+    ("line", "mounted"),
     [
         ("/tmp 10.0.0.111 rw", True),
         ("/tmp 10.0.0.0/24 rw", True),
@@ -108,6 +108,6 @@ def test_resolver_falls_back_to_the_host() -> None:
         ("/no/such 10.0.0.111 rw", False),
     ],
 )
-def test_exports_reach_whom_they_name(line: str, reached: bool) -> None:  # noqa: FBT001
-    """A VM is shown the existing directories that are exported to its address."""
-    assert nfs_exports.shares(nfs_exports.parse(line), parse(1001, "vm", VM)) == (("/tmp",) if reached else ())
+def test_exports_of_a_vm(line: str, mounted: bool) -> None:  # noqa: FBT001 - a column of the table
+    """A VM gets the existing directories that are exported to its address."""
+    assert nfs_exports.shares(nfs_exports.parse(line), parse(1001, "vm", VM)) == (("/tmp",) if mounted else ())

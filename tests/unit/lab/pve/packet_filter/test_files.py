@@ -1,4 +1,4 @@
-"""The firewall's files of the lab: what is written is read back, and others' edits are seen."""
+"""The firewall's files round-trip, and edits by others are detected."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ IN ACCEPT -p tcp -dport 80:90
 
 
 def test_text() -> None:
-    """A configuration is written as the Administration Guide shows its files, and read back the same."""
+    """A configuration is written in the format of the Administration Guide, and parsing it gives the same."""
     assert dump(CONF) == TEXT
     assert parse(TEXT) == CONF
 
 
-def test_nonsense_is_left_out() -> None:
-    """A line that means nothing does not take the others with it."""
-    found = parse(
+def test_invalid_lines_are_skipped() -> None:
+    """An invalid line is skipped, and the other lines apply."""
+    conf = parse(
         "words\n[OPTIONS]\nenable: maybe\nndp: 1\n[ALIASES]\nlonely\n"
         "[RULES]\nIN\nIN ACCEPT -nonsense 1\nIN ACCEPT -p tcp\n"
     )
-    assert found["rules"] == [{"type": "in", "action": "ACCEPT", "enable": 1, "proto": "tcp"}]
-    assert (found["options"], found["aliases"]) == ({"ndp": 1}, {})
+    assert conf["rules"] == [{"type": "in", "action": "ACCEPT", "enable": 1, "proto": "tcp"}]
+    assert (conf["options"], conf["aliases"]) == ({"ndp": 1}, {})
 
 
 def test_edits_of_others(tmp_path: Path) -> None:
-    """A file that somebody edited, added or removed is taken over; what was written here is no news."""
+    """A file that another program has edited, added or removed is loaded; the lab's own writes are not."""
     files = FirewallFiles("phoenix", tmp_path)
     firewall: dict[str, Any] = {"cluster": parse(TEXT), "nodes": {}, "guests": {101: parse("[OPTIONS]\nenable: 1\n")}}
     files.store(firewall)
@@ -82,8 +82,8 @@ def test_edits_of_others(tmp_path: Path) -> None:
     assert not files.load(firewall)
 
 
-def test_a_file_without_content_goes(tmp_path: Path) -> None:
-    """A guest whose firewall says nothing has no file."""
+def test_empty_configuration_has_no_file(tmp_path: Path) -> None:
+    """A guest without firewall configuration has no file."""
     files = FirewallFiles("phoenix", tmp_path)
     firewall: dict[str, Any] = {"cluster": parse(""), "nodes": {}, "guests": {101: parse("[OPTIONS]\nenable: 1\n")}}
     files.store(firewall)

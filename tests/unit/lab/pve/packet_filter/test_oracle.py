@@ -1,4 +1,4 @@
-"""The filter compiler against the verdicts of Proxmox's own, recorded on random configurations."""
+"""The filter compiler gives the verdicts that Proxmox's own firewall gave on random configurations."""
 
 import gzip
 import json
@@ -22,16 +22,16 @@ ORACLE = SHARED / "oracles/pve-firewall-verdicts.json.gz"
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE}: the recorded verdicts are not on this machine")
 def test_every_recorded_verdict() -> None:
-    """The compiled filter decides each of the oracle's packets as Proxmox did."""
+    """The compiled filter gives each of the oracle's packets its recorded verdict."""
     cases = json.loads(gzip.decompress(ORACLE.read_bytes()))
     wrong, seen = [], 0
     for number, case in enumerate(cases):
         compiled = compile_filter(filter_input(case))
         for packet in case["packets"]:
             seen += 1
-            found = verdict(compiled, packet)
-            if found != packet["verdict"]:
-                wrong.append((number, packet, found))
+            decided = verdict(compiled, packet)
+            if decided != packet["verdict"]:
+                wrong.append((number, packet, decided))
     assert wrong == []
     assert seen == 17146
 
@@ -39,8 +39,8 @@ def test_every_recorded_verdict() -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE}: the recorded verdicts are not on this machine")
 @pytest.mark.skipif(shutil.which("nft") is None or os.geteuid() != 0, reason="nft checks text only for root")
-def test_nft_takes_every_tenth_configuration() -> None:
-    """Nft finds nothing to complain about in the text of the oracle's configurations."""
+def test_nft_accepts_every_tenth_configuration() -> None:
+    """Nft accepts the rendered text of every tenth configuration of the oracle."""
     cases = json.loads(gzip.decompress(ORACLE.read_bytes()))
     for number, case in list(enumerate(cases))[::10]:
         text = nft.render(compile_filter(filter_input(case)))
@@ -49,7 +49,7 @@ def test_nft_takes_every_tenth_configuration() -> None:
 
 
 def verdict(compiled: PacketFilter, packet: dict[str, Any]) -> str:
-    """What becomes of a packet: the sender's chain, then the receiver's; both must accept."""
+    """Return a packet's verdict: the sender's chain decides first, then the receiver's; both must accept."""
     guests = {guest.vmid: guest for guest in compiled.guests}
     for end, host, side in (("from", compiled.host_out, "outbound"), ("to", compiled.host_in, "inbound")):
         name = packet[end]
@@ -62,7 +62,7 @@ def verdict(compiled: PacketFilter, packet: dict[str, Any]) -> str:
 
 
 def applies(rule: FilterRule, packet: dict[str, Any]) -> bool:
-    """Whether a rule matches a first packet of a connection from a random high port."""
+    """Whether a rule matches the first packet of a connection from a random high port."""
     m: PacketMatch = rule.match
     return (
         m.special == ""
@@ -80,7 +80,7 @@ def _within(addresses: Any, address: str) -> bool:
 
 
 def filter_input(case: dict[str, Any]) -> FilterInput:
-    """A case of the oracle as the compiler's input."""
+    """Return the compiler's input for a case of the oracle."""
     cluster = _conf(case["cluster"])
     guests = {int(vmid): _conf(guest) for vmid, guest in case["guests"].items()}
     nics = tuple(
@@ -93,11 +93,11 @@ def filter_input(case: dict[str, Any]) -> FilterInput:
     return FilterInput(cluster, _conf({}), guests, nics, case["local_network"])
 
 
-def _conf(given: dict[str, Any]) -> dict[str, Any]:
+def _conf(recorded: dict[str, Any]) -> dict[str, Any]:
     return {
-        "options": given.get("options", {}),
-        "rules": given.get("rules", []),
-        "aliases": {name: {"name": name, "cidr": cidr} for name, cidr in given.get("aliases", {}).items()},
-        "ipset": {name: [{"cidr": c} for c in cidrs] for name, cidrs in given.get("ipsets", {}).items()},
-        "groups": given.get("groups", {}),
+        "options": recorded.get("options", {}),
+        "rules": recorded.get("rules", []),
+        "aliases": {name: {"name": name, "cidr": cidr} for name, cidr in recorded.get("aliases", {}).items()},
+        "ipset": {name: [{"cidr": c} for c in cidrs] for name, cidrs in recorded.get("ipsets", {}).items()},
+        "groups": recorded.get("groups", {}),
     }
