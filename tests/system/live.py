@@ -1,4 +1,4 @@
-"""Connections of the client that stay open while something is changed: a WebSocket, a gRPC stream and gRPC calls."""
+"""Keeps connections of the client open while a test changes something: a WebSocket, a gRPC stream and gRPC calls."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ print(json.dumps([seen, failures]))
 
 @dataclass
 class Live:
-    """What became of them, known when their block has ended: how often each was used, and what failed."""
+    """The result, complete after the block: how often each connection was used, and the failures."""
 
     used: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Live:
 
 @contextmanager
 def live(longest: int = 200) -> Iterator[Live]:
-    """Hold them from the client through the gateway while the block runs; all are open when it begins."""
+    """Hold the connections from the client through the gateway during the block; all are open when it starts."""
     mark, seen = f"/run/live-{uuid.uuid4().hex}", Live()
     words = f"{mark} {longest} {bench.ZONE} {bench.CLIENT_ROOT}"
     script = f"touch {mark}; cat >{mark}.py; exec python3 {mark}.py {words}"
@@ -106,6 +106,6 @@ def live(longest: int = 200) -> Iterator[Live]:
             yield seen
         finally:
             bench.sh("client", f"rm -f {mark}")
-            said = process.stdout.read().decode("utf-8", "replace")
+            output = process.stdout.read().decode("utf-8", "replace")
             process.wait(timeout=60)
-    seen.used, seen.failures = json.loads(said.splitlines()[-1])
+    seen.used, seen.failures = json.loads(output.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The authority for years: backup and loss, a root that is offline, what it refuses, reset and revocation."""
+"""The CA over its lifetime: backup and restore, offline root, refused names, reset and revocation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ URL = f"--ca-url https://ca.{bench.ZONE}:9000"
 
 
 def fingerprint() -> str:
-    """The root's, as the authority's own file says it."""
+    """Return the root's fingerprint, from the CA's own file."""
     return bench.sh("step-ca", f"openssl x509 -in {STATE}/certs/root_ca.crt -noout -fingerprint -sha256")
 
 
 @pytest.mark.usefixtures("kept")
 def test_lost_state_is_restored(sealed: Path) -> None:
-    """The whole directory is lost; a sealed backup brings the same authority back, and nothing else needs a change."""
+    """A sealed backup restores the same CA after its directory is lost, and the next deployment changes no host."""
     root = fingerprint()
     status, output = bench.authority("backup", str(sealed))
     assert status == 0, output
@@ -51,7 +51,7 @@ DAMAGE = (
 
 @pytest.mark.usefixtures("kept")
 def test_damaged_state_is_refused() -> None:
-    """A damaged state is named with what is wrong and what to do, and left as it is."""
+    """A damaged state is reported with its fault and the remedy, and is not changed."""
     listing = f"cd {bench.CA_DIRECTORY} && find . -type f ! -path './db/*' -exec sha256sum {{}} + | sort"
     for harm, message in DAMAGE:
         bench.sh("pve", f"cd {bench.CA_DIRECTORY} && {harm}")
@@ -61,13 +61,12 @@ def test_damaged_state_is_refused() -> None:
         assert message in run.errors("step-ca")
         assert "restore FILE" in run.errors("step-ca")
         assert bench.sh("pve", listing) == before
-        mend = f"cp -a /root/kept/. {bench.CA_DIRECTORY}/"
-        bench.sh("pve", mend)
+        bench.sh("pve", f"cp -a /root/kept/. {bench.CA_DIRECTORY}/")
     bench.sh("step-ca", "systemctl restart step-ca")
 
 
 def test_root_can_be_offline(sealed: Path) -> None:
-    """The root's key leaves the authority, which goes on; only with it can an intermediate be made; and it returns."""
+    """With its root key offline, the CA keeps working; a new intermediate needs the key, and the key can return."""
     status, output = bench.authority("root-offline", str(sealed))
     assert status == 0, output
     find = (
@@ -112,7 +111,7 @@ kill $server; cd /; rm -rf "$OLDPWD"
 
 
 def test_names_outside_the_estate_are_refused() -> None:
-    """A name of somebody else's is refused by the authority, and by clients if the intermediate were to sign it."""
+    """The CA refuses a name outside the zone, and clients refuse a certificate for it that the intermediate signed."""
     output = bench.inside("step-ca", OUTSIDE)[1]
     assert "ISSUED" not in output
     assert "permitted subtree violation" in output
@@ -120,7 +119,7 @@ def test_names_outside_the_estate_are_refused() -> None:
 
 
 def test_names_of_the_authority_change_in_place(tmp_path: Path) -> None:
-    """Another name for the authority is served at once, with root and intermediate as they were (F10)."""
+    """A new name of the CA is served at once, with the same root and intermediate (F10)."""
     root = fingerprint()
     wider = inventory(tmp_path, ("aliases: [ca]", "aliases: [ca, pki]"))
     names = "openssl s_client -connect 127.0.0.1:9000 </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName"
@@ -135,7 +134,7 @@ def test_names_of_the_authority_change_in_place(tmp_path: Path) -> None:
 
 
 def test_zone_that_the_root_may_not_sign_for(tmp_path: Path) -> None:
-    """A zone outside the root's constraints is refused before anything is issued, with the way out."""
+    """A zone outside the root's constraints is refused before any issue, with the remedy."""
     wider = inventory(
         tmp_path, ("  - phoenix.local #", "  - other.example\n    - phoenix.local #"), file="defaults.yaml"
     )
@@ -145,7 +144,7 @@ def test_zone_that_the_root_may_not_sign_for(tmp_path: Path) -> None:
 
 
 def test_revoked_leaf_is_replaced_and_not_renewed() -> None:
-    """After a revocation the old certificate cannot be renewed, and its host has another one with another key."""
+    """A revoked certificate cannot be renewed, and its host has a replacement with another key."""
     certificate, key = "/persistent-storage/certs/portainer-agent.crt", "/persistent-storage/certs/portainer-agent.key"
     bench.sh("drphoenix", f"cp {certificate} /root/old.crt && cp {key} /root/old.key")
     command = (sys.executable, "runbooks/revoke.py", "--lab", "portainer-agent", "--yes")
@@ -163,8 +162,8 @@ def test_revoked_leaf_is_replaced_and_not_renewed() -> None:
     assert bench.sh("drphoenix", served) == bench.sh("drphoenix", f"openssl x509 -in {certificate} -noout -serial")
 
 
-def test_reset_makes_everything_anew_in_one_run() -> None:
-    """A reset archives the old state and makes a root that everybody trusts and everything leads to, in one run."""
+def test_reset_replaces_everything_in_one_run() -> None:
+    """One run archives the old state, creates a new root, distributes it and replaces every certificate."""
     root = fingerprint()
     mistyped = bench.run(sys.executable, "runbooks/deploy.py", "--lab", "--reset-ca", data=b"some.zone\n")
     assert (mistyped[0], fingerprint()) == (2, root)
@@ -180,8 +179,8 @@ def test_reset_makes_everything_anew_in_one_run() -> None:
 
 
 @pytest.mark.usefixtures("kept")
-def test_interrupted_reset_is_brought_to_its_end() -> None:
-    """A reset that was killed half way through archiving goes on in a deployment without the flag."""
+def test_interrupted_reset_is_completed() -> None:
+    """A deployment without the flag completes a reset that was killed while archiving."""
     root = fingerprint()
     half = f"cd {STATE} && echo -n 20260101T000000 >.reset && mkdir .archive-20260101T000000"
     bench.sh("step-ca", f"{half} && mv config certs .archive-20260101T000000/")

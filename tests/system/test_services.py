@@ -1,4 +1,4 @@
-"""A service's life: declared it answers, taken out it is gone, and nothing else is started anew for it."""
+"""A declared service answers, a removed one is gone, and no other service restarts for it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LISTEN = "systemd-run --quiet --unit=extra --collect python3 -m http.server 1150
 
 
 def _started() -> dict[str, str]:
-    ask = "systemctl show -p ActiveEnterTimestampMonotonic -p MainPID {}"
+    show = "systemctl show -p ActiveEnterTimestampMonotonic -p MainPID {}"
     return {
-        host: bench.sh(host, ask.format(unit))
+        host: bench.sh(host, show.format(unit))
         for host, unit in (("traefik", "traefik"), ("nginx-gateway", "nginx"), ("drphoenix", "docker"))
     }
 
 
 def test_service_comes_and_goes(tmp_path: Path) -> None:
-    """One deploy brings route, certificate, record and openings; one without it takes them all away."""
+    """One deployment adds a service's route, certificate, record and openings; one without it removes them all."""
     bench.sh("ollama", f"mkdir -p /var/empty; systemctl is-active --quiet extra || {LISTEN}")
     before = _started()
     try:
@@ -33,7 +33,7 @@ def test_service_comes_and_goes(tmp_path: Path) -> None:
         assert added.status == 0, added.output
         status, output = bench.fetch("ollama-extra")
         assert status == 0, output
-        assert _started() == before, "a program was started anew for a new service"
+        assert _started() == before, "a program was restarted for a new service"
         assert bench.sh("client", f"dig +short @10.0.0.13 ollama-extra.{bench.ZONE}") == "10.0.0.153"
     finally:
         gone = bench.deploy()
@@ -47,5 +47,5 @@ def test_service_comes_and_goes(tmp_path: Path) -> None:
     assert "ollama-extra" not in bench.sh(
         "traefik", 'ls /etc/traefik/dynamic; grep -o \'"main": *"[^"]*"\' /etc/traefik/acme.json'
     )
-    shake = f"echo | openssl s_client -connect 127.0.0.1:443 -servername ollama-extra.{bench.ZONE} 2>/dev/null"
-    assert "ollama-extra" not in bench.inside("traefik", f"{shake} | openssl x509 -noout -text")[1]
+    connect = f"echo | openssl s_client -connect 127.0.0.1:443 -servername ollama-extra.{bench.ZONE} 2>/dev/null"
+    assert "ollama-extra" not in bench.inside("traefik", f"{connect} | openssl x509 -noout -text")[1]
