@@ -16,7 +16,6 @@ from tests.system import bench
 PROGRAM = """
 import asyncio, json, os, ssl, sys, threading, time
 import grpc, websockets
-from tests.support.places import ROOT
 mark, longest, zone, anchors = sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4]
 end = time.monotonic() + longest
 seen = {"websocket": 0, "calls": 0, "streams": 0}
