@@ -56,8 +56,9 @@ def _start_container(places: LabPlaces, container: OuterContainer, say: Callable
         found = image.obtain(places, say)
         registry = oci.obtain(places, found, say)
         installed = packages.result()
+    made = credentials.obtain(places)
     container.write_config(found, installed, registry)
-    hypervisor_files.prepare(places, credentials.obtain(places))
+    hypervisor_files.prepare(places, made)
     say("starting the hypervisor")
     container.start()
 

@@ -31,7 +31,7 @@ STORAGE = "/etc/traefik/acme.json"
 REPLACE_CERTIFICATE = f"""
 set -e
 cd $(mktemp -d)
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=stranger -keyout key -out crt
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=unmanaged -keyout key -out crt
 put() {{ sed -i 's#^\\( *"'$1'": *"\\)[^"]*#\\1'$(base64 -w0 $2)'#' {STORAGE}; }}
 put certificate crt
 put key key
