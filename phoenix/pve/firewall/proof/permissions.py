@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
-from phoenix.derive.flows import Flow, flows_by_host
+from phoenix.derive.flows import Flow, FlowAddress, flows_by_host
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.model.evaluate import End
 from phoenix.pve.firewall.model.intervals import ANY_V4, Intervals, contains, network, number, union, without
@@ -59,7 +58,7 @@ def judged(estate: Estate, host: Guest | Hypervisor) -> Judged:
 
 
 def _allowed(estate: Estate, flow: Flow, party: str) -> Iterator[Allowed]:
-    peers = addresses_of(estate, party, flow.purpose)
+    peers = addresses_of(estate, party, flow.at)
     if flow.protocol == "icmp":
         yield Allowed(Match("icmp", icmp="echo-request"), peers, flow)
     for port in flow.ports:
@@ -67,8 +66,8 @@ def _allowed(estate: Estate, flow: Flow, party: str) -> Iterator[Allowed]:
 
 
 def _of_proxmox(estate: Estate) -> Iterator[Allowed]:
-    managers = addresses_of(estate, "management", "")
-    peers = union((*managers, *addresses_of(estate, estate.hypervisors[0].name, "")))
+    managers = addresses_of(estate, "management")
+    peers = union((*managers, *addresses_of(estate, estate.hypervisors[0].name)))
     yield from (Allowed(Match("tcp", ports(port)), peers) for port in PROXMOX)
 
 
@@ -79,7 +78,7 @@ def permissions(said: Iterable[Allowed], peer: int, service: Service) -> Iterato
             yield one
 
 
-def addresses_of(estate: Estate, party: str, purpose: str) -> Intervals:
+def addresses_of(estate: Estate, party: str, at: FlowAddress = "host") -> Intervals:
     """The addresses of a party; a hypervisor answers guests' questions for names at an address of its own."""
     net = estate.settings.network
     subnet = network(str(net.subnet))
@@ -95,11 +94,6 @@ def addresses_of(estate: Estate, party: str, purpose: str) -> Intervals:
         case "upstream":
             return union((number(server), number(server)) for server in net.upstream_dns)
     host = estate.host(party)
-    resolves = isinstance(host, Hypervisor) and purpose == "names"
-    place = number(host.guest_resolver if resolves and isinstance(host, Hypervisor) else str(_address(host)))
-    return ((place, place),)
-
-
-def _address(host: object) -> IPv4Address:
     assert isinstance(host, Guest | Hypervisor)  # noqa: S101  # templates take part in no flow
-    return host.address
+    address = number(host.guest_resolver if isinstance(host, Hypervisor) and at == "resolver" else host.address)
+    return ((address, address),)

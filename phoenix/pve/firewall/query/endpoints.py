@@ -73,7 +73,7 @@ def _places(host: Guest | Hypervisor) -> tuple[int, ...]:
 
 
 def _addresses_of_word(estate: Estate, word: str) -> Intervals:
-    managers = addresses_of(estate, "management", "")
+    managers = addresses_of(estate, "management")
     if word == "management":
         return managers
     low, high = network(str(estate.settings.network.subnet))

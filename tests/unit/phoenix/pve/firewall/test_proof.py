@@ -293,7 +293,7 @@ def asked(of: Estate) -> Iterator[Packet]:
             source, dest = of.host(flow.source), of.host(flow.dest)
             assert isinstance(source, Guest | Hypervisor)
             assert isinstance(dest, Guest | Hypervisor)
-            at = dest.guest_resolver if isinstance(dest, Hypervisor) and flow.purpose == "names" else dest.address
+            at = dest.guest_resolver if isinstance(dest, Hypervisor) and flow.at == "resolver" else dest.address
             for port in flow.ports:
                 sender, receiver = (end.vmid if isinstance(end, Guest) else end.name for end in (source, dest))
                 yield Packet(sender, receiver, number(source.address), number(at), flow.protocol, port)
