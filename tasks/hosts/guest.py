@@ -14,7 +14,7 @@ from phoenix.converge import Change
 from phoenix.derive.guests import bind_mounts, creation, options
 from phoenix.estate import Guest, Machine, Template
 from phoenix.pve.paths import path_of
-from phoenix.pve.properties import differences, parse, spell
+from phoenix.pve.properties import differences, format_properties, parse
 from phoenix.run import Run
 from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.firewall.apply import new_guest_changes, write_new_guest
@@ -158,7 +158,7 @@ def _kept_address(machine: Machine, wanted: Mapping[str, str]) -> dict[str, str]
     if "net0" not in wanted or getattr(machine, "mac", None):
         return dict(wanted)
     nic = {key: value for key, value in parse(wanted["net0"]).items() if key != "hwaddr"}
-    return {**wanted, "net0": spell(nic)}
+    return {**wanted, "net0": format_properties(nic)}
 
 
 def _disk(machine: Machine) -> str:
