@@ -12,7 +12,7 @@ from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.model.configuration import (
     FirewallBackend,
-    GuestNic,
+    FirewallNic,
     IpSetEntry,
     LevelConfig,
     ListedRule,
@@ -85,7 +85,7 @@ def _groups(api: ProxmoxClient) -> dict[str, tuple[ListedRule, ...]]:
     return {str(group["group"]): tuple(get(f"{base}/{group['group']}")) for group in get(base)}
 
 
-def _nic(guest: Guest, config: Mapping[str, Any]) -> GuestNic:
+def _nic(guest: Guest, config: Mapping[str, Any]) -> FirewallNic:
     card = parse(str(config.get("net0", "")))
     mac = card.get("hwaddr") or mac_of(guest.vmid)
-    return GuestNic(0, (str(guest.address),), mac, parse_bool(card.get("firewall")))
+    return FirewallNic(0, (str(guest.address),), mac, parse_bool(card.get("firewall")))

@@ -20,15 +20,15 @@ from phoenix.pve.firewall.model.builtin_rules import (
 )
 from phoenix.pve.firewall.model.configuration import (
     Firewall,
+    FirewallNic,
     GuestLevel,
-    GuestNic,
     LevelConfig,
     TrafficDirection,
     parse_bool,
 )
 from phoenix.pve.firewall.model.listed_rules import RuleCompiler, SkippedRule
 from phoenix.pve.firewall.model.lookup import AddressLookup
-from phoenix.pve.firewall.model.match import ChainRule, PacketMatch, RuleOrigin
+from phoenix.pve.firewall.model.match import ChainRule, RuleMatch, RuleOrigin
 
 RuleChain = tuple[ChainRule, ...]
 
@@ -46,7 +46,7 @@ class Chains:
         """Tell whether the cluster's switch is on; otherwise no packet is filtered."""
         return parse_bool(self.firewall.cluster.options.get("enable"))
 
-    def guest(self, vmid: int, nic: GuestNic, direction: TrafficDirection) -> RuleChain | None:
+    def guest(self, vmid: int, nic: FirewallNic, direction: TrafficDirection) -> RuleChain | None:
         """A guest's chain for one interface; None if it is not filtered."""
         guest = self.firewall.guests.get(vmid)
         if not (self.is_on and guest and nic.firewall and guest.config.is_on("enable", default=False)):
@@ -65,7 +65,9 @@ class Chains:
             self._compiled[key] = tuple(build())
         return self._compiled[key]
 
-    def _guest(self, vmid: int, guest: GuestLevel, nic: GuestNic, direction: TrafficDirection) -> Iterator[ChainRule]:
+    def _guest(
+        self, vmid: int, guest: GuestLevel, nic: FirewallNic, direction: TrafficDirection
+    ) -> Iterator[ChainRule]:
         config, backend = guest.config, self.firewall.backend
         lookup = AddressLookup(config, self.firewall.cluster)
         if direction == "in":
@@ -81,7 +83,7 @@ class Chains:
     def _node(self, name: str, config: LevelConfig, direction: TrafficDirection) -> Iterator[ChainRule]:
         cluster, backend = self.firewall.cluster, self.firewall.backend
         own, shared = AddressLookup(config, cluster), AddressLookup(cluster, cluster)
-        yield ChainRule(PacketMatch("igmp"), "ACCEPT", RuleOrigin(name, part="igmp"))
+        yield ChainRule(RuleMatch("igmp"), "ACCEPT", RuleOrigin(name, part="igmp"))
         yield from neighbor_discovery(name, config, direction, backend)
         if direction == "in":
             yield from blacklist(name, own)

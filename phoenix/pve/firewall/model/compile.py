@@ -11,7 +11,7 @@ from phoenix.pve.firewall.model.configuration import ListedRule
 from phoenix.pve.firewall.model.intervals import V4_END, Intervals
 from phoenix.pve.firewall.model.lookup import AddressLookup, SkippedRuleError, parse_ports
 from phoenix.pve.firewall.model.macros import MACROS
-from phoenix.pve.firewall.model.match import PacketMatch, RuleAction
+from phoenix.pve.firewall.model.match import RuleAction, RuleMatch
 
 ICMP = {"icmp": "icmp", "1": "icmp", "icmpv6": "icmpv6", "ipv6-icmp": "icmpv6", "58": "icmpv6"}
 PROTOCOL_NUMBERS = {"6": "tcp", "17": "udp", "33": "dccp", "132": "sctp", "136": "udplite", "2": "igmp"}
@@ -19,7 +19,7 @@ PROTOCOLS_WITH_PORTS = ("tcp", "udp", "udplite", "dccp", "sctp")
 NIC_NAME = re.compile(r"net\d+")
 
 
-def compile_matches(rule: ListedRule, lookup: AddressLookup) -> tuple[PacketMatch, ...]:
+def compile_matches(rule: ListedRule, lookup: AddressLookup) -> tuple[RuleMatch, ...]:
     """Compile a rule to its match, or to one match per protocol of its macro; to none if it names an empty set."""
     if rule.get("action") not in get_args(RuleAction):
         raise SkippedRuleError(f"'{rule.get('action')}' is not an action")
@@ -41,7 +41,7 @@ def _ip_version(addresses: Intervals) -> str:
     return "IPv4" if addresses[-1][1] < V4_END else "IPv6" if addresses[0][0] >= V4_END else "both"
 
 
-def _protocols(rule: ListedRule) -> Iterator[PacketMatch]:
+def _protocols(rule: ListedRule) -> Iterator[RuleMatch]:
     proto, dport, sport = (str(rule.get(key) or "") for key in ("proto", "dport", "sport"))
     if not rule.get("macro"):
         yield _compile_protocol(proto, dport or str(rule.get("icmp-type") or ""), sport)
@@ -55,13 +55,13 @@ def _protocols(rule: ListedRule) -> Iterator[PacketMatch]:
         yield _compile_protocol(opening.proto, opening.dport, sport)
 
 
-def _compile_protocol(proto: str, dport: str, sport: str) -> PacketMatch:
+def _compile_protocol(proto: str, dport: str, sport: str) -> RuleMatch:
     if proto in ICMP:
-        return PacketMatch(ICMP[proto], icmp="" if dport == "any" else dport)
+        return RuleMatch(ICMP[proto], icmp="" if dport == "any" else dport)
     proto = PROTOCOL_NUMBERS.get(proto, proto).lower()
     if (dport or sport) and proto not in PROTOCOLS_WITH_PORTS:
         raise SkippedRuleError(f"protocol '{proto}' has no ports" if proto else "ports need a protocol")
-    return PacketMatch(proto, parse_ports(dport) if dport else (), parse_ports(sport) if sport else ())
+    return RuleMatch(proto, parse_ports(dport) if dport else (), parse_ports(sport) if sport else ())
 
 
 def is_for_nic(rule: ListedRule, index: int) -> bool:

@@ -38,7 +38,7 @@ class LevelConfig:
 
 
 @dataclass(frozen=True)
-class GuestNic:
+class FirewallNic:
     """A guest's network interface: its index (`net0` is 0), addresses, MAC and the flag that filters it."""
 
     index: int
@@ -52,7 +52,7 @@ class GuestLevel:
     """A guest's configuration and the interfaces that it filters."""
 
     config: LevelConfig
-    nics: tuple[GuestNic, ...]
+    nics: tuple[FirewallNic, ...]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from phoenix.pve.firewall.model.chains import Chains, RuleChain
 from phoenix.pve.firewall.model.configuration import TrafficDirection
 from phoenix.pve.firewall.model.intervals import contains, int_to_address
-from phoenix.pve.firewall.model.match import PacketMatch, RuleAction, RuleOrigin
+from phoenix.pve.firewall.model.match import RuleAction, RuleMatch, RuleOrigin
 
 OUTSIDE = ""
 EPHEMERAL = 49_152
@@ -99,7 +99,7 @@ def evaluate_chain(chain: RuleChain, packet: Packet) -> PacketVerdict:
     return next(PacketVerdict(rule.action, rule.origin) for rule in chain if matches(rule.match, packet))
 
 
-def matches(match: PacketMatch, packet: Packet) -> bool:
+def matches(match: RuleMatch, packet: Packet) -> bool:
     """Tell whether a packet meets every condition of a match."""
     return (
         (not match.proto or match.proto == packet.proto)

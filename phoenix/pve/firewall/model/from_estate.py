@@ -6,7 +6,7 @@ from phoenix.derive.cache import remembered
 from phoenix.derive.firewall import IpSet, cluster_firewall, guest_firewall
 from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Guest
-from phoenix.pve.firewall.model.configuration import Firewall, GuestLevel, GuestNic, IpSetEntry, LevelConfig
+from phoenix.pve.firewall.model.configuration import Firewall, FirewallNic, GuestLevel, IpSetEntry, LevelConfig
 
 
 @remembered
@@ -27,7 +27,7 @@ def firewall_from_estate(estate: Estate) -> Firewall:
 def _guest(estate: Estate, guest: Guest) -> GuestLevel:
     level = guest_firewall(estate, guest)
     config = LevelConfig(level.options, tuple(rule.parameters for rule in level.rules))
-    return GuestLevel(config, (GuestNic(0, (str(guest.address),), mac_of(guest.vmid)),))
+    return GuestLevel(config, (FirewallNic(0, (str(guest.address),), mac_of(guest.vmid)),))
 
 
 def _entries(ipset: IpSet) -> tuple[IpSetEntry, ...]:

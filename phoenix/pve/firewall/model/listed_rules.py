@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from phoenix.pve.firewall.model.compile import compile_matches, is_for_nic
-from phoenix.pve.firewall.model.configuration import Firewall, GuestNic, ListedRule, TrafficDirection, parse_bool
+from phoenix.pve.firewall.model.configuration import Firewall, FirewallNic, ListedRule, TrafficDirection, parse_bool
 from phoenix.pve.firewall.model.lookup import AddressLookup, SkippedRuleError
-from phoenix.pve.firewall.model.match import ChainRule, LevelId, PacketMatch, RuleOrigin
+from phoenix.pve.firewall.model.match import ChainRule, LevelId, RuleMatch, RuleOrigin
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RuleCompiler:
     direction: TrafficDirection
     lookup: AddressLookup
     skipped: dict[SkippedRule, None]
-    nic: GuestNic | None = None
+    nic: FirewallNic | None = None
 
     def compile(self, rules: tuple[ListedRule, ...]) -> Iterator[ChainRule]:
         """Compile the enabled rules of a list, in its order."""
@@ -40,7 +40,7 @@ class RuleCompiler:
                 origin = RuleOrigin(self.level, position, comment=str(rule.get("comment") or "").strip())
                 yield from self._rule(origin, rule, self.nic)
 
-    def _rule(self, origin: RuleOrigin, rule: ListedRule, nic: GuestNic | None) -> Iterator[ChainRule]:
+    def _rule(self, origin: RuleOrigin, rule: ListedRule, nic: FirewallNic | None) -> Iterator[ChainRule]:
         try:
             if nic and not is_for_nic(rule, nic.index):
                 return
@@ -60,7 +60,7 @@ class RuleCompiler:
             if parse_bool(rule.get("enable")) and rule["type"] == self.direction:
                 yield from self._rule(inner, rule, None)
 
-    def _chain_rule(self, origin: RuleOrigin, rule: ListedRule, match: PacketMatch) -> ChainRule:
+    def _chain_rule(self, origin: RuleOrigin, rule: ListedRule, match: RuleMatch) -> ChainRule:
         """Build a chain rule; the nftables backend turns a guest's inbound REJECT into DROP."""
         action, is_guest = rule["action"], isinstance(self.level, int)
         drops = self.firewall.backend == "nftables" and action == "REJECT" and is_guest and self.direction == "in"

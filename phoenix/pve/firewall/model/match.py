@@ -9,7 +9,7 @@ from typing import Literal
 from phoenix.pve.firewall.model.intervals import Intervals
 
 RuleAction = Literal["ACCEPT", "DROP", "REJECT"]
-SpecialMatch = Literal["", "broadcast", "not-syn"]
+SpecialPacket = Literal["", "broadcast", "not-syn"]
 LevelId = int | str
 """A level of the firewall: a guest's id, a node's name, or `cluster`."""
 
@@ -35,7 +35,7 @@ class RuleOrigin:
 
 
 @dataclass(frozen=True)
-class PacketMatch:
+class RuleMatch:
     """What a packet must match. Empty fields and address sets of None match every packet."""
 
     proto: str = ""
@@ -46,18 +46,18 @@ class PacketMatch:
     dest: Intervals | None = None
     not_source: Intervals | None = None
     not_mac: str = ""
-    special: SpecialMatch = ""
+    special: SpecialPacket = ""
 
     @cached_property
-    def without_addresses(self) -> PacketMatch:
+    def without_addresses(self) -> RuleMatch:
         """The match on protocol, ports and ICMP type alone."""
-        return PacketMatch(self.proto, self.dport, self.sport, self.icmp, special=self.special)
+        return RuleMatch(self.proto, self.dport, self.sport, self.icmp, special=self.special)
 
 
 @dataclass(frozen=True)
 class ChainRule:
     """One rule of a chain; the first that matches decides."""
 
-    match: PacketMatch
+    match: RuleMatch
     action: RuleAction
     origin: RuleOrigin

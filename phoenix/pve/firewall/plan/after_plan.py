@@ -12,8 +12,8 @@ from phoenix.estate import Estate
 from phoenix.pve.firewall.model.configuration import (
     Firewall,
     FirewallBackend,
+    FirewallNic,
     GuestLevel,
-    GuestNic,
     LevelConfig,
     ListedRule,
 )
@@ -30,7 +30,7 @@ class PlanContext:
     """What a run observes and leaves unchanged: security groups, guests' interfaces by id, and the backend."""
 
     groups: Mapping[str, tuple[ListedRule, ...]]
-    nics: Mapping[int, GuestNic]
+    nics: Mapping[int, FirewallNic]
     backend: FirewallBackend
 
 

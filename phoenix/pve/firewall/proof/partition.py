@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from phoenix.pve.firewall.model.chains import RuleChain
 from phoenix.pve.firewall.model.configuration import TrafficDirection
-from phoenix.pve.firewall.model.match import ChainRule, PacketMatch
+from phoenix.pve.firewall.model.match import ChainRule, RuleMatch
 from phoenix.pve.firewall.proof.address_classes import AddressClasses
 from phoenix.pve.firewall.proof.permissions import Permission
 from phoenix.pve.firewall.proof.traffic_classes import traffic_classes
@@ -31,7 +31,7 @@ class Partition:
         self.traffic = traffic_classes(matches, accepting)
         self._classes = {match: self._classes_in(match) for match in matches}
 
-    def _classes_in(self, match: PacketMatch) -> tuple[int, ...]:
+    def _classes_in(self, match: RuleMatch) -> tuple[int, ...]:
         return tuple(index for index, traffic in enumerate(self.traffic) if traffic.is_in(match))
 
     def permitted(self, permissions: Iterable[Permission]) -> PeerMasks:
@@ -64,7 +64,7 @@ class Partition:
                 undecided[index] = rest & ~peers
         return masks
 
-    def _peers(self, match: PacketMatch, own: int, direction: TrafficDirection) -> int:
+    def _peers(self, match: RuleMatch, own: int, direction: TrafficDirection) -> int:
         """The peers of which a rule matches packets, given the chain's own address."""
         near, far = (match.dest, match.source) if direction == "in" else (match.source, match.dest)
         if match.not_mac or not self.addresses.mask(near) & own:

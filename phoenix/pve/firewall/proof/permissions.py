@@ -21,7 +21,7 @@ from phoenix.pve.firewall.model.intervals import (
     union,
 )
 from phoenix.pve.firewall.model.lookup import parse_ports
-from phoenix.pve.firewall.model.match import PacketMatch
+from phoenix.pve.firewall.model.match import RuleMatch
 from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 
 PROXMOX_PORTS = ("5900:5999", "3128", "60000:60050", "22", "8006")
@@ -33,7 +33,7 @@ ESSENTIAL_ICMP = ("fragmentation-needed", "time-exceeded")
 class Permission:
     """Traffic that an end may receive or send, the addresses at the other end, and the flow it follows from, if any."""
 
-    match: PacketMatch
+    match: RuleMatch
     peers: Intervals
     flow: Flow | None = None
 
@@ -59,28 +59,28 @@ def host_permissions(estate: Estate, host: Guest | Hypervisor) -> EndPermissions
     flows = flows_by_host(estate).get(host.name, ())
     inbound = [one for flow in flows if flow.dest == host.name for one in _of_flow(estate, flow, flow.source)]
     outbound = [one for flow in flows if flow.source == host.name for one in _of_flow(estate, flow, flow.dest)]
-    essential = [Permission(PacketMatch("icmp", icmp=kind), ANY_V4) for kind in ESSENTIAL_ICMP]
+    essential = [Permission(RuleMatch("icmp", icmp=kind), ANY_V4) for kind in ESSENTIAL_ICMP]
     addresses = (address_to_int(host.address),)
     if isinstance(host, Guest):
         return EndPermissions(host.vmid, host.name, addresses, (*inbound, *essential), (*outbound, *essential))
     resolver = address_to_int(host.guest_resolver)
-    inbound += [*_of_management(estate), Permission(PacketMatch("igmp"), ANY_V4)]
-    everything = (Permission(PacketMatch(), ANY_V4),)
+    inbound += [*_of_management(estate), Permission(RuleMatch("igmp"), ANY_V4)]
+    everything = (Permission(RuleMatch(), ANY_V4),)
     return EndPermissions(host.name, host.name, (*addresses, resolver), (*inbound, *essential), everything)
 
 
 def _of_flow(estate: Estate, flow: Flow, party: str) -> Iterator[Permission]:
     peers = addresses_of(estate, party, flow.at)
     if flow.protocol == "icmp":
-        yield Permission(PacketMatch("icmp", icmp="echo-request"), peers, flow)
+        yield Permission(RuleMatch("icmp", icmp="echo-request"), peers, flow)
     for port in flow.ports:
-        yield Permission(PacketMatch(flow.protocol, ((port, port),)), peers, flow)
+        yield Permission(RuleMatch(flow.protocol, ((port, port),)), peers, flow)
 
 
 def _of_management(estate: Estate) -> Iterator[Permission]:
     managers = addresses_of(estate, "management")
     peers = union((*managers, *addresses_of(estate, estate.hypervisors[0].name)))
-    yield from (Permission(PacketMatch("tcp", parse_ports(port)), peers) for port in PROXMOX_PORTS)
+    yield from (Permission(RuleMatch("tcp", parse_ports(port)), peers) for port in PROXMOX_PORTS)
 
 
 def matching_permissions(permissions: Iterable[Permission], peer: int, traffic: TrafficClass) -> Iterator[Permission]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from phoenix.pve.firewall.model.evaluate import EPHEMERAL
 from phoenix.pve.firewall.model.intervals import Intervals, contains
 from phoenix.pve.firewall.model.lookup import MAX_PORT
-from phoenix.pve.firewall.model.match import PacketMatch
+from phoenix.pve.firewall.model.match import RuleMatch
 
 PROTOCOLS_WITH_PORTS = ("tcp", "udp")
 
@@ -26,7 +26,7 @@ class TrafficClass:
         sport = "" if self.sport == EPHEMERAL else f" from port {self.sport}"
         return f"{self.proto} {self.icmp or self.dport or ''}".strip() + sport
 
-    def is_in(self, match: PacketMatch) -> bool:
+    def is_in(self, match: RuleMatch) -> bool:
         """Tell whether a match applies to this traffic, whatever the addresses."""
         return (
             match.special == ""
@@ -37,7 +37,7 @@ class TrafficClass:
         )
 
 
-def traffic_classes(matches: Iterable[PacketMatch], accepting: Iterable[PacketMatch]) -> tuple[TrafficClass, ...]:
+def traffic_classes(matches: Iterable[RuleMatch], accepting: Iterable[RuleMatch]) -> tuple[TrafficClass, ...]:
     """One representative per class that the matches distinguish, and one for the traffic that none of them names.
 
     Source ports count only if one of the `accepting` matches names some: a rule that drops by source port permits none.
@@ -56,7 +56,7 @@ def traffic_classes(matches: Iterable[PacketMatch], accepting: Iterable[PacketMa
     return tuple(sorted(classes))
 
 
-def _icmp_types(matches: set[PacketMatch]) -> set[str]:
+def _icmp_types(matches: set[RuleMatch]) -> set[str]:
     named = {match.icmp for match in matches if match.proto == "icmp"}
     return {"echo-request", "timestamp-request", *named} - {""}
 

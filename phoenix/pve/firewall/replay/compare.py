@@ -14,8 +14,8 @@ from typing import Any
 from phoenix.pve.firewall.model.chains import Chains
 from phoenix.pve.firewall.model.configuration import (
     Firewall,
+    FirewallNic,
     GuestLevel,
-    GuestNic,
     IpSetEntry,
     LevelConfig,
     parse_bool,
@@ -95,7 +95,7 @@ def _packet_end(name: str) -> PacketEnd:
 
 
 def _guest_level(guest: Mapping[str, Any]) -> GuestLevel:
-    nic = GuestNic(0, (str(guest["ip"]),), str(guest.get("mac") or ""), parse_bool(guest["nic_firewall"]))
+    nic = FirewallNic(0, (str(guest["ip"]),), str(guest.get("mac") or ""), parse_bool(guest["nic_firewall"]))
     return GuestLevel(_level_config(guest), (nic,))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from phoenix.pve.firewall.model.chains import Chains
-from phoenix.pve.firewall.model.configuration import Firewall, GuestLevel, GuestNic, IpSetEntry, LevelConfig
+from phoenix.pve.firewall.model.configuration import Firewall, FirewallNic, GuestLevel, IpSetEntry, LevelConfig
 from phoenix.pve.firewall.model.evaluate import Packet, PacketEnd, evaluate
 from phoenix.pve.firewall.model.intervals import address_to_int
 
@@ -25,7 +25,7 @@ def guest(
 ) -> GuestLevel:
     """An enabled guest with Proxmox's default policies: it may send everything and receives nothing."""
     config = LevelConfig({"enable": 1, **options}, rules, ipsets=ipsets or {})
-    return GuestLevel(config, (GuestNic(0, (ADDRESSES[vmid],), MAC),))
+    return GuestLevel(config, (FirewallNic(0, (ADDRESSES[vmid],), MAC),))
 
 
 def firewall(*rules: dict[str, Any], guests: dict[int, GuestLevel] | None = None, **more: Any) -> Firewall:
