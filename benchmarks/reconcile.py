@@ -19,8 +19,8 @@ from phoenix.cli.config import usual_inventory
 from phoenix.connections.access import access_path, read_access
 from phoenix.connections.links import Links
 from phoenix.estate import Hypervisor, load_estate
+from phoenix.pve.firewall.plan.level import WritePhase
 from phoenix.run.context import Run
-from phoenix.tasks.firewall.apply import ALL
 from phoenix.tasks.firewall.plan import plan_firewall
 from phoenix.tasks.firewall.sweep import sweep
 
@@ -35,8 +35,8 @@ def main() -> int:
     console.print(*(f"{key}: {value}" for key, value in describe().items()), sep="\n", highlight=False)
     hypervisor = estate.hypervisors[0]
     links = Links(estate, read_access(access_path(lab=True), (hypervisor.name,)))
-    run = Run(estate, links, frozenset(host.name for host in estate.hosts()), dry_run=True)
-    run.exists.update({int(one["vmid"]): one for one in links.api(hypervisor.name).get("cluster/resources", type="vm")})
+    run = Run(estate, links, frozenset(host.name for host in estate.hosts()))
+    run.guests.learn(links.api(hypervisor.name).get("cluster/resources", type="vm"))
     swept = _times(runs, lambda: sweep(links.api(hypervisor.name), estate, hypervisor, estate.guests))
     whole = _times(runs, lambda: _unchanged(run, hypervisor))
     links.close()
@@ -60,7 +60,7 @@ def _summary(times: list[float]) -> dict[str, float]:
 
 
 def _unchanged(run: Run, hypervisor: Hypervisor) -> None:
-    if writes := plan_firewall(run, hypervisor, ALL).writes:
+    if writes := plan_firewall(run, hypervisor, frozenset(WritePhase)).writes:
         sys.exit(f"the firewall differs from the derived one by {len(writes)} writes; deploy to the lab first")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from phoenix.errors import PhoenixError
 
-class LabError(Exception):
+
+class LabError(PhoenixError):
     """A message for the operator: what is wrong, where, and what to do."""

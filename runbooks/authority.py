@@ -17,9 +17,31 @@ from phoenix.cli.dialogue import interruptible, refuse
 from phoenix.cli.passphrase import read_key, read_passphrase, read_sealed, refuse_existing
 from phoenix.cli.request import Chain
 from phoenix.pki.sealed import SealError
-from phoenix.tasks.authority.backup import export_state
+from phoenix.run import Stage, Step, TaskFunction, guests_in, hypervisors
+from phoenix.tasks.authority.backup import export_state, restore_state
 from phoenix.tasks.authority.offline_root import bring_root_online, take_root_offline
-from phoenix.tasks.stages import on_authority, restoration
+from phoenix.tasks.authority.service import init_ca
+from phoenix.tasks.hosts.guest import create_guest
+from phoenix.tasks.hosts.software import install_software
+from phoenix.tasks.hosts.stages import PREFLIGHT
+from phoenix.tasks.hosts.storage import prepare_storage
+
+
+def on_authority(task: TaskFunction) -> Chain:
+    """One task on the authority's guest."""
+    return lambda _estate: (PREFLIGHT, Stage("authority", (Step(task, guests_in("step_ca")),)))
+
+
+def restoration(content: bytes) -> Chain:
+    """The authority's guest with its state from a backup; no other host is changed."""
+    authority_guest = guests_in("step_ca")
+    return lambda _estate: (
+        PREFLIGHT,
+        Stage("hypervisor", (Step(prepare_storage, hypervisors, for_guests=True),)),
+        Stage("guests", (Step(create_guest, authority_guest),)),
+        Stage("software", (Step(install_software, authority_guest),)),
+        Stage("restoration", (Step(restore_state(content), authority_guest), Step(init_ca, authority_guest))),
+    )
 
 
 def authority() -> int:

@@ -17,10 +17,74 @@ from phoenix.cli.command import execute
 from phoenix.cli.dialogue import ask, interruptible, refuse
 from phoenix.derive.authority import exported_root
 from phoenix.estate import Estate
-from phoenix.run import Stage
+from phoenix.run import Stage, Step, everyone, guests, guests_in, hypervisors, observation
 from phoenix.run.record import RunRecord
-from phoenix.tasks.proof.routes import answering
-from phoenix.tasks.stages import deployment
+from phoenix.tasks.authority.reset import reset_authority
+from phoenix.tasks.authority.service import ca_resources, init_ca
+from phoenix.tasks.certificates.stages import leaves, web_certificates
+from phoenix.tasks.firewall.apply import apply_firewall, open_what_is_declared, prepare_cluster_sets
+from phoenix.tasks.hosts.guest import create_guest
+from phoenix.tasks.hosts.software import install_software
+from phoenix.tasks.hosts.stages import PREFLIGHT, template_levels
+from phoenix.tasks.hosts.storage import prepare_storage
+from phoenix.tasks.proof.routes import answering, prove_routes
+from phoenix.tasks.routing.dns import keep_resolver, serve_dns, set_node_resolver
+from phoenix.tasks.routing.nginx import configure_nginx
+from phoenix.tasks.routing.traefik import configure_traefik
+from phoenix.tasks.trust.push import push_trust
+from phoenix.tasks.workloads.docker import deploy_stacks, mount_storage
+from phoenix.tasks.workloads.portainer import register_agents
+
+
+def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
+    """Everything from an empty hypervisor to names that answer; any stage can be the first with something to do.
+
+    With `reset` the authority's state is given up first, and everything that depends on it is made again.
+    """
+    resets = (Step(reset_authority, guests_in("step_ca")),) if reset else ()
+    later = (
+        Stage(
+            "hypervisor",
+            (
+                Step(install_software, hypervisors),
+                Step(prepare_storage, hypervisors, for_guests=True),
+                Step(serve_dns, hypervisors),
+                Step(set_node_resolver, hypervisors),
+                Step(prepare_cluster_sets, hypervisors, for_guests=True),
+            ),
+        ),
+        *(Stage("templates", (Step(create_guest, level),)) for level in template_levels(estate)),
+        Stage("guests", (Step(create_guest, guests),)),
+        Stage(
+            "software",
+            (
+                Step(keep_resolver, guests),
+                Step(install_software, guests),
+                *resets,
+                Step(init_ca, guests_in("step_ca"), compares=ca_resources),
+            ),
+        ),
+        Stage("trust", (Step(push_trust, everyone),)),
+        Stage("storage", (Step(mount_storage, guests),)),
+        *leaves(guests),
+        Stage(
+            "services",
+            (
+                Step(configure_traefik, guests_in("traefik")),
+                Step(deploy_stacks, guests_in("docker")),
+                Step(configure_nginx, guests_in("nginx", "portainer_agent")),
+            ),
+        ),
+        Stage("portainer", (Step(register_agents, guests_in("portainer")),)),
+        Stage("firewall", (Step(apply_firewall, hypervisors, for_guests=True),)),
+        Stage("proof", (PROOF,)),
+        web_certificates(),
+    )
+    way_in = Stage("way in", (Step(open_what_is_declared, hypervisors, for_guests=True),))
+    return (PREFLIGHT, way_in, observation(later), *later)
+
+
+PROOF = Step(prove_routes, hypervisors)
 
 
 def deploy() -> int:
@@ -52,7 +116,7 @@ def _resetting(estate: Estate, *, asked: bool) -> tuple[Stage, ...]:
 
 
 def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:
-    if not record.did("prove_routes"):
+    if not record.did(PROOF):
         return
     urls = answering(estate)
     yield "These names answer:"

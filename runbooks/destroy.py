@@ -11,7 +11,19 @@ except ModuleNotFoundError:
 
 from phoenix.cli.command import execute
 from phoenix.cli.dialogue import interruptible, refuse
-from phoenix.tasks.stages import destruction
+from phoenix.estate import Estate
+from phoenix.run import Stage, Step, guests
+from phoenix.tasks.hosts.guest import destroy_guest
+from phoenix.tasks.hosts.stages import PREFLIGHT, template_levels
+
+
+def destruction(estate: Estate) -> tuple[Stage, ...]:
+    """Guests first, then templates; a template that others were cloned from is removed last."""
+    return (
+        PREFLIGHT,
+        Stage("guests", (Step(destroy_guest, guests),)),
+        *(Stage("templates", (Step(destroy_guest, level),)) for level in reversed(template_levels(estate))),
+    )
 
 
 def destroy() -> int:

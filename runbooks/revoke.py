@@ -13,11 +13,18 @@ except ModuleNotFoundError:
 
 from phoenix.cli.command import execute
 from phoenix.cli.dialogue import confirm, interruptible, refuse
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate
-from phoenix.run import Stage
-from phoenix.run.runner import TaskFailedError
-from phoenix.tasks.certificates.revocation import choose
-from phoenix.tasks.stages import revocation
+from phoenix.run import Stage, Step
+from phoenix.tasks.certificates.revocation import Chosen, choose
+from phoenix.tasks.certificates.revocation import revoke as revoking
+from phoenix.tasks.hosts.stages import PREFLIGHT
+
+
+def revocation(chosen: Chosen) -> tuple[Stage, ...]:
+    """One certificate, refused by the authority and replaced on its host."""
+    step = Step(revoking(chosen), lambda estate: (estate.host(chosen.host),))
+    return PREFLIGHT, Stage("revocation", (step,))
 
 
 def revoke() -> int:

@@ -14,10 +14,107 @@ except ModuleNotFoundError:
 from phoenix.cli.command import execute
 from phoenix.cli.dialogue import confirm, interruptible, refuse
 from phoenix.cli.passphrase import read_key
+from phoenix.cli.request import Chain
+from phoenix.estate import Estate
+from phoenix.pki.ca.rotation import RotationTarget
 from phoenix.pki.sealed import SealError
-from phoenix.tasks.stages import announcement, provisioner_change, rotation, way_back
+from phoenix.run import Stage, Step, group, guests_in, hypervisors
+from phoenix.run.selectors import AnyHost
+from phoenix.tasks.authority.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
+from phoenix.tasks.authority.rotation import (
+    announce_next,
+    prepare_next,
+    remove_next,
+    revert_authority,
+    settle_authority,
+    switch_authority,
+    withdraw_next,
+    withdraw_previous,
+)
+from phoenix.tasks.certificates.stages import holders_of_leaves, leaves, web_certificates
+from phoenix.tasks.hosts.stages import PREFLIGHT
+from phoenix.tasks.proof.dependence import check_independence, check_trust
+from phoenix.tasks.proof.routes import prove_routes
+from phoenix.tasks.routing.mesh_certificates import renew_mesh_certificates
+from phoenix.tasks.routing.traefik import configure_traefik
+from phoenix.tasks.trust.push import push_trust
+from phoenix.tasks.workloads.portainer import register_agents
 
 NAMES = ("root", "intermediate", "provisioner")
+
+
+AUTHORITY = guests_in("step_ca")
+TRUSTING = group("trusted_ca")
+
+
+def rotation(rotated: RotationTarget, root_key: str | None) -> Chain:
+    """A new root or intermediate: created, trusted everywhere, then in use; only then is the old one removed."""
+    return lambda estate: (
+        *announcement(rotated, root_key)(estate),
+        Stage("switch", (Step(switch_authority, AUTHORITY),)),
+        *_reissue(),
+        Stage("withdrawal", (Step(withdraw_previous, AUTHORITY),)),
+        Stage("distrust", (Step(push_trust, TRUSTING),)),
+        Stage("settling", (Step(settle_authority, AUTHORITY),)),
+        *_services_and_proof(),
+    )
+
+
+def announcement(rotated: RotationTarget, root_key: str | None) -> Chain:
+    """The first half of a rotation: create the next signer, and prove that every host trusts it."""
+    return lambda _estate: (
+        PREFLIGHT,
+        Stage("next", (Step(prepare_next(rotated, root_key), AUTHORITY),)),
+        Stage("announcement", (Step(announce_next, AUTHORITY),)),
+        Stage("trust", (Step(push_trust, TRUSTING),)),
+        Stage("trusted", (Step(check_trust, TRUSTING),)),
+    )
+
+
+def way_back(_estate: Estate) -> tuple[Stage, ...]:
+    """The rotation in the other direction, from any phase in which the old root is still trusted."""
+    return (
+        PREFLIGHT,
+        Stage("switch", (Step(revert_authority, AUTHORITY),)),
+        Stage("trust", (Step(push_trust, TRUSTING),)),
+        *_reissue(),
+        Stage("withdrawal", (Step(withdraw_next, AUTHORITY),)),
+        Stage("distrust", (Step(push_trust, TRUSTING),)),
+        Stage("settling", (Step(remove_next, AUTHORITY),)),
+        *_services_and_proof(),
+    )
+
+
+def provisioner_change(_estate: Estate) -> tuple[Stage, ...]:
+    """A new key for one-time tokens; every leaf by token is issued again with it."""
+    return (
+        PREFLIGHT,
+        Stage("next", (Step(prepare_provisioner, AUTHORITY),)),
+        Stage("switch", (Step(switch_provisioner, AUTHORITY),)),
+        *leaves(holders_of_leaves),
+        web_certificates(),
+        Stage("settling", (Step(settle_provisioner, AUTHORITY),)),
+    )
+
+
+def _reissue() -> tuple[Stage, ...]:
+    """Have everything signed by the current signer, and prove that no other signer is needed."""
+    return (
+        *leaves(holders_of_leaves),
+        Stage("mesh", (Step(renew_mesh_certificates, guests_in("traefik")),)),
+        web_certificates(),
+        Stage("independence", (Step(check_independence, _dependents),)),
+    )
+
+
+def _dependents(estate: Estate) -> tuple[AnyHost, ...]:
+    meshes = (guest for guest in estate.guests if guest.has("traefik") and guest not in holders_of_leaves(estate))
+    return (*estate.hypervisors, *holders_of_leaves(estate), *meshes)
+
+
+def _services_and_proof() -> tuple[Stage, ...]:
+    services = (Step(configure_traefik, guests_in("traefik")), Step(register_agents, guests_in("portainer")))
+    return Stage("services", services), Stage("proof", (Step(prove_routes, hypervisors),))
 
 
 def rotate() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 try:
     from phoenix.cli.arguments import Arguments, options
@@ -12,7 +13,9 @@ except ModuleNotFoundError:
 from phoenix.cli.command import execute
 from phoenix.cli.dialogue import interruptible
 from phoenix.estate import Estate
-from phoenix.run import Stage
+
+if TYPE_CHECKING:
+    from phoenix.run import Stage
 
 
 def trust() -> int:
@@ -23,10 +26,18 @@ def trust() -> int:
     return execute(options(parser.parse_args()), _stages, programs=False)
 
 
-def _stages(estate: Estate) -> tuple[Stage, ...]:
-    from phoenix.tasks.trust.stages import trust_distribution  # noqa: PLC0415 - loads while the connections are made
+def _stages(_estate: Estate) -> tuple[Stage, ...]:
+    """The anchors that the authority publishes, on every host; loaded while the connections are made."""
+    from phoenix.run import Stage, Step, everyone, hypervisors  # noqa: PLC0415
+    from phoenix.tasks.trust.batch import push_together  # noqa: PLC0415
+    from phoenix.tasks.trust.observe import observe_authority  # noqa: PLC0415
+    from phoenix.tasks.trust.push import push_trust  # noqa: PLC0415
 
-    return trust_distribution(estate)
+    return (
+        Stage("authority", (Step(observe_authority, hypervisors, for_guests=True),)),
+        Stage("together", (Step(push_together, hypervisors, for_guests=True),)),
+        Stage("trust", (Step(push_trust, everyone),)),
+    )
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from phoenix.cli.request import HOST_FAILED, WRONG_INPUT, Chain, Closing, Option
 from phoenix.connections.access import AccessError, access_path, read_access
 from phoenix.connections.links import Links
 from phoenix.estate import InventoryError, load_estate
-from phoenix.estate.target import TargetError, select
-from phoenix.run.stage import carriers
+from phoenix.estate.target import TargetError, hypervisors_of, select
 
 if TYPE_CHECKING:
     from phoenix.artifacts.store import Artifact
@@ -41,7 +40,9 @@ def execute(
         targets = select(estate, options.targets)
         access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
         with closed(Links(estate, access)) as links:
-            links.begin(host.name for host in estate.hypervisors if host.name in targets | carriers(estate, targets))
+            links.begin(
+                host.name for host in estate.hypervisors if host.name in targets | hypervisors_of(estate, targets)
+            )
             from phoenix.cli.conduct import conduct  # noqa: PLC0415 - loads while the connections are made
 
             artifacts = _obtained(options) if programs else {}

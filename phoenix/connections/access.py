@@ -26,6 +26,7 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from phoenix.errors import PhoenixError
 from phoenix.pki.bundle import Bundle, read_bundle
 
 ENVIRONMENT = "PHOENIX_ACCESS"
@@ -34,7 +35,7 @@ UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$")]
 
 
-class AccessError(Exception):
+class AccessError(PhoenixError):
     """The access file is missing, unsafe or wrong; the message says what to do."""
 
 

@@ -30,7 +30,7 @@ class Links:
         self._machines: dict[str, SshLink] = {}
         self._apis = {name: ProxmoxClient(entry.api, name) for name, entry in access.items()}
 
-    def afresh(self) -> Links:
+    def reconnected(self) -> Links:
         """Connections of their own to the same estate, none of them made yet."""
         return Links(self.estate, self._access)
 
@@ -53,11 +53,15 @@ class Links:
         except OSError as error:
             raise ConnectionFailedError(f"the public key of {path} cannot be read: {error}") from None
 
+    def node(self, hypervisor: str) -> NodeShell:
+        """A root shell on a hypervisor."""
+        return NodeShell(self._node(hypervisor))
+
     def shell(self, name: str) -> Shell:
         """Root on a host, by the way that fits its kind."""
         host = self.estate.host(name)
         if isinstance(host, Hypervisor):
-            return NodeShell(self._node(name))
+            return self.node(name)
         if isinstance(host, Guest) and host.kind == "vm":
             return MachineShell(self._machine(host))
         return ContainerShell(self._node(host.hypervisor), host.vmid, name)

@@ -11,7 +11,7 @@ from typing import Any
 from nornir.core.configuration import Config
 
 
-class Handed:
+class SharedConnection:
     """A connection that is made elsewhere; asked for anew each time, since a guest may have been started meanwhile."""
 
     _make: Callable[[], Any]

@@ -14,12 +14,14 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from phoenix.connections.access import ApiAccess
+from phoenix.conventions import PROXMOX_PORT
+from phoenix.errors import PhoenixError
 
 REQUEST_SECONDS = 40
 BUSY = ("can't lock file", "is locked (", "got timeout")
 
 
-class ApiError(Exception):
+class ApiError(PhoenixError):
     """Proxmox refused or failed; `status` is its HTTP status, 0 when it could not be asked."""
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -134,7 +136,7 @@ class ProxmoxClient:
         user, _, token = self.access.token_id.partition("!")
         api = ProxmoxAPI(
             url.hostname,
-            port=url.port or 8006,
+            port=url.port or PROXMOX_PORT,
             user=user,
             token_name=token,
             token_value=self.access.token_secret.get_secret_value(),

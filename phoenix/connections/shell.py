@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from phoenix.connections.ssh import Completed, SshLink
-
-STAGE = "/var/lib/phoenix/artifacts"
-"""Where the node keeps compressed programs that its containers get."""
+from phoenix.conventions import STAGED_PROGRAMS
 
 
 class Shell(Protocol):
@@ -66,12 +64,12 @@ class ContainerShell:
 
     def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
         """Unpack a file in the container; the node keeps the compressed file for the next one."""
-        staged = f"{STAGE}/{source.parent.name}.gz"
+        staged = f"{STAGED_PROGRAMS}/{source.parent.name}.gz"
         size = source.stat().st_size
         have = self.link.run(f"stat -c %s {staged} 2>/dev/null || true")
         if have.out.strip() != str(size):
             new = f"{staged}.$$"
-            sent = self.link.run(f"mkdir -p {STAGE} && cat >{new} && mv -f {new} {staged}", source)
+            sent = self.link.run(f"mkdir -p {STAGED_PROGRAMS} && cat >{new} && mv -f {new} {staged}", source)
             if sent.status:
                 return sent
         command = f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin; {unpack(path, mode, mtime)}"

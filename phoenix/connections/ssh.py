@@ -23,6 +23,7 @@ sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
 import paramiko  # noqa: E402
 
 from phoenix.connections.access import SshAccess  # noqa: E402
+from phoenix.errors import PhoenixError  # noqa: E402
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 15
@@ -32,7 +33,7 @@ SESSIONS = 8
 SESSION_TRIES = 5
 
 
-class ConnectionFailedError(Exception):
+class ConnectionFailedError(PhoenixError):
     """A host cannot be reached; the message names it, its address, and what was tried."""
 
 

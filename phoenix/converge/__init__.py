@@ -2,30 +2,36 @@
 
 from phoenix.converge.apply import ApplyError
 from phoenix.converge.change import Change, Upload
-from phoenix.converge.files import Directory, Exclusive, File
-from phoenix.converge.made import Command, Made, OwnedDirectory
+from phoenix.converge.files import Directory, File, ManagedGlob, ReadOnlyFile
+from phoenix.converge.generated import Command, GeneratedFile, OwnedDirectory
 from phoenix.converge.observe import Observation, Probe
+from phoenix.converge.outcome import Outcome, PartialFailureError, Plan
 from phoenix.converge.resource import Resource
-from phoenix.converge.session import HostSession
+from phoenix.converge.session import AppliedAhead, HostSession
 from phoenix.converge.software import Packages, Program, User
 from phoenix.converge.timers import Timers
 from phoenix.converge.units import Daemon, Unit
 
 __all__ = [
+    "AppliedAhead",
     "ApplyError",
     "Change",
     "Command",
     "Daemon",
     "Directory",
-    "Exclusive",
     "File",
+    "GeneratedFile",
     "HostSession",
-    "Made",
+    "ManagedGlob",
     "Observation",
+    "Outcome",
     "OwnedDirectory",
     "Packages",
+    "PartialFailureError",
+    "Plan",
     "Probe",
     "Program",
+    "ReadOnlyFile",
     "Resource",
     "Timers",
     "Unit",

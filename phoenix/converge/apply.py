@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from phoenix.converge.change import Change
+from phoenix.errors import PhoenixError
 
 PROLOGUE = files("phoenix.converge").joinpath("prologue.sh").read_text("utf-8")
 
 
-class ApplyError(Exception):
+class ApplyError(PhoenixError):
     """A change could not be made; the message names it and gives the last lines that the host said."""
 
 

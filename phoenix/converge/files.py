@@ -5,10 +5,9 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from phoenix.conventions import SYSTEMD
 from phoenix.converge.change import Change, text_diff
 from phoenix.converge.observe import Observation, Probe
-
-SYSTEMD = "/etc/systemd/system"
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,22 @@ class File:
 
 
 @dataclass(frozen=True)
-class Exclusive:
+class ReadOnlyFile:
+    """A file that is read and never changed."""
+
+    path: str
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for the content."""
+        return (Probe("content", self.path),)
+
+    def changes(self, _seen: Observation) -> tuple[Change, ...]:
+        """Change nothing."""
+        return ()
+
+
+@dataclass(frozen=True)
+class ManagedGlob:
     """A glob pattern whose files are all ours: strangers are removed, and stopped first if they are units."""
 
     pattern: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import Completed, ConnectionFailedError
@@ -16,8 +17,20 @@ OBSERVE_SECONDS = 30.0
 APPLY_SECONDS = 600.0
 
 
+@dataclass(frozen=True)
+class AppliedAhead:
+    """Changes of one task that were made together with other hosts' changes, and how the script for them ended.
+
+    `scripted` are the changes that the script was made of.
+    """
+
+    changes: tuple[Change, ...]
+    scripted: tuple[Change, ...]
+    completed: Completed
+
+
 class HostSession:
-    """Root on a host, with what is known of it so far. `shell` is None for a host that does not exist yet."""
+    """A root shell on a host, with what is known of it so far. `shell` is None for a host that does not exist yet."""
 
     def __init__(self, name: str, shell: Shell | None) -> None:
         self.name = name
@@ -25,15 +38,15 @@ class HostSession:
         self.round_trips = 0
         self._seen = Observation()
         self._expected: set[Probe] = set()
-        self._ahead: dict[tuple[tuple[str, str], ...], tuple[Sequence[Change], Completed]] = {}
+        self._ahead: dict[str, AppliedAhead] = {}
 
     def expect(self, resources: Iterable[Resource]) -> None:
-        """Say what will be asked later, so that it is asked together."""
-        self._expected |= {probe for resource in resources for probe in resource.probes()}
+        """Announce later questions, so that they are asked together with the next one."""
+        self._expected |= probes_of(resources)
 
     def observe(self, resources: Iterable[Resource]) -> Observation:
-        """Say what is known of the resources, asking the host if anything of it is not known yet."""
-        needed = {probe for resource in resources for probe in resource.probes()}
+        """Observe resources; ask the host if any of the answers is not known yet."""
+        needed = probes_of(resources)
         if self.shell is None:
             return Observation(asked=needed)
         if not needed <= self._seen.asked:
@@ -47,32 +60,41 @@ class HostSession:
             self._seen.at = now
         return self._seen
 
+    def plan(self, resources: Sequence[Resource]) -> tuple[Change, ...]:
+        """Observe resources and compare; change nothing."""
+        seen = self.observe(resources)
+        return tuple(change for resource in resources for change in resource.changes(seen))
+
+    def converge(self, resources: Sequence[Resource]) -> tuple[Change, ...]:
+        """Make the changes that bring the host to the resources, and give them."""
+        changes = self.plan(resources)
+        if changes:
+            self.apply(changes)
+        return changes
+
     def knows(self, resources: Iterable[Resource]) -> bool:
-        """Tell whether all that the resources ask is known."""
-        return {probe for resource in resources for probe in resource.probes()} <= self._seen.asked
+        """Report whether all answers about the resources are known."""
+        return probes_of(resources) <= self._seen.asked
 
     def learn(self, probes: Iterable[Probe], output: str) -> None:
-        """Take the answer to a `question` that was asked another way, together with other hosts."""
+        """Take the answer to a `question` that was asked together with other hosts."""
         self.round_trips += 1
         self._seen = read_observation(probes, output)
         self._seen.at = time.time()
 
-    def ran(self, wanted: Sequence[Change], scripted: Sequence[Change], done: Completed) -> None:
-        """Take what came of a script of changes that was run ahead, together with other hosts; `made` tells of it.
-
-        `scripted` are those that the script was of, `wanted` those that a task will ask for.
-        """
+    def add_applied(self, task: str, applied: AppliedAhead) -> None:
+        """Keep the result of a task's changes that were made ahead of the task itself."""
         self.round_trips += 1
-        self._ahead[_names(wanted)] = (scripted, done)
+        self._ahead[task] = applied
 
-    def made(self, changes: Sequence[Change]) -> bool:
-        """Tell whether the changes were made ahead; ApplyError names the one that failed."""
-        scripted, done = self._ahead.pop(_names(changes), ((), None))
-        if done is None:
-            return False
-        check_applied(scripted, done.out, done.status, done.err)
+    def take_applied(self, task: str) -> tuple[Change, ...] | None:
+        """Take the changes that were made ahead of a task; None if there are none, ApplyError if one failed."""
+        applied = self._ahead.pop(task, None)
+        if applied is None:
+            return None
+        check_applied(applied.scripted, applied.completed.out, applied.completed.status, applied.completed.err)
         self.forget()
-        return True
+        return applied.changes
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Make the changes; ApplyError names the one that failed."""
@@ -95,7 +117,7 @@ class HostSession:
         return self.shell.run(script, limit)
 
     def forget(self) -> None:
-        """Drop what is known, because it may have changed; the next question asks for all of it again."""
+        """Drop all answers, because they may have changed; the next question asks for all of them again."""
         self._expected |= self._seen.asked
         self._seen = Observation()
 
@@ -109,12 +131,12 @@ class HostSession:
             raise ApplyError(f"{change} failed: {done.err.strip() or f'exit status {done.status}'}")
 
 
-def _names(changes: Sequence[Change]) -> tuple[tuple[str, str], ...]:
-    """What changes of one host are told apart by from one moment to the next: reasons may say how much time is left."""
-    return tuple((change.resource, change.verb) for change in changes)
+def probes_of(resources: Iterable[Resource]) -> set[Probe]:
+    """Collect the questions of resources."""
+    return {probe for resource in resources for probe in resource.probes()}
 
 
 def question(probes: Iterable[Probe]) -> str:
-    """The script that asks a host all of it."""
+    """Write the script that asks a host everything at once."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return f"export PATH={path} LC_ALL=C.UTF-8 HOME=/root\n{observe_script(probes)}"

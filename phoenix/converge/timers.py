@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from phoenix.conventions import SYSTEMD
 from phoenix.converge.change import Change
-from phoenix.converge.files import SYSTEMD
 from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.units import Unit
 
@@ -35,18 +35,19 @@ class Timers:
         changed = {unit.name for unit in self.units if unit.file and unit.file.changes(seen)}
         stale = any(f"{SYSTEMD}/{name}" in seen.stats for name in changed)
         reload = Change("units", "reload", script="systemctl daemon-reload", guard=True)
-        enabled = [change for unit in self.units for change in unit.enablement(seen)]
-        told = [change for unit in self.units for change in unit.activity(seen, restart=unit.name in changed)]
+        enabled = [(unit, change) for unit in self.units for change in unit.enablement(seen)]
+        activity = [
+            (unit, change) for unit in self.units for change in unit.activity(seen, restart=unit.name in changed)
+        ]
         return (
             *files,
             *((reload,) if stale else ()),
             *_together("timeout 120 systemctl enable --quiet --no-reload {}", enabled),
-            *_together(RESTART, told),
+            *_together(RESTART, activity),
         )
 
 
-def _together(command: str, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Give the first of several changes a script that makes them all."""
-    names = " ".join(shlex.quote(change.resource.removeprefix("unit ")) for change in changes)
-    script = command.format(names)
-    return tuple(replace(change, script="" if index else script) for index, change in enumerate(changes))
+def _together(command: str, changes: Sequence[tuple[Unit, Change]]) -> tuple[Change, ...]:
+    """Give the first of several changes a script that makes all of them."""
+    script = command.format(" ".join(shlex.quote(unit.name) for unit, _ in changes))
+    return tuple(replace(change, script="" if index else script) for index, (_, change) in enumerate(changes))

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from phoenix.conventions import SYSTEMD, UNFINISHED
 from phoenix.converge.change import Change
-from phoenix.converge.files import SYSTEMD, Exclusive, File
+from phoenix.converge.files import File, ManagedGlob
 from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.resource import Resource
-
-BEGUN = "/var/lib/phoenix/begun"
-"""Marks of daemons whose files are being changed; one that outlives its script tells of an interruption."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +84,14 @@ class Daemon:
     unit: Unit
     files: tuple[Resource, ...] = ()
     reread: tuple[File, ...] = ()
-    watched: tuple[File | Exclusive, ...] = ()
+    watched: tuple[File | ManagedGlob, ...] = ()
     check: str | None = None
     probe: str | None = None
     on_change: Literal["reload", "restart"] = "reload"
 
     @property
     def _mark(self) -> str:
-        return f"{BEGUN}/{self.unit.name}"
+        return f"{UNFINISHED}/{self.unit.name}"
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for everything at once."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from phoenix.conventions import CA_CONFIG, CA_PORT, CA_STATE
 from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest
 
-CA_PORT = 9000
-STATE = "/etc/step-ca/ssl"
-"""The authority's state as its own guest sees it."""
 SIGNING_ROOT, PUBLISHED_BUNDLE, PUBLISHED_ISSUER = "phoenix_ca.crt", "phoenix_ca_bundle.crt", "phoenix_ca_issuer.crt"
 
 
@@ -26,7 +24,7 @@ def ca_names(estate: Estate) -> tuple[str, ...]:
 
 def state_directory(estate: Estate, authority: Guest) -> str:
     """Where the authority's state lies on its hypervisor."""
-    mount = next(mount for mount in authority.mounts if mount.target == STATE)
+    mount = next(mount for mount in authority.mounts if mount.target == CA_STATE)
     return mount_path(estate.hypervisor_of(authority), authority, mount)
 
 
@@ -42,7 +40,7 @@ def exported_bundle(estate: Estate) -> str:
 
 def published_files(estate: Estate) -> tuple[str, ...]:
     """What the authority's hypervisor can read of it: its bundle, what signs now, and its settings."""
-    return tuple(_published(estate, name) for name in (PUBLISHED_BUNDLE, PUBLISHED_ISSUER, "config/ca.json"))
+    return tuple(_published(estate, name) for name in (PUBLISHED_BUNDLE, PUBLISHED_ISSUER, CA_CONFIG))
 
 
 def _published(estate: Estate, name: str) -> str:

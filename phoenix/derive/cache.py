@@ -1,4 +1,4 @@
-"""What is derived from an estate more than once in a run, and costs something: the last answer is kept."""
+"""A cache for derivations of the estate that a run needs several times and that take a noticeable time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from phoenix.estate import Estate
 T = TypeVar("T")
 
 
-def remembered(derive: Callable[[Estate], T]) -> Callable[[Estate], T]:
-    """Derive from each estate once, as long as no other comes in between: an estate never changes."""
+def cached_per_estate(derive: Callable[[Estate], T]) -> Callable[[Estate], T]:
+    """Keep the result for the last estate that was passed; an estate is immutable."""
     last: list[tuple[Estate, T]] = []
 
     @wraps(derive)
-    def known(estate: Estate) -> T:
-        for of, found in last:
-            if of is estate:
-                return found
-        found = derive(estate)
-        last[:] = [(estate, found)]
-        return found
+    def cached(estate: Estate) -> T:
+        for known, result in last:
+            if known is estate:
+                return result
+        result = derive(estate)
+        last[:] = [(estate, result)]
+        return result
 
-    return known
+    return cached

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from phoenix.conventions import (
+    EDGE_TLS_DIRECTORY,
+    EDGE_UNIT,
+    REGISTRATION_UNIT,
+    TLS_DIRECTORY,
+    WEB_CERTIFICATE_UNIT,
+    container_unit,
+)
 from phoenix.derive.flows import clients as flow_clients
 from phoenix.derive.names import service_names
-from phoenix.estate import USUAL, Estate, Guest, Hypervisor, Validity
+from phoenix.estate import DEFAULT_VALIDITY, Estate, Guest, Hypervisor, Validity
 
 Usage = Literal["server", "client"]
-EDGE_DIRECTORY = "/etc/nginx/ssl"
-DEFAULT_DIRECTORY = "/etc/phoenix/tls"
-REGISTRATION_UNIT = "phoenix-register-agents.service"
-"""Gives Portainer, which keeps a copy of its own, the client certificate that is on its host."""
-WEB_UNIT = "phoenix-web-certificate.service"
-"""Gives a hypervisor's web server, which keeps a copy of its own, the certificate that is on its host."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Leaf:
     certificate: str
     key: str
     usage: Usage = "server"
-    validity: Validity = USUAL
+    validity: Validity = DEFAULT_VALIDITY
     owner: str = "root:root"
     key_mode: str = "0600"
     key_type: str = "EC P-256"
@@ -55,7 +57,7 @@ class Leaf:
 def certificates(estate: Estate) -> tuple[Leaf, ...]:
     """Every leaf that the estate needs, by host and name."""
     found = [
-        _edge(estate),
+        edge_leaf(estate),
         *(web_leaf(estate, hypervisor) for hypervisor in estate.hypervisors if hypervisor.web_certificate),
         *(leaf for guest in estate.guests for leaf in _of_services(estate, guest)),
     ]
@@ -85,14 +87,15 @@ def web_leaf(estate: Estate, hypervisor: Hypervisor) -> Leaf:
         host=hypervisor.name,
         dns=(estate.fqdn(hypervisor.node),),
         ips=(str(hypervisor.address),),
-        certificate=f"{DEFAULT_DIRECTORY}/{name}.crt",
-        key=f"{DEFAULT_DIRECTORY}/{name}.key",
+        certificate=f"{TLS_DIRECTORY}/{name}.crt",
+        key=f"{TLS_DIRECTORY}/{name}.key",
         validity=estate.settings.ca.leaf,
-        reload=("start", WEB_UNIT),
+        reload=("start", WEB_CERTIFICATE_UNIT),
     )
 
 
-def _edge(estate: Estate) -> Leaf:
+def edge_leaf(estate: Estate) -> Leaf:
+    """The leaf that the edge presents to clients."""
     aliases = tuple(
         alias
         for guest in estate.guests
@@ -105,10 +108,10 @@ def _edge(estate: Estate) -> Leaf:
         host=estate.guest_with("nginx").name,
         dns=(f"*.{estate.zone}", estate.zone, *aliases),
         ips=(),
-        certificate=f"{EDGE_DIRECTORY}/internal_traefik_proxy.crt",
-        key=f"{EDGE_DIRECTORY}/internal_traefik_proxy.key",
+        certificate=f"{EDGE_TLS_DIRECTORY}/internal_traefik_proxy.crt",
+        key=f"{EDGE_TLS_DIRECTORY}/internal_traefik_proxy.key",
         validity=estate.settings.ca.edge or estate.settings.ca.leaf,
-        reload=("reload", "nginx.service"),
+        reload=("reload", EDGE_UNIT),
     )
 
 
@@ -159,7 +162,7 @@ def _server_files(guest: Guest, service: str) -> tuple[str, str]:
     if guest.has("portainer_agent") and guest.persistent_storage:
         directory = f"{guest.persistent_storage}/certs"
     else:
-        directory = DEFAULT_DIRECTORY
+        directory = TLS_DIRECTORY
     return f"{directory}/{service}.crt", f"{directory}/{service}.key"
 
 
@@ -169,11 +172,11 @@ def _client_files(estate: Estate, client: Guest, service: str) -> tuple[str, str
         name = "portainer-server-client" if service == first else f"{service}-client"
         stem = f"{client.persistent_storage}/portainer/certs/{name}"
     else:
-        stem = f"{DEFAULT_DIRECTORY}/{service}-client"
+        stem = f"{TLS_DIRECTORY}/{service}-client"
     return f"{stem}.crt", f"{stem}.key"
 
 
 def _reload(guest: Guest, service: str) -> tuple[str, str] | None:
     if service in guest.containers and guest.services[service].tls != "mutual":
-        return "restart", f"phoenix-container-{service}.service"
-    return ("reload", "nginx.service") if guest.services[service].tls == "mutual" else None
+        return "restart", container_unit(service)
+    return ("reload", EDGE_UNIT) if guest.services[service].tls == "mutual" else None

@@ -9,25 +9,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from phoenix.derive.authority import CA_PORT
-from phoenix.derive.cache import remembered
+from phoenix.conventions import (
+    CA_PORT,
+    DNS_PORT,
+    HTTP_PORT,
+    HTTPS_PORT,
+    MESH_EDGE_PORT,
+    MESH_PING_PORT,
+    NFS_PORT,
+    PROXMOX_PORT,
+    SSH_PORT,
+)
+from phoenix.derive.cache import cached_per_estate
 from phoenix.estate import Estate, Guest, Hypervisor
 
 Protocol = Literal["tcp", "udp", "icmp"]
+FlowAddress = Literal["host", "resolver"]
+"""A hypervisor has an address of its own and one at which it resolves names for its guests."""
 
 PARTIES = ("any", "lan", "management", "internet", "upstream")
 DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
-MESH_EDGE_PORT = 8443
-MESH_GUEST_PORT = 443
-MESH_CHALLENGE_PORT = 80
-MESH_PING_PORT = 8080
 
 
 @dataclass(frozen=True, order=True)
 class Flow:
     """One permission: `source` may connect to `dest` on the ports; ICMP means echo requests.
 
-    `origin` is where the inventory says so: a host, or nothing for the whole estate, and the keys below it.
+    `origin` is where the inventory says so: a host, or nothing for the whole estate, and the keys below it. `at`
+    selects the address of an end that is a hypervisor.
     """
 
     dest: str
@@ -36,9 +45,10 @@ class Flow:
     ports: tuple[int, ...]
     purpose: str
     origin: tuple[str, ...] = field(default=(), compare=False)
+    at: FlowAddress = field(default="host", compare=False)
 
 
-@remembered
+@cached_per_estate
 def flows(estate: Estate) -> tuple[Flow, ...]:
     """Every flow of the estate, sorted, each once."""
     found = {
@@ -53,7 +63,7 @@ def flows(estate: Estate) -> tuple[Flow, ...]:
     return tuple(_first_purpose(found))
 
 
-@remembered
+@cached_per_estate
 def flows_by_host(estate: Estate) -> Mapping[str, tuple[Flow, ...]]:
     """The flows that each host or party begins or ends."""
     found: dict[str, list[Flow]] = {}
@@ -84,10 +94,12 @@ def _first_purpose(found: set[Flow]) -> Iterator[Flow]:
 
 def _entrances(estate: Estate) -> Iterator[Flow]:
     edge, mesh = estate.guest_with("nginx").name, estate.guest_with("traefik").name
-    yield Flow(edge, "any", "tcp", (80, 443), "gateway", (edge, "groups"))
+    yield Flow(edge, "any", "tcp", (HTTP_PORT, HTTPS_PORT), "gateway", (edge, "groups"))
     yield Flow(mesh, edge, "tcp", (MESH_EDGE_PORT,), "hand-off from the edge", (mesh, "groups"))
     for hypervisor in estate.hypervisors:
-        yield Flow(hypervisor.name, "management", "tcp", (22, 8006), "management", ("", "network", "management"))
+        yield Flow(
+            hypervisor.name, "management", "tcp", (SSH_PORT, PROXMOX_PORT), "management", ("", "network", "management")
+        )
     for host in estate.live():
         yield Flow(host.name, "lan", "icmp", (), "diagnosis", ("", "network", "subnet"))
     for guest in estate.guests:
@@ -97,12 +109,12 @@ def _entrances(estate: Estate) -> Iterator[Flow]:
 def _names(estate: Estate) -> Iterator[Flow]:
     for hypervisor in estate.hypervisors:
         for protocol in DNS_PROTOCOLS:
-            yield Flow(hypervisor.name, "lan", protocol, (53,), "names", ("", "network", "subnet"))
+            yield Flow(hypervisor.name, "lan", protocol, (DNS_PORT,), "names", ("", "network", "subnet"), at="resolver")
             upstream = ("", "network", "upstream_dns")
-            yield Flow("upstream", hypervisor.name, protocol, (53,), "names outside the zone", upstream)
+            yield Flow("upstream", hypervisor.name, protocol, (DNS_PORT,), "names outside the zone", upstream)
     for guest in estate.guests:
         for protocol in DNS_PROTOCOLS:
-            yield Flow(guest.hypervisor, guest.name, protocol, (53,), "names", (guest.name,))
+            yield Flow(guest.hypervisor, guest.name, protocol, (DNS_PORT,), "names", (guest.name,), at="resolver")
 
 
 def _certificates(estate: Estate) -> Iterator[Flow]:
@@ -110,7 +122,7 @@ def _certificates(estate: Estate) -> Iterator[Flow]:
     for host in estate.members("trusted_ca"):
         if host is not authority:
             yield Flow(authority.name, host.name, "tcp", (CA_PORT,), "certificates", (host.name, "groups"))
-    yield Flow(mesh.name, authority.name, "tcp", (MESH_CHALLENGE_PORT,), "ACME challenge", (mesh.name, "groups"))
+    yield Flow(mesh.name, authority.name, "tcp", (HTTP_PORT,), "ACME challenge", (mesh.name, "groups"))
 
 
 def _services(estate: Estate) -> Iterator[Flow]:
@@ -125,7 +137,7 @@ def _services(estate: Estate) -> Iterator[Flow]:
                 if client == guest.name:
                     continue
                 if service.expose and client in guests and client != mesh:
-                    yield Flow(mesh, client, "tcp", (MESH_GUEST_PORT,), "services by name", (*said, "clients"))
+                    yield Flow(mesh, client, "tcp", (HTTPS_PORT,), "services by name", (*said, "clients"))
                 else:
                     yield Flow(guest.name, client, "tcp", (service.port,), f"client of {name}", (*said, "clients"))
 
@@ -138,11 +150,11 @@ def _probes(estate: Estate) -> Iterator[Flow]:
         if exposed and guest.name != mesh:
             yield Flow(guest.name, source, "tcp", tuple(exposed), "health probe", (guest.name, "services"))
         if guest.kind == "vm":
-            yield Flow(guest.name, source, "tcp", (22,), "configuration by jump", (guest.name, "groups"))
+            yield Flow(guest.name, source, "tcp", (SSH_PORT,), "configuration by jump", (guest.name, "groups"))
         if guest.name == edge:
-            yield Flow(edge, source, "tcp", (80, 443), "health probe", (edge, "groups"))
+            yield Flow(edge, source, "tcp", (HTTP_PORT, HTTPS_PORT), "health probe", (edge, "groups"))
         if guest.name == mesh:
-            ports = (MESH_CHALLENGE_PORT, MESH_GUEST_PORT, MESH_PING_PORT, MESH_EDGE_PORT)
+            ports = (HTTP_PORT, HTTPS_PORT, MESH_PING_PORT, MESH_EDGE_PORT)
             yield Flow(mesh, source, "tcp", ports, "health probe", (mesh, "groups"))
 
 
@@ -150,7 +162,7 @@ def _storage(estate: Estate) -> Iterator[Flow]:
     for guest in estate.guests:
         if _has_volume(guest):
             said = (guest.name, "persistent_storage")
-            yield Flow(guest.hypervisor, guest.name, "tcp", (2049,), "persistent storage (NFSv4)", said)
+            yield Flow(guest.hypervisor, guest.name, "tcp", (NFS_PORT,), "persistent storage (NFSv4)", said)
 
 
 def _has_volume(guest: Guest) -> bool:

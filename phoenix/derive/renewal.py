@@ -8,12 +8,12 @@ from phoenix.derive.certificates import Leaf
 
 TRIES = 8
 """How often at least a renewal is tried before the leaf ends."""
-OFTENEST, RAREST = timedelta(seconds=20), timedelta(hours=1)
+MIN_INTERVAL, MAX_INTERVAL = timedelta(seconds=20), timedelta(hours=1)
 
 
 def looks_every(leaf: Leaf) -> timedelta:
     """How often the host looks whether the leaf is due, and tries again if the authority did not answer."""
-    return min(max(leaf.validity.before / TRIES, OFTENEST), RAREST)
+    return min(max(leaf.validity.before / TRIES, MIN_INTERVAL), MAX_INTERVAL)
 
 
 def jitter(leaf: Leaf) -> timedelta:

@@ -2,7 +2,8 @@
 
 from phoenix.estate.load import load_estate
 from phoenix.estate.model import (
-    USUAL,
+    DEFAULT_VALIDITY,
+    MIN_LIFETIME,
     Authority,
     Container,
     Dataset,
@@ -22,7 +23,8 @@ from phoenix.estate.model import (
 from phoenix.estate.problems import InventoryError, Problem
 
 __all__ = [
-    "USUAL",
+    "DEFAULT_VALIDITY",
+    "MIN_LIFETIME",
     "Authority",
     "Container",
     "Dataset",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -91,8 +91,10 @@ class Validity(Strict):
         return self.renew_before or self.lifetime / 3
 
 
-USUAL = Validity.model_validate({"lifetime": "7d", "renew_before": "3d"})
-"""What holds where the inventory says nothing: an authority or a guest may be off for three days."""
+MIN_LIFETIME = timedelta(minutes=5)
+"""The shortest lifetime of a certificate that the CA signs (step-ca's claim minTLSCertDuration)."""
+DEFAULT_VALIDITY = Validity.model_validate({"lifetime": "7d", "renew_before": "3d"})
+"""The validity where the inventory states none; the CA or a guest can be off for three days."""
 
 
 class MeshValidity(Strict):
@@ -121,7 +123,7 @@ class Authority(Strict):
     provisioner: Word
     root: Duration = timedelta(days=3650)
     intermediate: Duration = timedelta(days=1825)
-    leaf: Validity = USUAL
+    leaf: Validity = DEFAULT_VALIDITY
     edge: Validity | None = None
     mesh: MeshValidity = MeshValidity.model_validate({"lifetime": "30d"})
 
@@ -272,6 +274,14 @@ class Estate(Strict):
         """Find a host by its inventory name; KeyError if there is none."""
         return self.by_name[name]
 
+    def hypervisor(self, name: str) -> Hypervisor:
+        """Find a hypervisor by its inventory name; KeyError if there is none."""
+        return next((host for host in self.hypervisors if host.name == name), None) or _no_host(name)
+
+    def guest(self, name: str) -> Guest:
+        """Find a guest by its inventory name; KeyError if there is none."""
+        return next((host for host in self.guests if host.name == name), None) or _no_host(name)
+
     @cached_property
     def by_name(self) -> Mapping[str, Hypervisor | Guest | Template]:
         """Every host by its inventory name."""
@@ -298,3 +308,7 @@ class Estate(Strict):
     def hypervisor_of(self, machine: Machine) -> Hypervisor:
         """Find the hypervisor that carries a guest or template."""
         return next(h for h in self.hypervisors if h.name == machine.hypervisor)
+
+
+def _no_host(name: str) -> NoReturn:
+    raise KeyError(name)

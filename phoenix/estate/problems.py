@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from phoenix.errors import PhoenixError
+
 HOW_TO_CONNECT = {"username", "connection_options", "port", "platform"}
 SECRET = re.compile(r"(?i)(^|[_-])(password|passwd|passphrase|secret|token|credentials?|(private|api|access)[_-]?key)$")
 
@@ -28,7 +30,7 @@ class Problem:
 Found = Iterator[Problem]
 
 
-class InventoryError(Exception):
+class InventoryError(PhoenixError):
     """The inventory cannot be used; `problems` says everything that is wrong with it."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from phoenix.errors import PhoenixError
 from phoenix.estate.model import Estate, Guest, Host, Hypervisor, Machine, Template
 from phoenix.estate.problems import nearest
 
@@ -21,7 +22,7 @@ FIELDS = (
 )
 
 
-class TargetError(Exception):
+class TargetError(PhoenixError):
     """A target expression that names nothing of the estate, with what it could have meant."""
 
 
@@ -41,6 +42,12 @@ def select(estate: Estate, expressions: Iterable[str]) -> frozenset[str]:
             raise TargetError(f"no host fits {expression!r}: each part fits some, but none fits all")
         chosen |= found
     return frozenset(chosen)
+
+
+def hypervisors_of(estate: Estate, targets: frozenset[str]) -> frozenset[str]:
+    """Name the hypervisors that carry targeted guests or templates."""
+    machines = (*estate.guests, *estate.templates)
+    return frozenset(machine.hypervisor for machine in machines if machine.name in targets)
 
 
 def _all_of(estate: Estate, term: str) -> set[str]:

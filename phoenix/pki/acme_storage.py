@@ -1,4 +1,4 @@
-"""The mesh's certificates as its storage (Traefik's acme.json) shows them, and what is to be done about each."""
+"""The mesh's certificates as Traefik stores them in acme.json, and the plan for each: keep, drop, renew or obtain."""
 
 from __future__ import annotations
 
@@ -7,100 +7,119 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from cryptography import x509
 
 from phoenix.estate import MeshValidity
 from phoenix.pki.bundle import SeenAuthority
-from phoenix.pki.leaf import UNREADABLE, chain_end, leads_to, left, lifetime_fault
-from phoenix.pki.x509 import alternative_names
+from phoenix.pki.x509.chain import leads_to
+from phoenix.pki.x509.fields import PARSE_ERRORS, alternative_names
+from phoenix.pki.x509.validity import chain_end, format_remaining, lifetime_mismatch
 
 ENTRY = re.compile(r'"main": *"(?P<name>[^"]+)"|"certificate": *"(?P<chain>[^"]+)"')
-FOREIGN = "it leads to no root of the authority"
 
 
 @dataclass(frozen=True)
-class Stored:
-    """One certificate of the storage: the name that it is kept under, and its chain as PEM."""
+class StoredCertificate:
+    """One certificate of the storage: the name under which it is stored, and its chain as PEM."""
 
     name: str
     chain: bytes
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What is to be done about the storage; each name with the reason.
+class DropCause(Enum):
+    """Why a certificate must leave the storage before it is replaced."""
 
-    What is dropped is asked for again, with another key, if it is still wanted; what is renewed is served meanwhile.
+    UNREADABLE = auto()
+    FOREIGN = auto()
+    """Its chain leads to no root of the CA."""
+    UNROUTED = auto()
+    NAMES = auto()
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A certificate to be dropped; `reason` is for the plan."""
+
+    cause: DropCause
+    reason: str
+
+
+@dataclass(frozen=True)
+class StoragePlan:
+    """What to do with the storage, by the name of the certificate.
+
+    A dropped certificate is obtained again with a new key if a route needs it. Traefik serves a certificate while it
+    is renewed; `renewed` holds the reasons. `missing` names have no certificate yet.
     """
 
-    dropped: Mapping[str, str]
+    dropped: Mapping[str, Drop]
     renewed: Mapping[str, str]
     missing: tuple[str, ...]
-    forsaken: bool
-    """Nothing in it is of the authority that there is now, so that the account is not, either."""
+    account_is_stale: bool
+    """Every stored certificate is of another CA, so the ACME account is, too."""
 
 
-def read_storage(text: str) -> tuple[Stored, ...]:
-    """Read the certificates from the lines of the storage that hold names and certificates."""
-    found, name = [], ""
+def read_storage(text: str) -> tuple[StoredCertificate, ...]:
+    """Read the certificates from the storage's lines that hold names and certificates; other lines are ignored."""
+    certificates, name = [], ""
     for match in ENTRY.finditer(text):
         if match["name"]:
             name = match["name"]
         else:
-            found.append(Stored(name, b64decode(match["chain"])))
-    return tuple(found)
+            certificates.append(StoredCertificate(name, b64decode(match["chain"])))
+    return tuple(certificates)
 
 
-def judge(
-    storage: tuple[Stored, ...],
+def plan_storage(
+    storage: tuple[StoredCertificate, ...],
     wanted: Mapping[str, tuple[str, ...]],
     authority: SeenAuthority | None,
     validity: MeshValidity,
     now: datetime,
-) -> Verdict:
-    """Compare the storage with the wanted names (each with all names of its certificate), authority and time."""
-    dropped: dict[str, str] = {}
+) -> StoragePlan:
+    """Compare the storage with the wanted names (each with all names of its certificate), the CA and the time."""
+    dropped: dict[str, Drop] = {}
     renewed: dict[str, str] = {}
     for stored in storage:
-        if fault := _fault(stored, wanted.get(stored.name), authority):
-            dropped[stored.name] = fault
-        elif stale := _stale(_chain(stored), authority, validity, now):
-            renewed[stored.name] = stale
-    held = {stored.name for stored in storage}
-    missing = tuple(name for name in wanted if name not in held)
-    forsaken = bool(storage) and all(dropped.get(stored.name) == FOREIGN for stored in storage)
-    return Verdict(dropped, renewed, missing, forsaken)
+        if drop := _drop(stored, wanted.get(stored.name), authority):
+            dropped[stored.name] = drop
+        elif reason := _renewal_reason(_chain(stored), authority, validity, now):
+            renewed[stored.name] = reason
+    names = [stored.name for stored in storage]
+    missing = tuple(name for name in wanted if name not in names)
+    foreign = {name for name, drop in dropped.items() if drop.cause is DropCause.FOREIGN}
+    return StoragePlan(dropped, renewed, missing, account_is_stale=bool(names) and foreign.issuperset(names))
 
 
-def _chain(stored: Stored) -> list[x509.Certificate]:
+def _chain(stored: StoredCertificate) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(stored.chain)
 
 
-def _fault(stored: Stored, hosts: tuple[str, ...] | None, authority: SeenAuthority | None) -> str:
-    """Why it cannot stay, not even until there is another."""
+def _drop(stored: StoredCertificate, hosts: tuple[str, ...] | None, authority: SeenAuthority | None) -> Drop | None:
+    """Why it cannot stay until its replacement is there; `hosts` are the names of its route, if it has one."""
     try:
         chain = _chain(stored)
         names = alternative_names(chain[0])[0]
-    except UNREADABLE:
-        return "unreadable"
+    except PARSE_ERRORS:
+        return Drop(DropCause.UNREADABLE, "unreadable")
     if authority and not any(leads_to(chain, anchor) for anchor in authority.bundle.anchors):
-        return FOREIGN
+        return Drop(DropCause.FOREIGN, "its chain leads to no root of the CA")
     if hosts is None:
-        return "no route has this name"
-    return "" if names == set(hosts) else f"it is for {', '.join(sorted(names))}"
+        return Drop(DropCause.UNROUTED, "no route has this name")
+    return None if names == set(hosts) else Drop(DropCause.NAMES, f"its names are {', '.join(sorted(names))}")
 
 
-def _stale(
+def _renewal_reason(
     chain: list[x509.Certificate], authority: SeenAuthority | None, validity: MeshValidity, now: datetime
-) -> str:
-    """Why it must be renewed."""
+) -> str | None:
     remaining = chain_end(chain) - now
     if remaining <= timedelta():
         return "expired"
     if remaining < validity.before / 2:
-        return f"{left(remaining)} left, and it was not renewed in time"
-    if fault := lifetime_fault(chain[0], validity.lifetime):
-        return fault
+        return f"{format_remaining(remaining)} left, renewal is overdue"
+    if mismatch := lifetime_mismatch(chain[0], validity.lifetime):
+        return mismatch
     retired = authority and authority.issuer and not leads_to(chain[:1], authority.issuer)
-    return "it is signed by an intermediate that signs no more" if retired else ""
+    return "it was signed by a retired intermediate" if retired else None

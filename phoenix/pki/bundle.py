@@ -1,4 +1,4 @@
-"""The authority as it was seen: the anchors that it wants trusted, and what signs now."""
+"""The CA as hosts see it: the anchors to trust, the intermediate that signs, and the token provisioner's key."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\r?\n.+?\n-----END CERTIFI
 
 @dataclass(frozen=True)
 class Bundle:
-    """The anchors that every host must trust: one PEM text each, with a final newline; the estate's first one first.
+    """The anchors that every host must trust: one PEM text each, with a final newline; the present root first.
 
-    There is one, or two while a root is being rotated.
+    It holds one anchor, or two during a rotation of the root.
     """
 
     anchors: tuple[str, ...]
@@ -33,9 +33,9 @@ class Bundle:
 
 @dataclass(frozen=True)
 class SeenAuthority:
-    """What the authority publishes: its bundle, the PEM of the intermediate that signs, and its token provisioner's id.
+    """What the CA publishes: its bundle, the PEM of the signing intermediate, and its token provisioner's key id.
 
-    `issuer` and `provisioner` (a JWK's `kid`, RFC 7517 section 4.5) are None where they could not be learned.
+    `issuer` and `provisioner` (a JWK's `kid`, RFC 7517 section 4.5) are None where they are unknown.
     """
 
     bundle: Bundle
@@ -44,13 +44,13 @@ class SeenAuthority:
 
 
 def read_bundle(pem: str) -> Bundle:
-    """Read the anchors of a PEM file; ValueError if it holds none, or one that is no certificate."""
-    found = tuple(dict.fromkeys(f"{text}\n" for text in CERTIFICATE.findall(pem)))
-    if not found:
+    """Read the anchors of a PEM file; ValueError if it holds no certificate, or an invalid one."""
+    anchors = tuple(dict.fromkeys(f"{text}\n" for text in CERTIFICATE.findall(pem)))
+    if not anchors:
         raise ValueError("there is no certificate in it")
-    for text in found:
-        x509.load_pem_x509_certificate(text.encode())
-    return Bundle(found)
+    for anchor in anchors:
+        x509.load_pem_x509_certificate(anchor.encode())
+    return Bundle(anchors)
 
 
 def fingerprint(pem: str) -> str:

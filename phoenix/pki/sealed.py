@@ -1,4 +1,4 @@
-"""What leaves the authority is sealed with the operator's passphrase: age's format (age-encryption.org/v1), scrypt."""
+"""Sealing of files that leave the CA, with the operator's passphrase: age's format (age-encryption.org/v1), scrypt."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import pyrage
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-SHORTEST_PASSPHRASE = 12
+from phoenix.errors import PhoenixError
+
+MIN_PASSPHRASE = 12
+"""Characters of a passphrase."""
 
 
-class SealError(Exception):
-    """Something cannot be sealed or opened; the message says why."""
+class SealError(PhoenixError):
+    """Sealing or opening failed; the message says why."""
 
 
 def seal(content: bytes, passphrase: str) -> bytes:
-    """Encrypt so that the passphrase alone opens it."""
-    if len(passphrase) < SHORTEST_PASSPHRASE:
-        raise SealError(f"the passphrase is too short: it must have at least {SHORTEST_PASSPHRASE} characters")
+    """Encrypt with a passphrase; SealError if the passphrase is too short."""
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise SealError(f"the passphrase is too short: it must have at least {MIN_PASSPHRASE} characters")
     return pyrage.passphrase.encrypt(content, passphrase)
 
 
 def unseal(sealed: bytes, passphrase: str) -> bytes:
-    """Decrypt what was sealed with the passphrase."""
+    """Decrypt with a passphrase; SealError if it is the wrong one, or the content was damaged."""
     try:
         return pyrage.passphrase.decrypt(sealed, passphrase)
     except pyrage.DecryptError:
@@ -29,7 +32,7 @@ def unseal(sealed: bytes, passphrase: str) -> bytes:
 
 
 def public_half(private: str) -> str:
-    """The public key that belongs to a private one without a password, both in PEM."""
+    """The public key of an unencrypted private key, both in PEM; SealError if there is no such key."""
     try:
         key = load_pem_private_key(private.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

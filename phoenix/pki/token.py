@@ -1,4 +1,4 @@
-"""One-time tokens that step-ca takes (JSON Web Tokens, RFC 7519), but for the signature, which its own guest makes."""
+"""One-time tokens that step-ca accepts (JSON Web Tokens, RFC 7519); the signature is made in the CA's own guest."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from phoenix.derive.certificates import Leaf
 
-LIFETIME = 300  # seconds
-HALF = 32  # bytes of each number of a signature by P-256
+LIFETIME_SECONDS = 300
+"""Seconds for which a token is valid."""
+INTEGER_SIZE = 32
+"""Bytes of each of the two integers of a P-256 signature (RFC 7518, section 3.4)."""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Who signs a token and for whom: the provisioner with the id of its key, and where the token is to be used."""
+    """Issuer and audience of a token: the provisioner with its key id, and the URL at which the token is used."""
 
     provisioner: str
     key_id: str
@@ -24,13 +26,14 @@ class Signer:
 
 
 def unsigned(leaf: Leaf, signer: Signer, identity: str, now: int) -> str:
-    """Header and claims of a token for exactly a leaf's names and usage; `identity` must be used for no other.
+    """Header and claims of a token for exactly the leaf's names and usage.
 
-    `now` is by the authority's own clock, in seconds since the epoch: it takes no token from before it was started.
+    `identity` must be unique: step-ca accepts each one once. `now` is the CA's own time in seconds since the epoch:
+    step-ca rejects tokens issued before it started.
     """
     claims = {
         "aud": signer.audience,
-        "exp": now + LIFETIME,
+        "exp": now + LIFETIME_SECONDS,
         "iat": now,
         "iss": signer.provisioner,
         "jti": identity,
@@ -44,9 +47,9 @@ def unsigned(leaf: Leaf, signer: Signer, identity: str, now: int) -> str:
 
 
 def signed(text: str, signature: bytes) -> str:
-    """Join header and claims with their signature, two numbers in DER by openssl, side by side in a token."""
-    numbers = decode_dss_signature(signature)
-    return f"{text}.{_part(b''.join(number.to_bytes(HALF, 'big') for number in numbers))}"
+    """Append a signature: openssl's form is two integers in DER, a token's is both integers side by side."""
+    integers = decode_dss_signature(signature)
+    return f"{text}.{_part(b''.join(integer.to_bytes(INTEGER_SIZE, 'big') for integer in integers))}"
 
 
 def _part(content: bytes) -> str:

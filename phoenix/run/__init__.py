@@ -1,6 +1,23 @@
-"""A run: stages of tasks on hosts, what holds during it, and the record it leaves."""
+"""A run: stages of tasks on hosts, the state they share, and the record it leaves."""
 
 from phoenix.run.context import Run
-from phoenix.run.stage import Selector, Stage, Step, everyone, group, guests, hypervisors
+from phoenix.run.converge import ChangesByHost, Converge, Planned
+from phoenix.run.selectors import Selector, everyone, group, guests, guests_in, hypervisors
+from phoenix.run.stage import Stage, Step, TaskFunction, observation
 
-__all__ = ["Run", "Selector", "Stage", "Step", "everyone", "group", "guests", "hypervisors"]
+__all__ = [
+    "ChangesByHost",
+    "Converge",
+    "Planned",
+    "Run",
+    "Selector",
+    "Stage",
+    "Step",
+    "TaskFunction",
+    "everyone",
+    "group",
+    "guests",
+    "guests_in",
+    "hypervisors",
+    "observation",
+]

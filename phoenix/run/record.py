@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from phoenix.converge import Change
+from phoenix.run.stage import Step
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """One task on one host; `seconds` is its wall time, `error` one line for a person, `notes` what it should know."""
+    """One task on one host; `seconds` is its wall time, `error` one line for a person, `notes` what it should know.
+
+    `step` is the step of the chain, None for a host that was left out.
+    """
 
     stage: str
     task: str
@@ -23,6 +27,7 @@ class TaskRecord:
     error: str | None = None
     skipped: bool = False
     notes: tuple[str, ...] = ()
+    step: Step | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The record in the spelling of `--json`."""
@@ -69,9 +74,9 @@ class RunRecord:
         """What went wrong, by host."""
         return {name: "; ".join(r.error for r in self.hosts[name] if r.error) for name in self.failed}
 
-    def did(self, task: str) -> bool:
-        """Tell whether a task of that name was run, and nowhere failed."""
-        records = [record for records in self.hosts.values() for record in records if record.task == task]
+    def did(self, step: Step) -> bool:
+        """Report whether a step was run, and failed on no host."""
+        records = [record for records in self.hosts.values() for record in records if record.step is step]
         return bool(records) and not any(record.error for record in records)
 
     @property

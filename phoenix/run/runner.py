@@ -1,4 +1,4 @@
-"""Runs stages by Nornir: hosts in parallel, failures kept to those that depend on them, Ctrl-C between steps."""
+"""Runs stages by Nornir: hosts in parallel, a failure limited to its dependents, Ctrl-C between steps."""
 
 from __future__ import annotations
 
@@ -7,25 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
 
 from nornir.core import Nornir
 from nornir.core.task import Result, Task
 
-from phoenix.connections.proxmox import ApiError
-from phoenix.connections.ssh import ConnectionFailedError
-from phoenix.converge import ApplyError
+from phoenix.converge import Change, PartialFailureError
+from phoenix.errors import PhoenixError
 from phoenix.estate import Guest, Template
 from phoenix.run.context import Run
 from phoenix.run.record import RunRecord, TaskRecord
 from phoenix.run.stage import Stage, Step
 
 Announce = Callable[[str, TaskRecord], None]
-EXPECTED_ERRORS = (ApiError, ApplyError, ConnectionFailedError)
-
-
-class TaskFailedError(Exception):
-    """A task cannot do its work; the message is for a person and says what to do."""
 
 
 class Runner:
@@ -40,7 +33,7 @@ class Runner:
         self._lost: dict[str, str] = {}
 
     def take(self, stages: Sequence[Stage]) -> None:
-        """Run the stages in order; on Ctrl-C or SIGTERM steps that have begun end, and KeyboardInterrupt is raised."""
+        """Run the stages in order. On Ctrl-C or SIGTERM the current steps end, and KeyboardInterrupt is raised."""
         before = {kind: signal.signal(kind, self._interrupt) for kind in (signal.SIGINT, signal.SIGTERM)}
         try:
             for stage in stages:
@@ -58,7 +51,7 @@ class Runner:
         self._stop.set()
 
     def _take_stage(self, stage: Stage) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         hosts = stage.hosts(self.run.estate, self.run.targets)
         for name in hosts:
             self._leave_out_dependents(name, stage)
@@ -66,25 +59,25 @@ class Runner:
         if ready:
             chosen = self._nornir.filter(filter_func=lambda host: host.name in ready)
             chosen.run(task=_take_steps, name=stage.name, runner=self, stage=stage)
-        self._record.stages[stage.name] = time.monotonic() - begun
+        self._record.stages[stage.name] = time.monotonic() - started
 
     def take_step(self, task: Task, stage: Stage, step: Step) -> bool:
         """Run one step on one host and record it; False ends the host's stage."""
-        name, begun = task.host.name, time.monotonic()
+        name, started = task.host.name, time.monotonic()
         if self._stop.is_set():
             return False
-        changes: tuple[Any, ...] = ()
+        changes: tuple[Change, ...] = ()
         notes: tuple[str, ...] = ()
         error = None
         try:
-            result = step.task(task, run=self.run)
-            changes, notes = tuple(getattr(result, "changes", ())), tuple(getattr(result, "notes", ()))
-        except (*EXPECTED_ERRORS, TaskFailedError) as problem:
-            error = str(problem)
-            changes = tuple(getattr(problem, "changes", ()))
-        except Exception as problem:  # noqa: BLE001  # a mistake of ours on one host must not take the others down
-            error = f"unexpected {type(problem).__name__}: {problem}"
-        record = TaskRecord(stage.name, step.task.__name__, time.monotonic() - begun, changes, error, notes=notes)
+            outcome = step.task(task, run=self.run)
+            changes, notes = outcome.changes, outcome.notes
+        except PartialFailureError as failure:
+            changes, error = failure.changes, _describe(failure.__cause__)
+        except Exception as problem:  # noqa: BLE001  # a mistake of ours on one host must not stop the others
+            error = _describe(problem)
+        seconds = time.monotonic() - started
+        record = TaskRecord(stage.name, step.task.__name__, seconds, changes, error, notes=notes, step=step)
         self._record.add(name, record)
         self._announce(name, record)
         if error:
@@ -102,23 +95,28 @@ class Runner:
             self._record.add(name, record)
             self._announce(name, record)
 
-    def _lost_need(self, name: str, seen: set[str]) -> str | None:
+    def _lost_need(self, name: str, visited: set[str]) -> str | None:
         host = self.run.estate.host(name)
         needs: tuple[str, ...] = ()
         if isinstance(host, Guest | Template):
-            new = host.vmid not in self.run.exists
-            needs = (host.hypervisor, *((host.clone_of,) if host.clone_of and new else ()))
+            is_new = host.vmid not in self.run.guests
+            needs = (host.hypervisor, *((host.clone_of,) if host.clone_of and is_new else ()))
         if isinstance(host, Guest):
             needs += host.depends_on
         for need in needs:
-            if need in seen:
+            if need in visited:
                 continue
-            seen.add(need)
+            visited.add(need)
             if need in self._lost:
                 return need
-            if cause := self._lost_need(need, seen):
+            if cause := self._lost_need(need, visited):
                 return cause
         return None
+
+
+def _describe(error: BaseException | None) -> str:
+    """Give our own errors as they are; any other is a mistake of ours and says its type."""
+    return str(error) if isinstance(error, PhoenixError) else f"unexpected {type(error).__name__}: {error}"
 
 
 def _take_steps(task: Task, runner: Runner, stage: Stage) -> Result:

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
+from nornir.core.task import Task
+
+from phoenix.converge import Outcome, Resource
 from phoenix.estate import Estate
+from phoenix.estate.target import hypervisors_of
+from phoenix.run.context import Run
+from phoenix.run.converge import Converge
+from phoenix.run.selectors import AnyHost, Selector, everyone
 
-if TYPE_CHECKING:
-    from nornir.core.task import Result
-
-TaskFunction = Callable[..., "Result"]
-Selector = Callable[[Estate], tuple[str, ...]]
+TaskFunction = Callable[..., Outcome]
+Resources = Callable[[Run, Any], tuple[Resource, ...]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A task and the hosts it is for; one that is `for_others` runs on hypervisors of targeted guests as well."""
+    """A task and the hosts it is for.
+
+    A step that is `for_guests` runs on the hypervisors of targeted guests as well. `compares` derives what a task
+    observes that is not itself a `Converge`.
+    """
 
     task: TaskFunction
-    on: Selector
-    for_others: bool = False
+    on: Selector[AnyHost]
+    for_guests: bool = False
+    compares: Resources | None = None
 
     def hosts(self, estate: Estate, targets: frozenset[str]) -> frozenset[str]:
-        """Every host that takes this step in a run on the targets."""
-        wanted = frozenset(self.on(estate))
-        return wanted & (targets | carriers(estate, targets)) if self.for_others else wanted & targets
+        """Name every host that takes this step in a run on the targets."""
+        wanted = frozenset(host.name for host in self.on(estate))
+        return wanted & (targets | hypervisors_of(estate, targets)) if self.for_guests else wanted & targets
+
+    def resources(self, run: Run, host: AnyHost) -> tuple[Resource, ...]:
+        """Derive everything that the step compares on a host."""
+        compares = self.task.resources if isinstance(self.task, Converge) else self.compares
+        return compares(run, host) if compares else ()
 
 
 @dataclass(frozen=True)
@@ -37,32 +51,21 @@ class Stage:
     steps: tuple[Step, ...]
 
     def hosts(self, estate: Estate, targets: frozenset[str]) -> tuple[str, ...]:
-        """Every host with a step in this stage, in the order of the inventory."""
+        """Name every host with a step in this stage, in the order of the inventory."""
         wanted = {name for step in self.steps for name in step.hosts(estate, targets)}
         return tuple(host.name for host in estate.hosts() if host.name in wanted)
 
 
-def carriers(estate: Estate, targets: frozenset[str]) -> frozenset[str]:
-    """The hypervisors that carry targeted guests."""
-    machines = (*estate.guests, *estate.templates)
-    return frozenset(machine.hypervisor for machine in machines if machine.name in targets)
+def observation(later: Sequence[Stage]) -> Stage:
+    """Make the stage that asks each host, in one round trip, for everything that the later stages compare on it."""
 
+    def observe_host(task: Task, run: Run) -> Outcome:
+        """Observe the host; change nothing."""
+        host, session = run.estate.host(task.host.name), run.session(task.host.name)
+        steps = (step for stage in later for step in stage.steps if host.name in step.hosts(run.estate, run.targets))
+        resources = tuple(resource for step in steps for resource in step.resources(run, host))
+        session.expect(resources)
+        session.observe(resources)
+        return Outcome(task.host)
 
-def group(*names: str) -> Selector:
-    """Hypervisors and guests of any of the groups."""
-    return lambda estate: tuple(dict.fromkeys(host.name for name in names for host in estate.members(name)))
-
-
-def hypervisors(estate: Estate) -> tuple[str, ...]:
-    """Every hypervisor."""
-    return tuple(host.name for host in estate.hypervisors)
-
-
-def guests(estate: Estate) -> tuple[str, ...]:
-    """Every guest that runs."""
-    return tuple(guest.name for guest in estate.guests)
-
-
-def everyone(estate: Estate) -> tuple[str, ...]:
-    """Every hypervisor and guest."""
-    return (*hypervisors(estate), *guests(estate))
+    return Stage("observation", (Step(observe_host, everyone),))

@@ -16,7 +16,7 @@ from nornir.core.state import GlobalState
 from nornir.plugins.runners import ThreadedRunner
 
 from phoenix.connections.links import Links
-from phoenix.connections.plugin import Handed
+from phoenix.connections.plugin import SharedConnection
 from phoenix.estate.plugin import as_nornir
 from phoenix.run.context import Run
 
@@ -39,7 +39,7 @@ class Scope:
 
 def begin(links: Links, artifacts: Mapping[str, Artifact], scope: Scope) -> tuple[Nornir, Run]:
     """Give Nornir and the run's context; who made the links closes them."""
-    run = Run(links.estate, links, scope.targets, scope.dry_run, artifacts, scope.inventory)
+    run = Run(links.estate, links, scope.targets, artifacts, scope.inventory)
     nornir = Nornir(
         inventory=_connected(as_nornir(links.estate), run),
         runner=ThreadedRunner(num_workers=scope.workers),
@@ -50,7 +50,7 @@ def begin(links: Links, artifacts: Mapping[str, Artifact], scope: Scope) -> tupl
 
 
 def _connected(inventory: Inventory, run: Run) -> Inventory:
-    ConnectionPluginRegister.register("phoenix_host", Handed)
+    ConnectionPluginRegister.register("phoenix_host", SharedConnection)
     for name, host in inventory.hosts.items():
         host.connection_options["phoenix_host"] = ConnectionOptions(extras={"make": partial(run.session, name)})
     return inventory

@@ -1,4 +1,4 @@
-"""The root's key, taken off the authority into a sealed file of the operator, and back for what only it can sign."""
+"""Take the root's key offline into a sealed file of the operator, and put it back."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ import shlex
 from base64 import b64encode
 from pathlib import Path
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
 from phoenix.cli.passphrase import write_sealed
-from phoenix.converge import Change, HostSession
-from phoenix.derive.authority import STATE
-from phoenix.pki.ca.rotation import Phase, phase
+from phoenix.conventions import CA_STATE
+from phoenix.converge import Change, HostSession, Outcome
+from phoenix.errors import TaskFailedError
+from phoenix.pki.ca.rotation import RotationPhase, phase
 from phoenix.pki.ca.state import ROOT_KEY
 from phoenix.pki.sealed import SealError, public_half, unseal
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.run.stage import TaskFunction
-from phoenix.tasks.authority.state import USER, Judged, look
-from phoenix.tasks.support.converging import result, session
+from phoenix.run import Run, TaskFunction
+from phoenix.tasks.authority.state import USER, ValidCaState, look
 
-KEY = f"{STATE}/{ROOT_KEY}"
-PASSWORD = f"{STATE}/secrets/password"
+KEY = f"{CA_STATE}/{ROOT_KEY}"
+PASSWORD = f"{CA_STATE}/secrets/password"
 PROOF = f"""
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-cd {STATE} || exit 1
+cd {CA_STATE} || exit 1
 wanted={{public}}
 find . -type f -size -64k ! -path './db/*' ! -path './archive-*/db/*' | while read -r file; do
   for password in secrets/password archive-*/secrets/password; do
@@ -36,12 +34,12 @@ done
 
 
 def take_root_offline(file: Path, passphrase: str) -> TaskFunction:
-    """Give the task that moves the root's key into a sealed file."""
+    """Make the task that moves the root's key into a sealed file."""
 
-    def remove_root_key(task: Task, run: Run) -> Result:
-        """Seal the key into the file, read that back, and only then remove the key, and prove that it is gone."""
-        host, found = session(task), look(run)
-        if phase(found.state, found.signs) is not Phase.IDLE:
+    def remove_root_key(task: Task, run: Run) -> Outcome:
+        """Seal the key into the file, read the file back, then remove the key and prove that no copy is left."""
+        host, found = run.session(task.host.name), look(run)
+        if phase(found.state, found.signs) is not RotationPhase.IDLE:
             raise TaskFailedError("a rotation has begun: finish it, or take it back, by runbooks/rotate.py first")
         changes = []
         if found.state.root_is_online:
@@ -54,36 +52,36 @@ def take_root_offline(file: Path, passphrase: str) -> TaskFunction:
         left = host.run(PROOF.format(public=shlex.quote(found.state.root_public)), 60)
         if left.status or left.out.strip():
             where = ", ".join(sorted(set(left.out.split()))) or left.err.strip()
-            raise TaskFailedError(f"the root's key is still on the authority, in {STATE}: {where}")
-        return result(task, changes)
+            raise TaskFailedError(f"the root's key is still on the authority, in {CA_STATE}: {where}")
+        return Outcome(task.host, changes)
 
     return remove_root_key
 
 
 def bring_root_online(root_key: str) -> TaskFunction:
-    """Give the task that puts the root's key back, sealed with the authority's own password."""
+    """Make the task that puts the root's key back, encrypted with the CA's own password."""
 
-    def restore_root_key(task: Task, run: Run) -> Result:
-        """Write the key to its place, if it is the root's."""
+    def restore_root_key(task: Task, run: Run) -> Outcome:
+        """Write the key to its place, if it belongs to the root."""
         found = look(run)
         if public_half(root_key) != found.state.root_public:
             raise TaskFailedError("the key in the file does not belong to the authority's root")
         if found.state.root_is_online:
-            return result(task, [])
+            return Outcome(task.host)
         new, encoded = f"{KEY}.new", b64encode(root_key.encode()).decode()
         seal = f"openssl pkcs8 -topk8 -v2 aes-256-cbc -passout file:{PASSWORD} -out {new}"
         script = (
             f"(umask 077; printf %s {encoded} | base64 -d | {seal}) && chown {USER}:{USER} {new} && mv -fT {new} {KEY}"
         )
         changes = [Change(f"key of the root in {KEY}", "create", "from the file", script=script)]
-        session(task).apply(changes)
-        return result(task, changes)
+        run.session(task.host.name).apply(changes)
+        return Outcome(task.host, changes)
 
     return restore_root_key
 
 
-def _export(host: HostSession, found: Judged, file: Path, passphrase: str) -> None:
-    """Write the sealed file; one that an interrupted run wrote already must hold this very key."""
+def _export(host: HostSession, found: ValidCaState, file: Path, passphrase: str) -> None:
+    """Write the sealed file; a file from an interrupted run must hold the same key."""
     if file.exists():
         if public_half(unseal(file.read_bytes(), passphrase).decode()) != found.state.root_public:
             raise TaskFailedError(f"{file} holds another key: name another file")

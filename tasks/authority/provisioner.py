@@ -1,7 +1,7 @@
-"""A new key, with a new password, for the provisioner that signs one-time tokens; the old one is proved useless.
+"""Replace the key and password of the token provisioner; prove that the old key is refused.
 
-The provisioner keeps its name, by which step-ca finds who may renew a leaf: renewals go on all the while. A token lives
-for minutes and is used within seconds, so that there is nothing for an overlap of two keys to bridge.
+The provisioner keeps its name, by which step-ca decides on renewals, so renewals continue. A token lives for minutes
+and is used within seconds, so two keys need not overlap.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
-from phoenix.converge import Change, HostSession, Observation, Probe
+from phoenix.conventions import CA_STATE
+from phoenix.converge import Change, HostSession, Observation, Outcome, Probe
 from phoenix.converge.files import write_script
-from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
-from phoenix.pki.ca.config import provisioner_key, spell, with_provisioner
+from phoenix.derive.authority import SIGNING_ROOT, ca_url
+from phoenix.errors import TaskFailedError
+from phoenix.pki.ca.config import dump_config, provisioner_key, with_provisioner
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.authority.service import AS_STEP, learn, provisioner_password, service_resources
 from phoenix.tasks.authority.state import CONFIG, USER, look
-from phoenix.tasks.support.converging import converge, render, result, session
+from phoenix.templating import render
 
-NEXT = f"{STATE}/provisioner.next"
+NEXT = f"{CA_STATE}/provisioner.next"
 PUBLIC, PRIVATE = f"{NEXT}/key.pub", f"{NEXT}/key.priv"
-PASSWORD = f"{STATE}/secrets/provisioner_password"
+PASSWORD = f"{CA_STATE}/secrets/provisioner_password"
 
 
 @dataclass(frozen=True)
@@ -36,70 +37,71 @@ class NextProvisioner:
         return (Probe("content", PUBLIC), Probe("content", PRIVATE))
 
     def changes(self, _seen: Observation) -> tuple[Change, ...]:
-        """Change nothing by itself."""
+        """Change nothing."""
         return ()
 
     def key_id(self, seen: Observation) -> str | None:
-        """The id of the next key; None if there is none."""
+        """The id of the next key; None if it does not exist."""
         text = seen.text(PUBLIC)
         return str(json.loads(text)["kid"]) if text else None
 
 
-def prepare_provisioner(task: Task, run: Run) -> Result:
-    """Make the next key and its password beside the state, unless that was done before."""
-    host = session(task)
+def prepare_provisioner(task: Task, run: Run) -> Outcome:
+    """Create the next key and its password beside the state, unless they exist."""
+    host = run.session(task.host.name)
     if NextProvisioner().key_id(host.observe([NextProvisioner()])):
-        return result(task, [])
-    script = render(task, "step_ca/provisioner.sh.j2", state=STATE, user=USER)
+        return Outcome(task.host)
+    script = render("step_ca/provisioner.sh.j2", state=CA_STATE, user=USER)
     made = [Change(f"next key of {run.estate.settings.ca.provisioner}", "create", script=f"({script})")]
     host.apply(made)
-    return result(task, made)
+    return Outcome(task.host, made)
 
 
-def switch_provisioner(task: Task, run: Run) -> Result:
+def switch_provisioner(task: Task, run: Run) -> Outcome:
     """Let the next key sign tokens, and prove that the old one no longer does."""
-    mended = converge(task, *service_resources(task, run))
-    learn(task, run)
-    host, found = session(task), look(run)
+    host = run.session(task.host.name)
+    corrected = host.converge(service_resources(run, run.estate.guest_with("step_ca")))
+    learn(run)
+    found = look(run)
     name = run.estate.settings.ca.provisioner
     seen = host.observe([NextProvisioner()])
     following = NextProvisioner().key_id(seen)
     if following in (None, provisioner_key(found.config, name)):
-        return mended
+        return Outcome(task.host, corrected)
     config = with_provisioner(found.config, name, seen.text(PUBLIC) or "", seen.text(PRIVATE) or "")
     password = f"install -m 600 -o {USER} -g {USER} {NEXT}/password {PASSWORD}_{following}"
-    put = write_script(CONFIG, spell(config), f"{USER}:{USER}", "0600")
+    put = write_script(CONFIG, dump_config(config), f"{USER}:{USER}", "0600")
     script = f"begin step-ca.service && {password} && {put} && systemctl reload step-ca.service && commit"
     changes = [Change(f"key of {name}", "update", f"{following} signs tokens", script=script)]
     old = _old_token(run, host)
     host.apply(changes)
-    learn(task, run)
+    learn(run)
     _must_be_refused(run, host, old)
-    return result(task, changes)
+    return Outcome(task.host, changes)
 
 
-def settle_provisioner(task: Task, run: Run) -> Result:
-    """Put the new password on its usual place, and remove what is left of the change."""
-    host = session(task)
+def settle_provisioner(task: Task, run: Run) -> Outcome:
+    """Move the new password to its usual path, and remove the temporary files."""
+    host = run.session(task.host.name)
     following = NextProvisioner().key_id(host.observe([NextProvisioner()]))
     current = provisioner_key(look(run).config, run.estate.settings.ca.provisioner)
     if following is None or following != current:
-        return result(task, [])
+        return Outcome(task.host)
     new = f"{PASSWORD}_{following}"
     script = f"{{ [ ! -e {new} ] || mv -fT {new} {PASSWORD}; }} && rm -rf {NEXT}"
     changes = [Change("old key of the provisioner", "remove", script=script)]
     host.apply(changes)
-    return result(task, changes)
+    return Outcome(task.host, changes)
 
 
 def _old_token(run: Run, host: HostSession) -> str:
-    """A token by the key that is about to go, which nobody will use but to see it refused."""
+    """Mint a token with the old key, to prove later that the CA refuses it."""
     subject = shlex.quote(run.estate.fqdn("old-key"))
     provisioner = shlex.quote(run.estate.settings.ca.provisioner)
     done = host.run(
         f"export PATH=/usr/local/bin:/usr/bin:/bin\n{AS_STEP} step ca token {subject} --provisioner {provisioner} "
         f"--provisioner-password-file {provisioner_password(run)} --ca-url {ca_url(run.estate)} "
-        f"--root {STATE}/{SIGNING_ROOT}"
+        f"--root {CA_STATE}/{SIGNING_ROOT}"
     )
     if done.status:
         raise TaskFailedError(f"the present key of the provisioner gives no token: {done.err.strip()[-300:]}")
@@ -112,7 +114,7 @@ def _must_be_refused(run: Run, host: HostSession, token: str) -> None:
         f"export PATH=/usr/local/bin:/usr/bin:/bin STEP_TOKEN={shlex.quote(token)}\n"
         f"folder=$(mktemp -d /run/phoenix.XXXXXXXX) || exit 0\n"
         f"timeout 30 step ca certificate {subject} $folder/crt $folder/key --ca-url {ca_url(run.estate)} "
-        f"--root {STATE}/{SIGNING_ROOT}\nstatus=$?\nrm -rf $folder\nexit $status"
+        f"--root {CA_STATE}/{SIGNING_ROOT}\nstatus=$?\nrm -rf $folder\nexit $status"
     )
     if done.status == 0:
         raise TaskFailedError("the authority still accepts tokens of the old key: run the same command again")

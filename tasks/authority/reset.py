@@ -1,29 +1,34 @@
-"""Giving up an authority: its state is archived, never wiped, and the deployment that follows makes another one."""
+"""Reset the CA: its state is archived, never deleted, and the following deployment creates a new one."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from nornir.core.task import Result, Task
-
-from phoenix.converge import Change
-from phoenix.derive.authority import STATE
-from phoenix.run import Run
-from phoenix.tasks.authority.state import StateQuestions, seen_state
-from phoenix.tasks.support.converging import result, session
+from phoenix.conventions import CA_STATE
+from phoenix.converge import Change, Plan
+from phoenix.estate import Guest
+from phoenix.run import Planned, Run
+from phoenix.tasks.authority.state import CaStateProbes, seen_state
 
 
-def reset_authority(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Mark the state as given up; what brings up the authority archives it first, in this run or in the next."""
-    state = seen_state(session(task).observe([StateQuestions()]))
+def plan_reset(run: Run, authority: Guest) -> Plan:
+    """Plan the mark that gives the state up; `init_ca` then archives the state first."""
+    state = seen_state(run.session(authority.name).observe([CaStateProbes()]))
     if state.absent or state.begun:
-        return result(task, [])
+        return Plan()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    mark = (
-        f"printf %s {stamp} >{STATE}/.reset.new && sync {STATE}/.reset.new && mv -fT {STATE}/.reset.new {STATE}/.reset"
-    )
-    changes = [Change(f"authority in {STATE}", "remove", f"archived in {STATE}/archive-{stamp}", script=mark)]
-    if not task.is_dry_run(dry_run):
-        session(task).apply(changes)
-        run.authority = None
-    return result(task, changes)
+    mark, new = f"{CA_STATE}/.reset", f"{CA_STATE}/.reset.new"
+    script = f"printf %s {stamp} >{new} && sync {new} && mv -fT {new} {mark}"
+    reason = f"archived in {CA_STATE}/archive-{stamp}"
+    return Plan((Change(f"authority in {CA_STATE}", "remove", reason, script=script),))
+
+
+def apply_reset(run: Run, authority: Guest, plan: Plan) -> Plan:
+    """Write the mark, and forget the authority."""
+    run.session(authority.name).apply(plan.changes)
+    run.known_authority = None
+    return plan
+
+
+reset_authority = Planned("reset_authority", plan_reset, apply_reset)
+"""Mark the state as given up; `init_ca` archives it, in this run or in the next."""

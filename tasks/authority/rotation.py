@@ -1,4 +1,4 @@
-"""Rotation of root and intermediate: each task takes the authority one step further, if that step is the next one.
+"""Rotate root and intermediate: each task takes the CA one step further, if that step is the next one.
 
 The progress is read from the authority's own files (phoenix/pki/ca/rotation.py): the same command continues after an
 interruption at any point, and a deployment in between does not change it.
@@ -9,142 +9,150 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
-from phoenix.converge import Change, Exclusive
-from phoenix.derive.authority import STATE
+from phoenix.conventions import CA_STATE
+from phoenix.converge import Change, ManagedGlob, Outcome
+from phoenix.errors import TaskFailedError
 from phoenix.estate.duration import spell_duration
 from phoenix.pki.ca.config import SETTLED, Signing
-from phoenix.pki.ca.rotation import Kind, Phase, ahead, back, kind, phase
+from phoenix.pki.ca.rotation import (
+    RotationPhase,
+    RotationTarget,
+    next_signing,
+    phase,
+    previous_signing,
+    rotation_target,
+)
 from phoenix.pki.sealed import public_half
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.run.stage import TaskFunction
+from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.service import learn, service_resources, template_values
-from phoenix.tasks.authority.state import USER, Judged, look
-from phoenix.tasks.support.converging import converge, render, result, session
+from phoenix.tasks.authority.state import USER, ValidCaState, look
+from phoenix.templating import render
 
-ENDED = Exclusive(f"{STATE}/.done", ())
-"""The next set on its way out, when it has become the usual one: nothing else is left to be done then."""
-Rule = Callable[[Kind | None, Phase], Signing | None]
+ENDED = ManagedGlob(f"{CA_STATE}/.done", ())
+"""The next set on its way out after it has become the usual one: the last remnant of a rotation."""
+Rule = Callable[[RotationTarget | None, RotationPhase], Signing | None]
 
 
-def prepare_next(rotated: Kind, root_key: str | None) -> TaskFunction:
-    """Give the task that makes the next set; `root_key` is the PEM of a root's key that was taken offline."""
+def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
+    """Make the task that creates the next set; `root_key` is the PEM of a root's key that was taken offline."""
 
-    def prepare_next(task: Task, run: Run) -> Result:
-        """Make the set that is to sign next, if no rotation has begun or was cut off with its last step."""
-        if ended := ENDED.changes(session(task).observe([ENDED])):
-            session(task).apply(ended)
-            return result(task, list(ended))
+    def prepare_next(task: Task, run: Run) -> Outcome:
+        """Create the next set, unless a rotation is under way; finish one that was interrupted in its last step."""
+        if ended := ENDED.changes(run.session(task.host.name).observe([ENDED])):
+            run.session(task.host.name).apply(ended)
+            return Outcome(task.host, list(ended))
         found = look(run)
-        begun = kind(found.state, found.signs)
+        begun = rotation_target(found.state, found.signs)
         if begun not in (None, rotated):
             way = f"finish it by `runbooks/rotate.py --{begun}`, or take it back by adding --back"
             raise TaskFailedError(f"a rotation of the {begun} has begun: {way}")
-        if phase(found.state, found.signs) is not Phase.IDLE:
-            return result(task, [])
+        if phase(found.state, found.signs) is not RotationPhase.IDLE:
+            return Outcome(task.host)
         if root_key:
             _must_fit(found, root_key)
         elif rotated == "intermediate" and not found.state.root_is_online:
             raise TaskFailedError("the root's key is offline: give the file that it was taken to by --root-key FILE")
         encoded = b64encode(root_key.encode()).decode() if root_key else ""
-        values = template_values(task, run.estate)
-        script = render(task, "step_ca/next.sh.j2", kind=rotated, root_key=encoded, **values)
+        values = template_values(run.estate)
+        script = render("step_ca/next.sh.j2", kind=rotated, root_key=encoded, **values)
         life = spell_duration(run.estate.settings.ca.root if rotated == "root" else run.estate.settings.ca.intermediate)
-        made = [Change(f"next {rotated} in {STATE}/next", "create", f"lives {life}", script=f"({script})")]
-        session(task).apply(made)
-        return result(task, made)
+        made = [Change(f"next {rotated} in {CA_STATE}/next", "create", f"lives {life}", script=f"({script})")]
+        run.session(task.host.name).apply(made)
+        return Outcome(task.host, made)
 
     return prepare_next
 
 
-def announce_next(task: Task, run: Run) -> Result:
-    """Publish the next root beside the present one, for every host to trust both."""
-    return _step(task, run, ahead, ("root", Phase.PREPARED))
+def announce_next(task: Task, run: Run) -> Outcome:
+    """Publish the next root beside the current one, so that every host trusts both."""
+    return _step(task, run, next_signing, ("root", RotationPhase.PREPARED))
 
 
-def switch_authority(task: Task, run: Run) -> Result:
-    """Let the next set sign, once every host has shown that it trusts it; the files come back if that fails."""
+def switch_authority(task: Task, run: Run) -> Outcome:
+    """Sign with the next set, once every host trusts it; restore the files if that fails."""
     _no_failures(run)
-    rotated = kind_now(run)
-    return _step(task, run, ahead, (rotated, Phase.PREPARED if rotated == "intermediate" else Phase.ANNOUNCED))
+    rotated = target_now(run)
+    due = RotationPhase.PREPARED if rotated == "intermediate" else RotationPhase.ANNOUNCED
+    return _step(task, run, next_signing, (rotated, due))
 
 
-def withdraw_previous(task: Task, run: Run) -> Result:
-    """Publish the next root alone, once nothing depends on the old one."""
+def withdraw_previous(task: Task, run: Run) -> Outcome:
+    """Publish the next root alone, once the old one is unused."""
     _no_failures(run)
-    return _step(task, run, ahead, ("root", Phase.SWITCHED))
+    return _step(task, run, next_signing, ("root", RotationPhase.SWITCHED))
 
 
-def settle_authority(task: Task, run: Run) -> Result:
-    """Archive the old set and put the next one on the usual places."""
+def settle_authority(task: Task, run: Run) -> Outcome:
+    """Archive the old set and move the next one to the usual paths."""
     _no_failures(run)
     found = look(run)
-    rotated, now = kind(found.state, found.signs), phase(found.state, found.signs)
+    rotated, now = rotation_target(found.state, found.signs), phase(found.state, found.signs)
     changes: list[Change] = []
-    if (rotated, now) in (("root", Phase.WITHDRAWN), ("intermediate", Phase.SWITCHED)):
-        script = render(task, "step_ca/settle.sh.j2", state=STATE, user=USER)
-        changes = [Change(f"old {rotated}", "remove", f"archived in {STATE}/previous", script=f"({script})")]
-        session(task).apply(changes)
-        changes += _set(task, run, SETTLED)
-    return result(task, [*changes, *_drop_next(task, run, Phase.TIDYING)])
+    if (rotated, now) in (("root", RotationPhase.WITHDRAWN), ("intermediate", RotationPhase.SWITCHED)):
+        script = render("step_ca/settle.sh.j2", state=CA_STATE, user=USER)
+        changes = [Change(f"old {rotated}", "remove", f"archived in {CA_STATE}/previous", script=f"({script})")]
+        run.session(task.host.name).apply(changes)
+        changes += _set(run, SETTLED)
+    return Outcome(task.host, [*changes, *_drop_next(task, run, RotationPhase.TIDYING)])
 
 
-def revert_authority(task: Task, run: Run) -> Result:
-    """Let the old set sign again."""
+def revert_authority(task: Task, run: Run) -> Outcome:
+    """Sign with the old set again."""
     found = look(run)
     now = phase(found.state, found.signs)
-    if now in (Phase.WITHDRAWN, Phase.TIDYING):
+    if now in (RotationPhase.WITHDRAWN, RotationPhase.TIDYING):
         way = "run the same command without --back to its end"
         raise TaskFailedError(f"there is no way back any more, for {now.value}: {way}")
-    return _step(task, run, back, (kind_now(run), Phase.SWITCHED))
+    return _step(task, run, previous_signing, (target_now(run), RotationPhase.SWITCHED))
 
 
-def withdraw_next(task: Task, run: Run) -> Result:
-    """Publish the old root alone, once nothing depends on the next one."""
+def withdraw_next(task: Task, run: Run) -> Outcome:
+    """Publish the old root alone, once the next one is unused."""
     _no_failures(run)
-    return _step(task, run, back, ("root", Phase.ANNOUNCED))
+    return _step(task, run, previous_signing, ("root", RotationPhase.ANNOUNCED))
 
 
-def remove_next(task: Task, run: Run) -> Result:
+def remove_next(task: Task, run: Run) -> Outcome:
     """Remove the next set, once no host trusts it."""
     _no_failures(run)
-    return result(task, _drop_next(task, run, Phase.PREPARED))
+    return Outcome(task.host, _drop_next(task, run, RotationPhase.PREPARED))
 
 
-def kind_now(run: Run) -> Kind | None:
-    """What is being rotated."""
+def target_now(run: Run) -> RotationTarget | None:
+    """The key that is being rotated; None if none is."""
     found = look(run)
-    return kind(found.state, found.signs)
+    return rotation_target(found.state, found.signs)
 
 
-def _step(task: Task, run: Run, rule: Rule, due: tuple[Kind | None, Phase]) -> Result:
-    """Take one step, if the rotation stands where it is due; else see that the last one came to its end."""
+def _step(task: Task, run: Run, rule: Rule, due: tuple[RotationTarget | None, RotationPhase]) -> Outcome:
+    """Take one step if the rotation is in the due phase; otherwise finish the last step."""
     found = look(run)
-    stands = (kind(found.state, found.signs), phase(found.state, found.signs))
+    stands = (rotation_target(found.state, found.signs), phase(found.state, found.signs))
     following = rule(*due) if stands == due else None
-    return result(task, _set(task, run, following or found.signs))
+    return Outcome(task.host, _set(run, following or found.signs))
 
 
-def _set(task: Task, run: Run, signs: Signing) -> list[Change]:
-    done = converge(task, *service_resources(task, run, signs))
-    learn(task, run)
-    return list(getattr(done, "changes", ()))
+def _set(run: Run, signs: Signing) -> list[Change]:
+    authority = run.estate.guest_with("step_ca")
+    changes = run.session(authority.name).converge(service_resources(run, authority, signs))
+    learn(run)
+    return list(changes)
 
 
-def _drop_next(task: Task, run: Run, due: Phase) -> list[Change]:
+def _drop_next(task: Task, run: Run, due: RotationPhase) -> list[Change]:
     found = look(run)
     if phase(found.state, found.signs) is not due:
         return []
-    gone = ENDED.pattern if due is Phase.TIDYING else f"{STATE}/.old"
-    script = f"rm -rf {gone} && mv -T {STATE}/next {gone} && rm -rf {gone}"
-    changes = [Change(f"next set in {STATE}/next", "remove", due.value, script=script)]
-    session(task).apply(changes)
+    gone = ENDED.pattern if due is RotationPhase.TIDYING else f"{CA_STATE}/.old"
+    script = f"rm -rf {gone} && mv -T {CA_STATE}/next {gone} && rm -rf {gone}"
+    changes = [Change(f"next set in {CA_STATE}/next", "remove", due.value, script=script)]
+    run.session(task.host.name).apply(changes)
     return changes
 
 
-def _must_fit(found: Judged, root_key: str) -> None:
+def _must_fit(found: ValidCaState, root_key: str) -> None:
     if public_half(root_key) != found.state.root_public:
         raise TaskFailedError("the key of --root-key does not belong to the authority's root")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from phoenix.converge import Change, Observation, Probe
-from phoenix.pki.leaf import left
-from phoenix.run.runner import TaskFailedError
+from phoenix.errors import TaskFailedError
+from phoenix.pki.x509.validity import format_remaining
 
 TOLERANCE = timedelta(seconds=60)
 """The authority lets a certificate begin a minute before it is made, and takes tokens that are a minute early."""
@@ -29,6 +29,6 @@ class Clock:
             return ()
         where = "ahead of" if ahead > timedelta() else "behind"
         raise TaskFailedError(
-            f"its clock is {left(abs(ahead))} {where} the controller's. One of the two is wrong, and certificates "
-            "would be judged by it: see `timedatectl` on both and set it right. Nothing was changed here"
+            f"its clock is {format_remaining(abs(ahead))} {where} the controller's, and certificates depend on it: "
+            "see `timedatectl` on both and correct the wrong one. Nothing was changed here"
         )

@@ -1,71 +1,58 @@
-"""Leaves: each key is made on the host that uses it, each certificate by a one-time token of the authority's guest."""
+"""Leaves of a host: each key is made on the host that uses it, each certificate by a one-time token."""
 
 from __future__ import annotations
 
-from nornir.core.task import Result, Task
-
+from phoenix.conventions import BUNDLE, PROGRAMS, renewal_program, renewal_unit
 from phoenix.converge import Directory, File, Resource, Timers, Unit
 from phoenix.derive.authority import ca_url
 from phoenix.derive.certificates import Leaf, leaves_of
 from phoenix.derive.renewal import jitter, looks_every, stem
+from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.duration import go_duration
-from phoenix.run import Run
+from phoenix.run import Converge, Run
 from phoenix.tasks.certificates.clock import Clock
 from phoenix.tasks.certificates.issuing import issuing
-from phoenix.tasks.certificates.leaf import SCRIPTS, LeafFiles, Withdrawn, pending, renewal_script
-from phoenix.tasks.support.batch import apply_together
-from phoenix.tasks.support.converging import BUNDLE_FILE, result, session, written
+from phoenix.tasks.certificates.leaf import LeafFiles, ObsoleteLeaves, pending
+from phoenix.tasks.support.batch import ConvergeAhead
+from phoenix.templating import render
 
 
-def issue_certificates(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Issue what is absent, wrong or due on the host, and see to its renewal."""
-    host, resources = session(task), certificate_resources(task, run)
-    seen = host.observe(resources)
-    changes = [change for resource in resources for change in resource.changes(seen)]
-    if changes and not task.is_dry_run(dry_run) and not host.made(changes):
-        host.apply(issuing(run, {host.name: changes})[host.name])
-    return result(task, [change for change in changes if not change.guard])
-
-
-def issue_together(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Do the same in all containers of a hypervisor at once; `issue_certificates` says of each how it went."""
-    return apply_together(task, run, certificates_of, issuing, dry_run=dry_run)
-
-
-def certificate_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """What certificates mean on the task's host."""
-    return certificates_of(run, task.host.name)
-
-
-def certificates_of(run: Run, name: str) -> tuple[Resource, ...]:
-    """A host's leaves with their directories, and what renews them: a script and a timer for each; no others."""
-    leaves = leaves_of(run.estate, name)
-    mounts = {mount.target for mount in getattr(run.estate.host(name), "mounts", ())}
+def certificate_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource, ...]:
+    """A host's leaves with their directories, and a renewal program and timer for each; no others."""
+    leaves = leaves_of(run.estate, host.name)
+    mounts = {mount.target for mount in host.mounts} if isinstance(host, Guest) else set()
     directories = dict.fromkeys(leaf.directory for leaf in leaves if leaf.directory not in mounts)
     return (
-        *((Clock(), Directory(SCRIPTS)) if leaves else ()),
+        *((Clock(), Directory(PROGRAMS)) if leaves else ()),
         *(Directory(path, mode="0750") for path in directories),
-        *(File(renewal_script(leaf), _renewal(run, leaf), mode="0755") for leaf in leaves),
-        *(LeafFiles(leaf, run) for leaf in leaves),
+        *(File(renewal_program(stem(leaf)), _renewal(run, leaf), mode="0755") for leaf in leaves),
+        *(LeafFiles(leaf, run.known_authority) for leaf in leaves),
         Timers(tuple(unit for leaf in leaves for unit in _units(leaf))),
-        Withdrawn(leaves),
+        ObsoleteLeaves(leaves),
     )
 
 
 def _renewal(run: Run, leaf: Leaf) -> str:
-    return written(
+    return render(
         "certificates/renew.sh.j2",
         leaf=leaf,
         pending=pending(leaf),
         ca_url=ca_url(run.estate),
-        bundle=BUNDLE_FILE,
+        bundle=BUNDLE,
         renew_before=go_duration(leaf.validity.before),
     )
 
 
 def _units(leaf: Leaf) -> tuple[Unit, Unit]:
-    name = f"phoenix-renew-{stem(leaf)}"
+    name = renewal_unit(stem(leaf))
     every, late = (f"{time.total_seconds():.0f}" for time in (looks_every(leaf), jitter(leaf)))
-    service = written("certificates/renew.service.j2", leaf=leaf, script=renewal_script(leaf))
-    timer = written("certificates/renew.timer.j2", leaf=leaf, every=every, jitter=late)
+    service = render("certificates/renew.service.j2", leaf=leaf, script=renewal_program(stem(leaf)))
+    timer = render("certificates/renew.timer.j2", leaf=leaf, every=every, jitter=late)
     return Unit(f"{name}.service", service, enabled=None, active=None), Unit(f"{name}.timer", timer)
+
+
+issue_certificates = Converge("issue_certificates", certificate_resources, complete=issuing)
+"""Issue what is absent, wrong or due on the host, and schedule its renewal."""
+
+issue_together = ConvergeAhead("issue_together", issue_certificates)
+"""Do the same in all containers of a hypervisor at once; `issue_certificates` reports the result of each."""

@@ -1,62 +1,56 @@
-"""Changes that issue leaves → the scripts that do it, with one-time tokens that are minted for all hosts at once."""
+"""Planned leaves → the scripts that issue them, with one-time tokens that are minted for all hosts at once."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from phoenix.conventions import BUNDLE, renewal_program
 from phoenix.converge import Change
 from phoenix.derive.authority import ca_url
-from phoenix.derive.certificates import Leaf, leaves_of
+from phoenix.derive.certificates import Leaf
+from phoenix.derive.renewal import stem
 from phoenix.estate.duration import go_duration
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.tasks.certificates.leaf import pending, renewal_script, title
+from phoenix.run import ChangesByHost, Run
+from phoenix.tasks.certificates.leaf import IssueLeaf, pending
 from phoenix.tasks.certificates.tokens import mint_tokens
-from phoenix.tasks.support.converging import BUNDLE_FILE, written
+from phoenix.templating import render
 
 
-def issuing(run: Run, found: Mapping[str, Sequence[Change]]) -> dict[str, list[Change]]:
-    """Give the changes of each host with what issues its leaves; a token is minted for each of them."""
-    wanted = {name: _wanted(run, name, changes) for name, changes in found.items()}
-    leaves = [leaf for asked in wanted.values() for leaf in asked]
-    if leaves and run.authority is None:
-        raise TaskFailedError("the estate's root is not known: deploy the authority first")
+def issuing(run: Run, planned: ChangesByHost) -> dict[str, list[Change]]:
+    """Give the changes of each host the scripts that issue its leaves; a token is minted for each leaf."""
+    leaves = [change.leaf for changes in planned.values() for change in changes if isinstance(change, IssueLeaf)]
     tokens = dict(zip(leaves, mint_tokens(run, leaves), strict=True))
-    return {name: list(_scripted(run, changes, wanted[name], tokens)) for name, changes in found.items()}
+    return {name: list(_scripted(run, changes, tokens)) for name, changes in planned.items()}
 
 
-def _wanted(run: Run, name: str, changes: Iterable[Change]) -> list[Leaf]:
-    leaves = {title(leaf): leaf for leaf in leaves_of(run.estate, name)}
-    return [leaves[change.resource] for change in changes if change.verb == "issue"]
-
-
-def _scripted(
-    run: Run, changes: Sequence[Change], leaves: Sequence[Leaf], tokens: Mapping[Leaf, str]
-) -> Iterator[Change]:
-    """All requests are made before the first is signed, all are signed over one connection, then each has its place."""
-    issues = [change for change in changes if change.verb == "issue"]
+def _scripted(run: Run, changes: Sequence[Change], tokens: Mapping[Leaf, str]) -> Iterator[Change]:
+    """Make all requests before the first is signed, sign them over one connection, then put each leaf in its place."""
+    issues = [change for change in changes if isinstance(change, IssueLeaf)]
     for change in changes:
-        if change.verb != "issue":
+        if not isinstance(change, IssueLeaf):
             yield change
-        elif change == issues[0]:
+        elif change is issues[0]:
             yield Change("certificates", "issue", script=_functions(run), guard=True)
-            numbered = [(str(number), leaf) for number, leaf in enumerate(leaves, 1)]
-            yield from (replace(issues[int(n) - 1], script=_request(n, leaf)) for n, leaf in numbered)
-            asked = "\n".join(f"ask {n} {tokens[leaf]} {go_duration(leaf.validity.lifetime)}" for n, leaf in numbered)
+            yield from (replace(issue, script=_request(n, issue.leaf)) for n, issue in enumerate(issues, 1))
+            asked = "\n".join(_ask(n, issue.leaf, tokens) for n, issue in enumerate(issues, 1))
             yield Change("certificates", "issue", script=f"{{\n{asked}\n}} | sign", guard=True)
-            yield from (replace(issues[int(n) - 1], script=_place(n, leaf), guard=True) for n, leaf in numbered)
+            yield from (replace(issue, script=_place(n, issue.leaf), guard=True) for n, issue in enumerate(issues, 1))
 
 
 def _functions(run: Run) -> str:
-    return written("certificates/issue.sh.j2", url=f"{ca_url(run.estate)}/1.0/sign", bundle=BUNDLE_FILE)
+    return render("certificates/issue.sh.j2", url=f"{ca_url(run.estate)}/1.0/sign", bundle=BUNDLE)
 
 
-def _request(number: str, leaf: Leaf) -> str:
+def _request(number: int, leaf: Leaf) -> str:
     names = ",".join((*(f"DNS:{name}" for name in leaf.dns), *(f"IP:{address}" for address in leaf.ips)))
-    return shlex.join(("request", number, pending(leaf), names, leaf.owner, leaf.key_mode))
+    return shlex.join(("request", str(number), pending(leaf), names, leaf.owner, leaf.key_mode))
 
 
-def _place(number: str, leaf: Leaf) -> str:
-    return shlex.join(("place", number, pending(leaf), renewal_script(leaf)))
+def _ask(number: int, leaf: Leaf, tokens: Mapping[Leaf, str]) -> str:
+    return f"ask {number} {tokens[leaf]} {go_duration(leaf.validity.lifetime)}"
+
+
+def _place(number: int, leaf: Leaf) -> str:
+    return shlex.join(("place", str(number), pending(leaf), renewal_program(stem(leaf))))

@@ -1,40 +1,50 @@
-"""One leaf on its host, as a resource; and leaves that the inventory no longer knows."""
+"""One leaf on its host as a resource, and leaves that the inventory no longer declares."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 
+from phoenix.conventions import SYSTEMD, renewal_program, renewal_unit
 from phoenix.converge import Change, Observation, Probe
-from phoenix.converge.files import SYSTEMD
 from phoenix.derive.certificates import Leaf
 from phoenix.derive.renewal import stem
-from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide, utc_now
-from phoenix.run import Run
+from phoenix.pki.bundle import SeenAuthority
+from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide
+from phoenix.pki.x509.validity import utc_now
 
-SCRIPTS = "/usr/local/lib/phoenix"
+RENEWAL_PROGRAMS = renewal_program("*")
+"""Glob pattern of the programs that renew leaves."""
 
 
-def renewal_script(leaf: Leaf) -> str:
-    """The program on the leaf's host that renews it, and puts a new pair in its place."""
-    return f"{SCRIPTS}/renew-{stem(leaf)}"
+@dataclass(frozen=True, kw_only=True)
+class IssueLeaf(Change):
+    """A leaf that must be issued; its script is added with the token when the change is made."""
+
+    leaf: Leaf
+
+
+def issue_leaf(leaf: Leaf, reason: str) -> IssueLeaf:
+    """Plan the issue of a leaf."""
+    return IssueLeaf(title(leaf), "issue", reason, leaf=leaf)
 
 
 def pending(leaf: Leaf) -> str:
-    """Where a new pair lies until it is in its place and its reader was told."""
+    """Directory of a new pair, until it is in place and its reader is reloaded."""
     return f"{leaf.directory}/.phoenix-next-{stem(leaf)}"
 
 
 def title(leaf: Leaf) -> str:
-    """What a person reads in a plan."""
+    """The leaf's title in a plan."""
     return f"certificate {leaf.certificate}"
 
 
 class LeafFiles:
-    """One leaf as a resource: it is looked at here, and issued by the task below, which can reach the authority."""
+    """One leaf as a resource: compared here, issued by `issue_certificates`, which can reach the CA."""
 
-    def __init__(self, leaf: Leaf, run: Run) -> None:
+    def __init__(self, leaf: Leaf, authority: SeenAuthority | None) -> None:
         self.leaf = leaf
-        self.run = run
+        self.authority = authority
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for the certificate, the public half of the key, and owner and mode of both."""
@@ -49,7 +59,7 @@ class LeafFiles:
         )
 
     def seen(self, seen: Observation) -> SeenLeaf:
-        """What an observation says of the leaf."""
+        """Read the leaf's state from an observation."""
         files = [
             SeenFile(stat.owner, stat.mode) if (stat := seen.stats.get(path)) else None
             for path in (self.leaf.certificate, self.leaf.key)
@@ -58,46 +68,49 @@ class LeafFiles:
         return SeenLeaf(seen.text(self.leaf.certificate), public, *files)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Say whether the leaf must be issued anew or renewed, or only its owner and mode be put right."""
+        """Issue or renew the leaf, correct its owner and mode, or finish an interrupted installation."""
         leaf = self.leaf
-        decision = decide(leaf, self.seen(seen), self.run.authority, utc_now())
+        decision = decide(leaf, self.seen(seen), self.authority, utc_now())
         if isinstance(decision, Keep):
             if not seen.listings.get(pending(leaf)):
                 return ()
-            finish = f"{renewal_script(leaf)} finish"
+            finish = f"{renewal_program(stem(leaf))} finish"
             return (
                 Change(
-                    title(leaf), "update", "an earlier run was interrupted before it told the reader", script=finish
+                    title(leaf),
+                    "update",
+                    "an earlier run was interrupted before it reloaded the service",
+                    script=finish,
                 ),
             )
         if isinstance(decision, Reissue):
-            return (Change(title(leaf), "issue", decision.reason),)
+            return (issue_leaf(leaf, decision.reason),)
         if isinstance(decision, Renew):
-            return (Change(title(leaf), "renew", decision.reason, script=f"{renewal_script(leaf)} renew"),)
+            return (Change(title(leaf), "renew", decision.reason, script=f"{renewal_program(stem(leaf))} renew"),)
         certificate, key = shlex.quote(leaf.certificate), shlex.quote(leaf.key)
         script = f"chown {leaf.owner} {certificate} {key} && chmod 644 {certificate} && chmod {leaf.key_mode} {key}"
         return (Change(title(leaf), "update", decision.reason, script=script),)
 
 
-class Withdrawn:
-    """Leaves that were ours and that nothing in the inventory asks for: with their keys, scripts and timers they go."""
+class ObsoleteLeaves:
+    """Leaves that the inventory no longer declares: removed with their keys, programs and timers."""
 
     def __init__(self, leaves: tuple[Leaf, ...]) -> None:
-        self.scripts = {renewal_script(leaf) for leaf in leaves}
+        self.scripts = {renewal_program(stem(leaf)) for leaf in leaves}
         self.files = {path for leaf in leaves for path in (leaf.certificate, leaf.key)}
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask which leaves are renewed on the host."""
-        return (Probe("listing", f"{SCRIPTS}/renew-*"),)
+        """Ask which renewal programs are on the host."""
+        return (Probe("listing", RENEWAL_PROGRAMS),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Remove what is not known any more; the script itself says which files it looked after."""
-        found = [path for path in seen.listings.get(f"{SCRIPTS}/renew-*", ()) if path not in self.scripts]
+        """Remove obsolete leaves; the assignments in a renewal program name its files."""
+        found = [path for path in seen.listings.get(RENEWAL_PROGRAMS, ()) if path not in self.scripts]
         return tuple(
             Change(
                 f"certificate of {path}",
                 "remove",
-                "nothing in the inventory asks for it",
+                "not declared in the inventory",
                 script="" if index else self._removal(found),
             )
             for index, path in enumerate(found)
@@ -105,11 +118,11 @@ class Withdrawn:
 
     def _removal(self, scripts: list[str]) -> str:
         """Shell that removes them all; systemd is told once."""
-        stems = [path.removeprefix(f"{SCRIPTS}/renew-") for path in scripts]
+        stems = [path.removeprefix(renewal_program("")) for path in scripts]
         units = " ".join(
-            shlex.quote(f"{SYSTEMD}/phoenix-renew-{stem}.{kind}") for stem in stems for kind in ("timer", "service")
+            shlex.quote(f"{SYSTEMD}/{renewal_unit(stem)}.{kind}") for stem in stems for kind in ("timer", "service")
         )
-        timers = " ".join(shlex.quote(f"phoenix-renew-{stem}.timer") for stem in stems)
+        timers = " ".join(shlex.quote(f"{renewal_unit(stem)}.timer") for stem in stems)
         kept = shlex.quote(f" {' '.join(sorted(self.files))} ")
         ours = " ".join(map(shlex.quote, scripts))
         return f"""

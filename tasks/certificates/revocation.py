@@ -1,4 +1,4 @@
-"""Revocation: the authority renews a certificate no more, and its host gets another one with another key."""
+"""Revoke a certificate: the CA refuses to renew it, and its host gets a new certificate with a new key."""
 
 from __future__ import annotations
 
@@ -6,30 +6,29 @@ import shlex
 from dataclasses import dataclass
 
 from cryptography import x509
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
-from phoenix.converge import Change
-from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
+from phoenix.conventions import CA_STATE
+from phoenix.converge import Change, Outcome
+from phoenix.derive.authority import SIGNING_ROOT, ca_url
 from phoenix.derive.certificates import Leaf, certificates
 from phoenix.derive.routes import routes
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate
 from phoenix.pki.acme_storage import read_storage
-from phoenix.pki.leaf import UNREADABLE
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.run.stage import TaskFunction
+from phoenix.pki.x509.fields import PARSE_ERRORS
+from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.service import AS_STEP, provisioner_password
 from phoenix.tasks.certificates.issuing import issuing
-from phoenix.tasks.certificates.leaf import LeafFiles, title
+from phoenix.tasks.certificates.leaf import LeafFiles, issue_leaf
 from phoenix.tasks.routing.mesh_certificates import SUBJECT, MeshCertificates, replace_mesh_certificate
-from phoenix.tasks.support.converging import result, session
 
 REVOKED = "is already revoked"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What an operator named: a leaf of a host, or a name of the mesh, which has no leaf by token."""
+    """The certificate that an operator named: a leaf of a host, or a name of the mesh, which has no leaf by token."""
 
     host: str
     name: str
@@ -37,7 +36,7 @@ class Chosen:
 
 
 def choose(estate: Estate, name: str, host: str | None) -> Chosen:
-    """Find what is to be revoked; TaskFailedError says what there is."""
+    """Find the certificate to revoke; TaskFailedError lists the existing names."""
     leaves = [leaf for leaf in certificates(estate) if leaf.name == name and host in (None, leaf.host)]
     if len(leaves) == 1:
         return Chosen(leaves[0].host, name, leaves[0])
@@ -55,44 +54,46 @@ def choose(estate: Estate, name: str, host: str | None) -> Chosen:
 
 
 def revoke(chosen: Chosen) -> TaskFunction:
-    """Give the task that revokes and replaces one certificate on its host."""
+    """Make the task that revokes and replaces one certificate on its host."""
 
-    def revoke_certificate(task: Task, run: Run) -> Result:
-        """Have the serial number refused first, so that a key that is not ours any more cannot renew; then replace."""
+    def revoke_certificate(task: Task, run: Run) -> Outcome:
+        """Revoke the serial number first, so that a stolen key cannot renew; then replace the certificate."""
         serial = _serial(task, run, chosen)
         done = run.session(run.estate.guest_with("step_ca").name).run(_script(run, serial), 60)
         if done.status and REVOKED not in done.err + done.out:
             raise TaskFailedError(f"the authority did not revoke {serial}: {done.err.strip()[-300:]}")
         revoked = Change(f"certificate {serial}", "remove", f"{chosen.name} is revoked")
         if chosen.leaf is None:
-            renewed = replace_mesh_certificate(task, run, chosen.name)
-            return result(task, [revoked, *getattr(renewed, "changes", ())])
-        changes = [Change(title(chosen.leaf), "issue", "the one before is revoked")]
-        session(task).apply(issuing(run, {chosen.host: changes})[chosen.host])
-        return result(task, [revoked, *changes])
+            replaced = replace_mesh_certificate(task, run, chosen.name)
+            return Outcome(task.host, [revoked, *replaced.changes])
+        changes = [issue_leaf(chosen.leaf, "the previous certificate is revoked")]
+        run.session(task.host.name).apply(issuing(run, {chosen.host: changes})[chosen.host])
+        return Outcome(task.host, [revoked, *changes])
 
     return revoke_certificate
 
 
 def _serial(task: Task, run: Run, chosen: Chosen) -> str:
-    """The serial number of the certificate that is on the host, in decimal."""
-    host = session(task)
+    """Read the serial number of the certificate on the host, in decimal."""
+    host = run.session(task.host.name)
     if chosen.leaf:
-        text = host.observe([LeafFiles(chosen.leaf, run)]).text(chosen.leaf.certificate) or ""
+        text = host.observe([LeafFiles(chosen.leaf, run.known_authority)]).text(chosen.leaf.certificate) or ""
         chain = text.encode()
     else:
-        storage = read_storage(host.observe([MeshCertificates(run)]).outputs.get(SUBJECT, ""))
+        storage = read_storage(
+            host.observe([MeshCertificates(run.estate, run.known_authority)]).outputs.get(SUBJECT, "")
+        )
         chain = next((stored.chain for stored in storage if stored.name == chosen.name), b"")
     try:
         return str(x509.load_pem_x509_certificates(chain)[0].serial_number)
-    except UNREADABLE:
+    except PARSE_ERRORS:
         raise TaskFailedError(f"there is no certificate {chosen.name} that could be revoked: deploy first") from None
 
 
 def _script(run: Run, serial: str) -> str:
     """Shell for the authority's guest; the token goes by a variable of the shell, and a file that is gone at once."""
     provisioner = shlex.quote(run.estate.settings.ca.provisioner)
-    where = f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
+    where = f"--ca-url {ca_url(run.estate)} --root {CA_STATE}/{SIGNING_ROOT}"
     return (
         "export PATH=/usr/local/bin:/usr/bin:/bin\n"
         f"STEP_TOKEN=$({AS_STEP} step ca token {serial} --revoke --provisioner {provisioner} "

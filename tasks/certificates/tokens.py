@@ -1,4 +1,4 @@
-"""One-time tokens, signed in the authority's guest: the only thing that a leaf's host needs from it."""
+"""One-time tokens, signed in the CA's guest: all that a leaf's host receives from it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import shlex
 from collections.abc import Sequence
 
 from phoenix.connections.ssh import Completed
-from phoenix.derive.authority import SIGNING_ROOT, STATE, ca_url
+from phoenix.conventions import CA_STATE
+from phoenix.derive.authority import SIGNING_ROOT, ca_url
 from phoenix.derive.certificates import Leaf
+from phoenix.errors import TaskFailedError
 from phoenix.pki.token import Signer, signed, unsigned
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.authority.service import AS_STEP, provisioner_password
 
 AT_ONCE = 4
@@ -31,13 +32,11 @@ end
 
 
 def mint_tokens(run: Run, leaves: Sequence[Leaf]) -> list[str]:
-    """One-time tokens, each for exactly its leaf's names and usage; they are never logged or shown."""
+    """Mint one-time tokens, each for exactly its leaf's names and usage. Tokens are never logged or shown."""
     if not leaves:
         return []
     ca = run.estate.settings.ca
-    signer = Signer(
-        ca.provisioner, (run.authority and run.authority.provisioner) or "", f"{ca_url(run.estate)}/1.0/sign"
-    )
+    signer = Signer(ca.provisioner, run.authority.provisioner or "", f"{ca_url(run.estate)}/1.0/sign")
     authority = run.session(run.estate.guest_with("step_ca").name)
     now = int(authority.run("date +%s").out or 0)
     texts = [unsigned(leaf, signer, secrets.token_hex(32), now) for leaf in leaves]
@@ -51,7 +50,7 @@ def mint_tokens(run: Run, leaves: Sequence[Leaf]) -> list[str]:
 
 def _signing_key(run: Run, key_id: str) -> str:
     """Shell that decrypts the key that signs tokens, once for all of them, into a variable and nowhere else."""
-    reached = f"--ca-url {ca_url(run.estate)} --root {STATE}/{SIGNING_ROOT}"
+    reached = f"--ca-url {ca_url(run.estate)} --root {CA_STATE}/{SIGNING_ROOT}"
     return f"""
 export PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8
 key=$({AS_STEP} step ca provisioner jwe-key {reached} -- {shlex.quote(key_id)} |
@@ -69,5 +68,5 @@ def _signing(texts: Sequence[str]) -> str:
 
 
 def _signatures(done: Completed) -> list[bytes]:
-    """What openssl printed: a signature at the end of each line."""
+    """Read openssl's output: a signature at the end of each line."""
     return [bytes.fromhex(line.rpartition(" ")[2]) for line in done.out.splitlines()] if done.status == 0 else []

@@ -1,69 +1,72 @@
-"""A hypervisor's web certificate: issued as every leaf, given to its web server on the node, and taken away again.
+"""A hypervisor's web certificate: issued like every leaf, installed in pveproxy on the node, and removed again.
 
-The key never leaves the node: what hands it over is the API's own program there, not the API from outside.
+The key never leaves the node: `pvenode` installs it there, not the API over the network.
 """
 
 from __future__ import annotations
 
 import shlex
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
-from phoenix.converge import Change, Command, Exclusive, Resource, Unit
-from phoenix.converge.files import SYSTEMD
-from phoenix.derive.certificates import WEB_UNIT, Leaf, web_leaf
+from phoenix.conventions import PROXMOX_PORT, SYSTEMD, WEB_CERTIFICATE_UNIT
+from phoenix.converge import Command, ManagedGlob, Outcome, Resource, Unit
+from phoenix.derive.certificates import Leaf, web_leaf
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Hypervisor
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.tasks.certificates.api_trust import API_PORT, lane_problems, prove_lane, way_back_problem
+from phoenix.run import Converge, Run
+from phoenix.tasks.certificates.api_trust import connection_problems, own_certificate_problem, prove_connection
 from phoenix.tasks.certificates.issue import issue_certificates
-from phoenix.tasks.support.converging import converge, render, result
+from phoenix.templating import render
 
 CUSTOM = "/etc/pve/local/pveproxy-ssl.pem"
-"""What Proxmox VE's web server presents instead of the node's own certificate."""
+"""The certificate that pveproxy prefers to the node's own (Administration Guide, "Certificate Management")."""
 OURS = "that of the estate"
 
 
-def serve_web_certificate(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Have the web server present the hypervisor's leaf, or the node's own certificate; the API lane survives both."""
-    hypervisor = run.estate.host(task.host.name)
-    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    if problem := _problem(task, run, hypervisor):
-        raise TaskFailedError(problem)
-    presented = web_certificate_resources(task, run)
-    if hypervisor.web_certificate:
-        done = (issue_certificates(task, run, dry_run=dry_run), converge(task, *presented, dry_run=dry_run))
-    else:  # whose certificate it is can be told as long as the key is there
-        done = (converge(task, *presented, dry_run=dry_run), issue_certificates(task, run, dry_run=dry_run))
-    changes: list[Change] = [change for part in done for change in getattr(part, "changes", ())]
-    if changes and not task.is_dry_run(dry_run):
-        prove_lane(run, hypervisor)
-    return result(task, changes)
-
-
-def web_certificate_resources(task: Task, run: Run) -> tuple[Resource, ...]:
+def web_certificate_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
     """What a hypervisor's web server should present, beside the leaf itself."""
-    hypervisor = run.estate.host(task.host.name)
-    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # others have no such web server
     leaf, title = web_leaf(run.estate, hypervisor), f"web certificate of {hypervisor.name}"
     if not hypervisor.web_certificate:
         removal = Command(title, _kept(leaf), "", "pvenode cert delete 1", "remove")
-        return (Exclusive(f"{SYSTEMD}/{WEB_UNIT}", ()), removal)
-    unit = Unit(WEB_UNIT, render(task, "proxmox/web-certificate.service.j2", leaf=leaf), enabled=None, active=None)
+        return (ManagedGlob(f"{SYSTEMD}/{WEB_CERTIFICATE_UNIT}", ()), removal)
+    content = render("proxmox/web-certificate.service.j2", leaf=leaf)
     shown = _shown(leaf, hypervisor)
-    return (unit, Command(title, shown, OURS, _handed_over(shown)))
+    return (
+        Unit(WEB_CERTIFICATE_UNIT, content, enabled=None, active=None),
+        Command(title, shown, OURS, _handed_over(shown)),
+    )
 
 
-def _problem(task: Task, run: Run, hypervisor: Hypervisor) -> str | None:
+present_web_certificate = Converge("present_web_certificate", web_certificate_resources)
+"""Install the leaf in the web server, or remove it."""
+
+
+def serve_web_certificate(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
+    """Have the web server present the hypervisor's leaf, or the node's own certificate; the API stays reachable."""
+    hypervisor = run.estate.hypervisor(task.host.name)
+    if problem := _problem(run, hypervisor):
+        raise TaskFailedError(problem)
+    # The owner of the certificate can be determined only while the leaf's key exists, so it is removed last.
+    turns = (issue_certificates, present_web_certificate)
+    order = turns if hypervisor.web_certificate else tuple(reversed(turns))
+    changes = [change for turn in order for change in turn(task, run, dry_run=dry_run).changes]
+    if changes and not task.is_dry_run(dry_run):
+        prove_connection(run, hypervisor)
+    return Outcome(task.host, changes)
+
+
+def _problem(run: Run, hypervisor: Hypervisor) -> str | None:
+    """Why the API would be unreachable afterwards."""
     if hypervisor.web_certificate:
-        return "; ".join(lane_problems(run, hypervisor))
-    problem = way_back_problem(run, hypervisor)
-    return problem if problem and converge(task, *web_certificate_resources(task, run), dry_run=True).changed else None
+        return "; ".join(connection_problems(run, hypervisor))
+    problem = own_certificate_problem(run, hypervisor)
+    return problem if problem and present_web_certificate.plan(run, hypervisor).changes else None
 
 
 def _shown(leaf: Leaf, hypervisor: Hypervisor) -> str:
     """Shell that says whose certificate a new connection to the web server is shown."""
-    ask = f"timeout 5 openssl s_client -connect {hypervisor.address}:{API_PORT} </dev/null 2>/dev/null"
+    ask = f"timeout 5 openssl s_client -connect {hypervisor.address}:{PROXMOX_PORT} </dev/null 2>/dev/null"
     tell = "openssl x509 -noout -fingerprint -sha256"
     return (
         f"shown=$({ask} | {tell} 2>/dev/null); "
@@ -75,7 +78,7 @@ def _shown(leaf: Leaf, hypervisor: Hypervisor) -> str:
 def _handed_over(shown: str) -> str:
     """Shell that hands the leaf over, and waits until it is shown."""
     return f"""
-start_unit {WEB_UNIT} && {{
+start_unit {WEB_CERTIFICATE_UNIT} && {{
   tries=0
   while [ $tries -lt 50 ] && [ "$({shown})" != {shlex.quote(OURS)} ]; do tries=$((tries + 1)); sleep 0.3; done
   [ $tries -lt 50 ] || fail 'the web server does not present its new certificate'

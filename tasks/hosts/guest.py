@@ -7,94 +7,68 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from nornir.core.task import Result, Task
-
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
-from phoenix.converge import Change
+from phoenix.converge import Change, PartialFailureError, Plan
 from phoenix.derive.guests import bind_mounts, creation, options
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Machine, Template
 from phoenix.pve.paths import path_of
-from phoenix.pve.properties import differences, parse, spell
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.tasks.firewall.apply import new_guest_changes, write_new_guest
+from phoenix.pve.properties import differences
+from phoenix.run import Planned, Run
+from phoenix.tasks.firewall.apply import write_new_guest
+from phoenix.tasks.hosts.guest_plan import (
+    GuestPlan,
+    SeenMachine,
+    disk_of,
+    disk_size,
+    plan_machine,
+    plan_removal,
+    title,
+)
 from phoenix.tasks.hosts.ready import wait_until_ready
-from phoenix.tasks.support.converging import result
 
 CREATE_SECONDS = 600.0
 STATE_SECONDS = 180.0
 
 
-def create_guest(task: Task, run: Run) -> Result:
-    """Make the guest, or change in place what differs; a guest ends up running, a template stopped."""
-    machine = run.estate.host(task.host.name)
-    assert isinstance(machine, Guest | Template)  # noqa: S101  # the stage runs on guests and templates
-    api = run.links.api(machine.hypervisor)
-    changes: list[Change] = []
-    try:
-        if machine.vmid not in run.exists:
-            _make(run, api, machine, changes)
-        else:
-            _update(run, api, machine, changes)
-        if isinstance(machine, Guest):
-            _start(run, api, machine, changes)
-    except Exception as error:
-        error.changes = tuple(changes)  # type: ignore[attr-defined]  # what was done before belongs into the record
-        raise
-    return result(task, changes)
+def plan_guest(run: Run, machine: Guest | Template) -> GuestPlan:
+    """Read the guest's configuration and compare it with the inventory."""
+    return plan_machine(run.estate, machine, _options(run, machine), _observe(run, machine))
 
 
-def destroy_guest(task: Task, run: Run) -> Result:
-    """Stop and remove the guest with its disks; directories of the hypervisor that were mounted in it stay."""
-    machine = run.estate.host(task.host.name)
-    assert isinstance(machine, Guest | Template)  # noqa: S101  # the stage runs on guests and templates
-    if machine.vmid not in run.exists:
-        return result(task, [])
+def apply_guest(run: Run, machine: Guest | Template, plan: GuestPlan) -> Plan:
+    """Create the guest, or change it in place, and start it; PartialFailureError gives what was changed before."""
+    return _Application(run, machine).apply(plan)
+
+
+def plan_destruction(run: Run, machine: Guest | Template) -> Plan:
+    """Plan the removal of the guest with its disks."""
+    return plan_removal(machine, exists=machine.vmid in run.guests)
+
+
+def apply_destruction(run: Run, machine: Guest | Template, plan: Plan) -> Plan:
+    """Stop and remove the guest with its disks. Directories of the hypervisor that were mounted in it stay."""
     api, base = run.links.api(machine.hypervisor), path_of(run.estate, machine)
-    if not run.dry_run:
-        run.renew_session(machine.name)
-        if run.is_running(machine.vmid):
-            api.run("post", f"{base}/status/stop", STATE_SECONDS)
-        api.run("delete", base, STATE_SECONDS, purge=1)
-        del run.exists[machine.vmid]
-    return result(task, [Change(f"guest {machine.vmid} {machine.name}", "remove")])
+    run.drop_session(machine.name)
+    if run.guests.is_running(machine.vmid):
+        api.run("post", f"{base}/status/stop", STATE_SECONDS)
+    api.run("delete", base, STATE_SECONDS, purge=1)
+    run.guests.forget(machine.vmid)
+    return plan
 
 
-def _make(run: Run, api: ProxmoxClient, machine: Guest | Template, changes: list[Change]) -> None:
-    origin = f"clone of {machine.clone_of}" if machine.clone_of else f"from {machine.ostemplate or machine.disk_image}"
-    changes.append(Change(f"guest {machine.vmid} {machine.name}", "create", f"{machine.kind}, {origin}"))
-    if isinstance(machine, Guest):
-        changes.extend(new_guest_changes(run.estate, machine))
-    if run.dry_run:
-        return
-    base = path_of(run.estate, machine)
-    if machine.clone_of:
-        _clone(run, api, machine)
-        config = api.get(f"{base}/config")
-        _send(api, base, machine, differences(_options(run, machine), config))
-        _grow(api, base, machine, config)
-    else:
-        parent = base.rpartition("/")[0]
-        given = {**creation(machine), **_options(run, machine)}
-        api.run("post", parent, CREATE_SECONDS, vmid=machine.vmid, **given)
-        if machine.kind == "vm":
-            _grow(api, base, machine, api.get(f"{base}/config"))
-    if isinstance(machine, Template):
-        api.run("post", f"{base}/template", STATE_SECONDS)
-    else:
-        _set_mounts(run, machine, bind_mounts(run.estate, machine))
-        write_new_guest(run, api, machine)
-    run.exists[machine.vmid] = {"status": "stopped", "name": machine.name}
+create_guest = Planned("create_guest", plan_guest, apply_guest)
+"""Create the guest, or change in place what differs. A guest ends up running, a template stopped."""
+
+destroy_guest = Planned("destroy_guest", plan_destruction, apply_destruction)
+"""Stop and remove the guest with its disks; directories of the hypervisor that were mounted in it stay."""
 
 
-def _clone(run: Run, api: ProxmoxClient, machine: Machine) -> None:
-    origin = run.estate.host(str(machine.clone_of))
-    assert isinstance(origin, Template)  # noqa: S101  # the inventory was checked
-    if origin.vmid not in run.exists:
-        raise TaskFailedError(f"its template {origin.name} ({origin.vmid}) does not exist: deploy that first")
-    name = {"hostname" if machine.kind == "lxc" else "name": machine.name}
-    source = path_of(run.estate, origin)
-    api.run("post", f"{source}/clone", CREATE_SECONDS, newid=machine.vmid, full=1, storage=machine.storage, **name)
+def _observe(run: Run, machine: Guest | Template) -> SeenMachine | None:
+    if machine.vmid not in run.guests:
+        return None
+    config = run.links.api(machine.hypervisor).get(f"{path_of(run.estate, machine)}/config")
+    return SeenMachine(config, run.guests.is_running(machine.vmid))
 
 
 def _options(run: Run, machine: Machine) -> dict[str, str]:
@@ -104,96 +78,112 @@ def _options(run: Run, machine: Machine) -> dict[str, str]:
     return found
 
 
-def _send(api: ProxmoxClient, base: str, machine: Machine, given: Mapping[str, str]) -> None:
-    if given and machine.kind == "vm":
-        api.run("post", f"{base}/config", STATE_SECONDS, **given)
-    elif given:
-        api.put(f"{base}/config", **given)
+class _Application:
+    """The application of one plan; `made` are the changes so far, the current one included."""
 
+    def __init__(self, run: Run, machine: Guest | Template) -> None:
+        self._run = run
+        self._machine = machine
+        self._api: ProxmoxClient = run.links.api(machine.hypervisor)
+        self._base = path_of(run.estate, machine)
+        self._restarts: tuple[Change, ...] = ()
 
-def _grow(api: ProxmoxClient, base: str, machine: Machine, config: Mapping[str, Any]) -> None:
-    disk = "rootfs" if machine.kind == "lxc" else "scsi0"
-    if _gigabytes(parse(str(config.get(disk, ""))).get("size", "0G")) < machine.disk:
-        api.run("put", f"{base}/resize", STATE_SECONDS, disk=disk, size=f"{machine.disk}G")
+    def apply(self, plan: GuestPlan) -> Plan:
+        before = plan.changes[:-1] if plan.starts else plan.changes
+        try:
+            if plan.creates:
+                self._create()
+            else:
+                self._update(plan)
+        except Exception as error:
+            raise PartialFailureError((*before, *self._restarts), error) from error
+        try:
+            if plan.starts:
+                self._start()
+        except Exception as error:
+            raise PartialFailureError(plan.changes, error) from error
+        return Plan((*before, *self._restarts, *plan.changes[len(before) :]))
 
+    def _create(self) -> None:
+        run, machine, api = self._run, self._machine, self._api
+        if machine.clone_of:
+            self._clone()
+            config = api.get(f"{self._base}/config")
+            self._send(differences(_options(run, machine), config))
+            self._grow(config)
+        else:
+            values = {**creation(machine), **_options(run, machine)}
+            api.run("post", self._base.rpartition("/")[0], CREATE_SECONDS, vmid=machine.vmid, **values)
+            if machine.kind == "vm":
+                self._grow(api.get(f"{self._base}/config"))
+        if isinstance(machine, Template):
+            api.run("post", f"{self._base}/template", STATE_SECONDS)
+        else:
+            self._mount(machine, bind_mounts(run.estate, machine))
+            write_new_guest(run, api, machine)
+        run.guests.note(machine, "stopped")
 
-def _gigabytes(size: str) -> float:
-    units = {"K": 2**-20, "M": 2**-10, "G": 1, "T": 2**10}
-    return float(size[:-1]) * units[size[-1]] if size[-1:] in units else float(size or 0) / 2**30
+    def _clone(self) -> None:
+        machine = self._machine
+        origin = self._run.estate.host(str(machine.clone_of))
+        if not isinstance(origin, Template) or origin.vmid not in self._run.guests:
+            raise TaskFailedError(
+                f"its template {machine.clone_of} does not exist on the hypervisor: deploy that first"
+            )
+        name = {"hostname" if machine.kind == "lxc" else "name": machine.name}
+        source = path_of(self._run.estate, origin)
+        target = {"newid": machine.vmid, "full": 1, "storage": machine.storage, **name}
+        self._api.run("post", f"{source}/clone", CREATE_SECONDS, **target)
 
+    def _update(self, plan: GuestPlan) -> None:
+        machine = self._machine
+        self._send(plan.options)
+        if plan.grows:
+            self._grow({})
+        if isinstance(machine, Guest) and (plan.options or plan.grows or plan.mounts):
+            self._mount(machine, plan.mounts)
+            if self._run.guests.is_running(machine.vmid) and self._has_pending():
+                self._restart(machine)
 
-def _update(run: Run, api: ProxmoxClient, machine: Guest | Template, changes: list[Change]) -> None:
-    base = path_of(run.estate, machine)
-    config = api.get(f"{base}/config")
-    wanted = _kept_address(machine, _options(run, machine))
-    differs = differences(wanted, config)
-    if machine.kind == "lxc" and bool(int(config.get("unprivileged", 0))) != machine.unprivileged:
-        raise TaskFailedError("`unprivileged` cannot be changed in place: destroy the guest and deploy it again")
-    title = f"guest {machine.vmid} {machine.name}"
-    changes += [
-        Change(title, "update", f"{key} is {_shown(config.get(key))}, should be {_shown(value)}")
-        for key, value in differs.items()
-    ]
-    grows = _gigabytes(parse(str(config.get(_disk(machine), ""))).get("size", "0G")) < machine.disk
-    if grows:
-        changes.append(Change(title, "update", f"disk grows to {machine.disk} GiB"))
-    mounts = differences(bind_mounts(run.estate, machine), config) if isinstance(machine, Guest) else {}
-    changes += [Change(title, "update", f"{key} should be {value}") for key, value in mounts.items()]
-    if run.dry_run or not (differs or grows or mounts):
-        return
-    _send(api, base, machine, differs)
-    if grows:
-        _grow(api, base, machine, config)
-    if isinstance(machine, Guest):
-        _set_mounts(run, machine, mounts)
-        if run.is_running(machine.vmid) and _pending(api, base):
-            changes.append(Change(title, "restart", "some settings hold only after a restart"))
-            api.run("post", f"{base}/status/reboot", STATE_SECONDS)
-            run.renew_session(machine.name)
+    def _send(self, values: Mapping[str, str]) -> None:
+        if values and self._machine.kind == "vm":
+            self._api.run("post", f"{self._base}/config", STATE_SECONDS, **values)
+        elif values:
+            self._api.put(f"{self._base}/config", **values)
+
+    def _grow(self, config: Mapping[str, Any]) -> None:
+        machine = self._machine
+        if disk_size(machine, config) < machine.disk:
+            disk = {"disk": disk_of(machine), "size": f"{machine.disk}G"}
+            self._api.run("put", f"{self._base}/resize", STATE_SECONDS, **disk)
+
+    def _mount(self, guest: Guest, mounts: Mapping[str, str]) -> None:
+        """Bind directories into the container; Proxmox VE allows this to root on the node only, so it goes over SSH."""
+        if not mounts:
+            return
+        words = " ".join(f"-{key} {shlex.quote(value)}" for key, value in mounts.items())
+        script = f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\npct set {guest.vmid} {words}"
+        done = self._run.session(guest.hypervisor).run(script)
+        if done.status:
+            raise TaskFailedError(f"pct set {guest.vmid} {words} failed: {done.err.strip()[-300:]}")
+
+    def _has_pending(self) -> bool:
+        return any("pending" in item or "delete" in item for item in self._api.get(f"{self._base}/pending"))
+
+    def _restart(self, guest: Guest) -> None:
+        self._restarts = (Change(title(guest), "restart", "some settings take effect only after a restart"),)
+        self._api.run("post", f"{self._base}/status/reboot", STATE_SECONDS)
+        self._run.drop_session(guest.name)
+        wait_until_ready(self._run, guest)
+
+    def _start(self) -> None:
+        run, machine = self._run, self._machine
+        try:
+            self._api.run("post", f"{self._base}/status/start", STATE_SECONDS)
+        except ApiError as error:  # a killed run may have left its start to Proxmox, which has finished it since
+            if "already running" not in str(error):
+                raise
+        run.guests.note(machine, "running")
+        run.drop_session(machine.name)
+        if isinstance(machine, Guest):
             wait_until_ready(run, machine)
-
-
-def _kept_address(machine: Machine, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Leave a NIC's address alone where the inventory names none: to change it would cut the guest off for a while."""
-    if "net0" not in wanted or getattr(machine, "mac", None):
-        return dict(wanted)
-    nic = {key: value for key, value in parse(wanted["net0"]).items() if key != "hwaddr"}
-    return {**wanted, "net0": spell(nic)}
-
-
-def _disk(machine: Machine) -> str:
-    return "rootfs" if machine.kind == "lxc" else "scsi0"
-
-
-def _shown(value: object) -> str:
-    return "absent" if value is None else repr(str(value)[:80])
-
-
-def _pending(api: ProxmoxClient, base: str) -> bool:
-    return any("pending" in item or "delete" in item for item in api.get(f"{base}/pending"))
-
-
-def _set_mounts(run: Run, guest: Guest, mounts: Mapping[str, str]) -> None:
-    """Only root on the node may bind directories into a container, so this goes over the SSH lane."""
-    if not mounts:
-        return
-    words = " ".join(f"-{key} {shlex.quote(value)}" for key, value in mounts.items())
-    done = run.session(guest.hypervisor).run(f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\npct set {guest.vmid} {words}")
-    if done.status:
-        raise TaskFailedError(f"pct set {guest.vmid} {words} failed: {done.err.strip()[-300:]}")
-
-
-def _start(run: Run, api: ProxmoxClient, guest: Guest, changes: list[Change]) -> None:
-    if run.is_running(guest.vmid):
-        return
-    changes.append(Change(f"guest {guest.vmid} {guest.name}", "start"))
-    if run.dry_run:
-        return
-    try:
-        api.run("post", f"{path_of(run.estate, guest)}/status/start", STATE_SECONDS)
-    except ApiError as error:  # a run that was killed may have left its start to Proxmox, which finished it since
-        if "already running" not in str(error):
-            raise
-    run.exists[guest.vmid] = {**run.exists.get(guest.vmid, {}), "status": "running", "name": guest.name}
-    run.renew_session(guest.name)
-    wait_until_ready(run, guest)

@@ -1,24 +1,25 @@
-"""Preflight: everything that must be so before anything is touched, with all problems of a hypervisor at once."""
+"""Preflight: check all preconditions of a hypervisor before any change, and report all problems at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.ssh import ConnectionFailedError
-from phoenix.converge import Observation, Probe
+from phoenix.conventions import DNS_PORT
+from phoenix.converge import Change, Observation, Outcome, Probe, ReadOnlyFile
 from phoenix.derive.authority import published_files
 from phoenix.derive.guests import MARK
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Hypervisor
 from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.authority.service import seen_authority
-from phoenix.tasks.certificates.api_trust import lane_problems
-from phoenix.tasks.support.converging import result, session
+from phoenix.tasks.certificates.api_trust import connection_problems
 
 COMMANDS = (
     "lxc-attach",
@@ -36,42 +37,45 @@ COMMANDS = (
     "sha256sum",
     "base64",
 )
+MISSING_COMMANDS, DNS_PORT_USERS, FREE_SPACE = "missing commands", f"port {DNS_PORT}", "space"
+MIN_FREE_KIB = 200_000
 
 
-class _Questions:
-    """What preflight asks the node, in the shape of a resource."""
+def node_probes(hypervisor: Hypervisor) -> tuple[Probe, ...]:
+    """Questions to the node: missing commands, programs on the DNS port, free space on / in KiB."""
+    optional = {"zfs": hypervisor.datasets, "pvenode": hypervisor.web_certificate}
+    commands = (*COMMANDS, *(command for command, needed in optional.items() if needed))
+    missing = f"for c in {' '.join(commands)}; do command -v $c >/dev/null || echo $c; done"
+    port = f"ss -Hlnup 'sport = :{DNS_PORT}' | grep -v dnsmasq | head -n 3"
+    return (
+        Probe("command", MISSING_COMMANDS, missing),
+        Probe("command", DNS_PORT_USERS, port),
+        Probe("command", FREE_SPACE, "df --output=avail -k / | tail -n 1"),
+    )
 
-    def __init__(self, hypervisor: Hypervisor, published: tuple[str, ...]) -> None:
-        self.hypervisor = hypervisor
-        self.published = published
+
+@dataclass(frozen=True)
+class _NodeQuestions:
+    """The questions in the form of a resource that is never changed."""
+
+    hypervisor: Hypervisor
 
     def probes(self) -> tuple[Probe, ...]:
-        optional = {"zfs": self.hypervisor.datasets, "pvenode": self.hypervisor.web_certificate}
-        commands = (*COMMANDS, *(command for command, needed in optional.items() if needed))
-        missing = f"for c in {' '.join(commands)}; do command -v $c >/dev/null || echo $c; done"
-        port_53 = "ss -Hlnup 'sport = :53' | grep -v dnsmasq | head -n 3"
-        space = "df --output=avail -k / | tail -n 1"
-        return (
-            Probe("command", "missing commands", missing),
-            Probe("command", "port 53", port_53),
-            Probe("command", "space", space),
-            *(Probe("content", path) for path in self.published),
-        )
+        return node_probes(self.hypervisor)
 
-    def changes(self, _seen: Observation) -> tuple[()]:
+    def changes(self, _seen: Observation) -> tuple[Change, ...]:
         return ()
 
 
-def check_access(task: Task, run: Run) -> Result:
-    """Prove both lanes, the token's privileges, the node's commands and that ids are free or ours; change nothing."""
+def check_access(task: Task, run: Run) -> Outcome:
+    """Check connections, the token's privileges, the node's commands, and that ids are free or ours; change nothing."""
     estate = run.estate
-    hypervisor = estate.host(task.host.name)
-    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
-    problems = [*_api_problems(estate, hypervisor, run), *_node_problems(task, hypervisor, run)]
-    problems += lane_problems(run, hypervisor) if hypervisor.name in run.targets else ()
+    hypervisor = estate.hypervisor(task.host.name)
+    problems = [*_api_problems(estate, hypervisor, run), *_node_problems(hypervisor, run)]
+    problems += connection_problems(run, hypervisor) if hypervisor.name in run.targets else ()
     if problems:
         raise TaskFailedError("; ".join(problems))
-    return result(task, [])
+    return Outcome(task.host)
 
 
 def _api_problems(estate: Estate, hypervisor: Hypervisor, run: Run) -> Iterator[str]:
@@ -84,7 +88,7 @@ def _api_problems(estate: Estate, hypervisor: Hypervisor, run: Run) -> Iterator[
     except ApiError as error:
         yield str(error)
         return
-    run.exists.update({int(found["vmid"]): found for found in resources})
+    run.guests.learn(resources)
     if int(version.split(".", maxsplit=1)[0]) < 8:  # noqa: PLR2004
         yield f"{api.where}: Proxmox VE {version} is too old; 8 or newer is needed"
     if hypervisor.node not in nodes:
@@ -93,11 +97,11 @@ def _api_problems(estate: Estate, hypervisor: Hypervisor, run: Run) -> Iterator[
     lacking = missing_privileges(granted, estate, hypervisor, version)
     yield from (f"{api.where}: the token lacks {privilege} on {path}" for path, privilege in lacking)
     yield from _storage_problems(api, estate, hypervisor, run)
-    yield from _strangers(estate, run)
+    yield from _unmanaged(estate, run)
 
 
 def _storage_problems(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, run: Run) -> Iterator[str]:
-    absent = [m for m in (*estate.guests, *estate.templates) if m.vmid not in run.exists and m.name in run.targets]
+    absent = [m for m in (*estate.guests, *estate.templates) if m.vmid not in run.guests and m.name in run.targets]
     if not absent:
         return
     storages = {str(found["storage"]): found for found in api.get(f"nodes/{hypervisor.node}/storage")}
@@ -118,31 +122,32 @@ def _has_volume(api: ProxmoxClient, hypervisor: Hypervisor, storages: dict[str, 
     return any(found["volid"] == volume for found in content)
 
 
-def _strangers(estate: Estate, run: Run) -> Iterator[str]:
+def _unmanaged(estate: Estate, run: Run) -> Iterator[str]:
+    """Ids of the inventory that other guests use."""
     for machine in (*estate.guests, *estate.templates):
-        found = run.exists.get(machine.vmid)
-        if found is None or machine.name not in run.targets:
+        guest = run.guests.status(machine.vmid)
+        if guest is None or machine.name not in run.targets:
             continue
-        tags = str(found.get("tags", "")).split(";")
-        kind = "vm" if found["type"] == "qemu" else found["type"]
-        if found.get("name") != machine.name and MARK not in tags:
-            name = found.get("name")
-            yield f"vmid {machine.vmid} is {name!r}, which this inventory did not make; {machine.name} needs another"
-        elif kind != machine.kind:
-            yield f"vmid {machine.vmid} ({machine.name}) is a {kind}, the inventory says {machine.kind}"
+        if guest.name != machine.name and MARK not in guest.tags:
+            yield (
+                f"vmid {machine.vmid} is {guest.name!r}, which this inventory did not create; "
+                f"{machine.name} needs another vmid"
+            )
+        elif guest.kind != machine.kind:
+            yield f"vmid {machine.vmid} ({machine.name}) is a {guest.kind}, the inventory says {machine.kind}"
 
 
-def _node_problems(task: Task, hypervisor: Hypervisor, run: Run) -> Iterator[str]:
+def _node_problems(hypervisor: Hypervisor, run: Run) -> Iterator[str]:
     published = published_files(run.estate)
     try:
-        seen = session(task).observe([_Questions(hypervisor, published)])
+        seen = run.session(hypervisor.name).observe([_NodeQuestions(hypervisor), *map(ReadOnlyFile, published)])
     except ConnectionFailedError as error:
         yield str(error)
         return
-    run.authority = seen_authority(run.estate, *map(seen.text, published)) or run.authority
-    if missing := seen.outputs.get("missing commands", "").split():
+    run.known_authority = seen_authority(run.estate, *map(seen.text, published)) or run.known_authority
+    if missing := seen.outputs.get(MISSING_COMMANDS, "").split():
         yield f"{hypervisor.name}: these commands are missing on the node: {', '.join(missing)}"
-    if taken := seen.outputs.get("port 53", "").strip():
-        yield f"{hypervisor.name}: port 53 is taken by another program; stop it first: {taken.split()[-1]}"
-    if int(seen.outputs.get("space", "0").strip() or 0) < 200_000:  # noqa: PLR2004  # KiB
+    if taken := seen.outputs.get(DNS_PORT_USERS, "").strip():
+        yield f"{hypervisor.name}: port {DNS_PORT} is taken by another program; stop it first: {taken.split()[-1]}"
+    if int(seen.outputs.get(FREE_SPACE, "0").strip() or 0) < MIN_FREE_KIB:
         yield f"{hypervisor.name}: less than 200 MB are free on /; make room"

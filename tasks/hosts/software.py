@@ -1,14 +1,12 @@
-"""Software of a guest, all of it in one installation: what every managed guest has, and what its features need."""
+"""Software of a host, in one installation: the base of every managed guest, and the needs of its features."""
 
 from __future__ import annotations
-
-from nornir.core.task import Result, Task
 
 from phoenix.converge import Packages, Resource
 from phoenix.derive.certificates import leaves_of
 from phoenix.estate import Guest, Hypervisor
-from phoenix.run import Run
-from phoenix.tasks.support.converging import converge, program
+from phoenix.run import Converge, Run
+from phoenix.tasks.support.artifacts import pinned_program
 
 BASE = ("ca-certificates", "curl", "openssl")
 PROGRAMS = (("step_cli", "step"), ("step_ca", "step"), ("step_ca", "step-ca"), ("traefik", "traefik"))
@@ -16,24 +14,27 @@ NGINX = ("nginx", "nftables", "logrotate")
 FEATURES = {"docker": ("docker.io",), "nginx": NGINX, "portainer_agent": NGINX, "traefik": ("nftables",)}
 
 
-def install_software(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Install what later tasks rely on."""
-    return converge(task, *software_resources(task, run), dry_run=dry_run)
+def software_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource, ...]:
+    """Packages and programs of a host. A guest with an external workload gets only what trust needs."""
+    return _of_hypervisor(run, host) if isinstance(host, Hypervisor) else _of_guest(run, host)
 
 
-def software_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """Packages and programs of a host; a guest whose workload is somebody else's gets only what trust needs."""
-    host = run.estate.host(task.host.name)
-    if isinstance(host, Hypervisor):
-        stored = any(guest.persistent_storage for guest in run.estate.guests if guest.hypervisor == host.name)
-        served = Packages(("dnsmasq-base", *(("nfs-kernel-server",) if stored else ())))
-        has_leaf = bool(leaves_of(run.estate, host.name))
-        return (served, *((program("step", run.artifacts.get("step")),) if has_leaf else ()))
-    wanted = [*BASE] if host.has("base_setup") else ["ca-certificates"]
+def _of_hypervisor(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
+    has_exports = any(guest.persistent_storage for guest in run.estate.guests if guest.hypervisor == hypervisor.name)
+    packages = Packages(("dnsmasq-base", *(("nfs-kernel-server",) if has_exports else ())))
+    has_leaf = bool(leaves_of(run.estate, hypervisor.name))
+    return (packages, *((pinned_program("step", run.artifacts),) if has_leaf else ()))
+
+
+def _of_guest(run: Run, guest: Guest) -> tuple[Resource, ...]:
+    names = [*BASE] if guest.has("base_setup") else ["ca-certificates"]
     for feature, packages in FEATURES.items():
-        wanted += packages if host.has(feature) else ()
-    if isinstance(host, Guest) and host.persistent_storage:
-        wanted.append("nfs-common")
-    found: tuple[Resource, ...] = (Packages(tuple(dict.fromkeys(wanted))),)
-    programs = [name for group, name in PROGRAMS if host.has(group)]
-    return (*found, *(program(name, run.artifacts.get(name)) for name in programs))
+        names += packages if guest.has(feature) else ()
+    if guest.persistent_storage:
+        names.append("nfs-common")
+    programs = (name for group, name in PROGRAMS if guest.has(group))
+    return (Packages(tuple(dict.fromkeys(names))), *(pinned_program(name, run.artifacts) for name in programs))
+
+
+install_software = Converge("install_software", software_resources)
+"""Install what later tasks rely on."""

@@ -1,10 +1,8 @@
-"""Directories, datasets and exports on the hypervisor that outlive the guests."""
+"""Directories, datasets and NFS exports on the hypervisor that outlive the guests."""
 
 from __future__ import annotations
 
 import shlex
-
-from nornir.core.task import Result, Task
 
 from phoenix.converge import (
     Change,
@@ -18,23 +16,15 @@ from phoenix.converge import (
 )
 from phoenix.derive.storage import directories, exports
 from phoenix.estate import Guest, Hypervisor
-from phoenix.run import Run
-from phoenix.tasks.support.converging import converge
+from phoenix.run import Converge, Run
 
 EXPORTS_FILE = "/etc/exports.d/phoenix.exports"
 
 
-def prepare_storage(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Make datasets, directories with shifted owners, and NFS exports for the targeted guests of a hypervisor."""
-    return converge(task, *storage_resources(task, run), dry_run=dry_run)
-
-
-def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """What the hypervisor's storage should be; a run on guests alone prepares only their part of it."""
-    hypervisor = run.estate.host(task.host.name)
-    assert isinstance(hypervisor, Hypervisor)  # noqa: S101  # the stage runs on hypervisors
+def storage_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
+    """The hypervisor's storage; a run on guests alone covers only their directories."""
     found: list[Resource] = [OwnedDirectory(d.path, d.uid, d.gid, d.mode) for d in directories(run.estate, hypervisor)]
-    if task.host.name not in run.targets:
+    if hypervisor.name not in run.targets:
         paths = _paths(run, hypervisor)
         return tuple(r for r in found if isinstance(r, OwnedDirectory) and r.path.startswith(paths))
     found = [*_datasets(hypervisor), *found]
@@ -49,7 +39,7 @@ def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
 
 
 class Exported:
-    """The exports file, and the kernel's table made from it."""
+    """The exports file, and the kernel's table of exports."""
 
     def __init__(self, file: File) -> None:
         self.file = file
@@ -59,7 +49,7 @@ class Exported:
         return self.file.probes()
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write it and export anew."""
+        """Write it and export again (exportfs(8))."""
         found = self.file.changes(seen)
         return (*found, Change("exports", "reload", script="exportfs -ra", guard=True)) if found else ()
 
@@ -88,3 +78,7 @@ def _datasets(hypervisor: Hypervisor) -> list[Resource]:
             )
             found.append(Command(f"properties of {name}", ask, wanted, settle))
     return found
+
+
+prepare_storage = Converge("prepare_storage", storage_resources)
+"""Create datasets, directories with shifted owners, and NFS exports for the targeted guests of a hypervisor."""

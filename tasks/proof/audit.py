@@ -1,32 +1,34 @@
-"""The audit's look at every host: one script each, which lists certificates and keys and changes nothing."""
+"""Scan every host for the audit: one read-only script per host lists certificates and keys."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
 from phoenix.connections.proxmox import ApiError
-from phoenix.converge import Probe
-from phoenix.derive.authority import STATE, published_files
+from phoenix.conventions import ANCHOR, BUNDLE, CA_STATE, MESH_STORAGE, STAGED_PROGRAMS, renewal_unit
+from phoenix.converge import Outcome, ReadOnlyFile
+from phoenix.derive.authority import published_files
 from phoenix.derive.certificates import leaves_of
 from phoenix.derive.renewal import stem
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pki.audit.compare import Seen
-from phoenix.pki.audit.expected import Expected, Places
-from phoenix.pki.audit.scan import Scan, read_scan
+from phoenix.pki.audit.compare import AuditInput
+from phoenix.pki.audit.endpoints import endpoints_of
+from phoenix.pki.audit.expected import AuditPaths
+from phoenix.pki.audit.parse import read_scan
+from phoenix.pki.audit.scan import Scan
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.authority.service import seen_authority
-from phoenix.tasks.routing.mesh_certificates import STORAGE
-from phoenix.tasks.support.converging import ANCHOR_FILE, BUNDLE_FILE, render, result, session
+from phoenix.templating import render
 
-PLACES = Places(STATE, ANCHOR_FILE, BUNDLE_FILE, STORAGE)
+PLACES = AuditPaths(CA_STATE, ANCHOR, BUNDLE, MESH_STORAGE)
 SCAN_SECONDS = 90
 STORE_SIZE = 20
-"""From so many certificates on, a file is listed as a store."""
+"""A file with at least this many certificates is listed as a store."""
 ROOTS = ("/etc", "/opt", "/srv", "/root", "/home", "/usr/local", "/var/lib")
 SKIPPED = (
     "/etc/ssl/certs",
@@ -38,62 +40,49 @@ SKIPPED = (
     "/var/lib/containerd",
     "/var/lib/lxc",
     "/var/lib/vz",
-    "/var/lib/phoenix/artifacts",
+    STAGED_PROGRAMS,
 )
 
 
 @dataclass
 class Audit:
-    """One audit: its tasks leave here what they learned."""
+    """One audit: collects what its tasks observe."""
 
     scans: dict[str, Scan] = field(default_factory=dict)
     authority: SeenAuthority | None = None
 
-    def observe_guests(self, task: Task, run: Run) -> Result:
+    def observe_guests(self, task: Task, run: Run) -> Outcome:
         """Learn which guests run, and what the authority publishes."""
         api = run.links.api(task.host.name)
         try:
-            run.exists.update({int(found["vmid"]): found for found in api.get("cluster/resources", type="vm")})
+            run.guests.learn(api.get("cluster/resources", type="vm"))
         except ApiError as error:
             raise TaskFailedError(str(error)) from None
         published = published_files(run.estate)
-        seen = session(task).observe([_Published(published)])
-        run.authority = self.authority = seen_authority(run.estate, *map(seen.text, published)) or self.authority
-        return result(task, [])
+        seen = run.session(task.host.name).observe([*map(ReadOnlyFile, published)])
+        self.authority = seen_authority(run.estate, *map(seen.text, published)) or self.authority
+        run.known_authority = self.authority
+        return Outcome(task.host)
 
-    def observe_certificates(self, task: Task, run: Run) -> Result:
-        """List every certificate and private key of the host, with what its ports present and its timers do."""
-        host = session(task)
+    def observe_certificates(self, task: Task, run: Run) -> Outcome:
+        """List the host's certificates and private keys, the certificates of its ports, and the state of its timers."""
+        host = run.session(task.host.name)
         if host.shell is None:
-            raise TaskFailedError("it does not run, or does not exist")
-        done = host.run(_scan_script(task, run.estate), SCAN_SECONDS + 20)
+            raise TaskFailedError("the guest is not running, or does not exist")
+        done = host.run(_scan_script(run.estate, task.host.name), SCAN_SECONDS + 20)
         self.scans[task.host.name] = read_scan(task.host.name, done.out)
-        return result(task, [])
+        return Outcome(task.host)
 
-    def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> Seen:
-        """What was learned, with a reason for each host that told nothing."""
+    def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> AuditInput:
+        """The scans, with a reason for each host without one."""
         silent = sorted(wanted - self.scans.keys())
-        return Seen(self.scans, {name: errors.get(name, "it was not asked") for name in silent}, self.authority)
+        return AuditInput(self.scans, {name: errors.get(name, "it was not scanned") for name in silent}, self.authority)
 
 
-@dataclass(frozen=True)
-class _Published:
-    paths: tuple[str, ...]
-
-    def probes(self) -> tuple[Probe, ...]:
-        """Ask for the files."""
-        return tuple(Probe("content", path) for path in self.paths)
-
-    def changes(self, _seen: object) -> tuple[()]:
-        """Change nothing."""
-        return ()
-
-
-def _scan_script(task: Task, estate: Estate) -> str:
-    host = estate.host(task.host.name)
-    units = [f"phoenix-renew-{stem(leaf)}.{kind}" for leaf in leaves_of(estate, host.name) for kind in UNIT_KINDS]
+def _scan_script(estate: Estate, name: str) -> str:
+    host = estate.host(name)
+    units = [f"{renewal_unit(stem(leaf))}.{kind}" for leaf in leaves_of(estate, host.name) for kind in UNIT_KINDS]
     return render(
-        task,
         "audit/scan.sh.j2",
         seconds=SCAN_SECONDS,
         roots=tuple(dict.fromkeys((*ROOTS, *_roots(host)))),
@@ -101,7 +90,7 @@ def _scan_script(task: Task, estate: Estate) -> str:
         one_file_system=isinstance(host, Hypervisor),
         store_size=STORE_SIZE,
         units=units,
-        endpoints=Expected(estate, PLACES).endpoints(host.name),
+        endpoints=endpoints_of(estate, host.name),
     )
 
 
@@ -109,7 +98,7 @@ UNIT_KINDS = ("service", "timer")
 
 
 def _roots(host: object) -> Iterator[str]:
-    """Where else than usual a host keeps what is its own."""
+    """Further directories to scan on a host."""
     if isinstance(host, Hypervisor):
         yield "/etc/pve"
     elif isinstance(host, Guest):
@@ -118,6 +107,6 @@ def _roots(host: object) -> Iterator[str]:
 
 
 def _skipped(host: object) -> Iterator[str]:
-    """What a hypervisor keeps for its guests: it is looked at in them."""
+    """Directories of a hypervisor that belong to guests, and are scanned there."""
     if isinstance(host, Hypervisor):
         yield from (host.guest_storage, host.vm_storage, *(dataset.mountpoint for dataset in host.datasets.values()))

@@ -1,22 +1,23 @@
-"""Checks between the steps of a rotation, by plain openssl and curl: who trusts what, and who depends on what."""
+"""Checks between the steps of a rotation: hosts trust the next signer, and are independent of the old one."""
 
 from __future__ import annotations
 
 import shlex
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
+from phoenix.conventions import BUNDLE
+from phoenix.converge import Outcome
 from phoenix.derive.authority import SIGNING_ROOT
 from phoenix.derive.certificates import leaves_of
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Hypervisor
 from phoenix.pki.ca.config import NEXT_PAIR
 from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.authority.files import published
 from phoenix.tasks.authority.state import look
 from phoenix.tasks.proof.routes import silent_routes
 from phoenix.tasks.routing.mesh_certificates import MeshCertificates
-from phoenix.tasks.support.converging import BUNDLE_FILE, result, session
 
 TRUSTED = """
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -37,48 +38,48 @@ rm -f "$issuer"
 """
 
 
-def check_trust(task: Task, run: Run) -> Result:
-    """Prove that the host trusts what is to sign next, in its system store and in the bundle."""
+def check_trust(task: Task, run: Run) -> Outcome:
+    """Prove that the host trusts the next signer, in its system store and in the bundle."""
     pem = look(run).state.certificates.get(NEXT_PAIR[0])
     if pem:
-        lacking = _told(task, TRUSTED.format(issuer=shlex.quote(pem.strip()), bundle=BUNDLE_FILE))
+        lacking = _told(task, run, TRUSTED.format(issuer=shlex.quote(pem.strip()), bundle=BUNDLE))
         if lacking:
-            raise TaskFailedError(f"it does not trust what is to sign next: {lacking} lack its root")
-    return result(task, [])
+            raise TaskFailedError(f"it does not trust the next signer: {lacking} lack its root")
+    return Outcome(task.host)
 
 
-def check_independence(task: Task, run: Run) -> Result:
-    """Prove that nothing on the host depends on another set than the one that signs now."""
+def check_independence(task: Task, run: Run) -> Outcome:
+    """Prove that the host depends on the current signer alone."""
     found = look(run)
     texts = published(found.state, found.signs)
     host = run.estate.host(task.host.name)
     if isinstance(host, Hypervisor):
         _prove_with(task, run, texts[SIGNING_ROOT])
-        return result(task, [])
+        return Outcome(task.host)
     leaves = " ".join(shlex.quote(leaf.certificate) for leaf in leaves_of(run.estate, host.name))
     issuer = shlex.quote(found.state.certificates[found.signs.certificate].strip())
-    late = _told(task, SIGNED.format(issuer=issuer, leaves=leaves)) if leaves else ""
+    late = _told(task, run, SIGNED.format(issuer=issuer, leaves=leaves)) if leaves else ""
     if late:
-        raise TaskFailedError(f"not signed by what signs now: {', '.join(late.split())}")
+        raise TaskFailedError(f"not signed by the current signer: {', '.join(late.split())}")
     if host.has("traefik"):
-        waiting = MeshCertificates(run)
-        if changes := waiting.changes(session(task).observe([waiting])):
-            raise TaskFailedError(f"the mesh is not done: {'; '.join(map(str, changes))}")
-    return result(task, [])
+        waiting = MeshCertificates(run.estate, run.known_authority)
+        if changes := waiting.changes(run.session(task.host.name).observe([waiting])):
+            raise TaskFailedError(f"the mesh's certificates are not replaced yet: {'; '.join(map(str, changes))}")
+    return Outcome(task.host)
 
 
 def _prove_with(task: Task, run: Run, root: str) -> None:
-    """Ask for every route, trusting nothing but one root."""
+    """Request every route, trusting one root alone."""
     anchors = f"/run/phoenix-root-{task.host.name}.crt"
-    session(task).run(f"printf '%s\\n' {shlex.quote(root.strip())} >{anchors}")
+    run.session(task.host.name).run(f"printf '%s\\n' {shlex.quote(root.strip())} >{anchors}")
     silent = silent_routes(task, run, anchors)
-    session(task).run(f"rm -f {anchors}")
+    run.session(task.host.name).run(f"rm -f {anchors}")
     if silent:
-        raise TaskFailedError(f"routes that do not answer with the root that signs now alone: {silent}")
+        raise TaskFailedError(f"routes that do not answer with the current root alone: {silent}")
 
 
-def _told(task: Task, script: str) -> str:
-    done = session(task).run(script)
+def _told(task: Task, run: Run, script: str) -> str:
+    done = run.session(task.host.name).run(script)
     if done.status:
         raise TaskFailedError(f"it could not be checked: {done.err.strip()[-200:] or f'exit status {done.status}'}")
     return done.out.strip()

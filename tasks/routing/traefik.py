@@ -1,33 +1,36 @@
-"""The mesh: Traefik with one file a route; it gets its certificates from the authority by ACME."""
+"""The mesh: Traefik with one file per route; it obtains certificates from the CA by ACME."""
 
 from __future__ import annotations
 
-from nornir.core.task import Result, Task
-
-from phoenix.converge import Daemon, Directory, Exclusive, File, Made, Resource, Unit, User
+from phoenix.conventions import (
+    BUNDLE,
+    MESH_ANCHORS,
+    MESH_CONFIG,
+    MESH_DIRECTORY,
+    MESH_PING_PORT,
+    MESH_ROUTES,
+    MESH_STORAGE,
+    MESH_UNIT,
+    PROGRAMS,
+)
+from phoenix.converge import Daemon, Directory, File, GeneratedFile, ManagedGlob, Resource, Unit, User
 from phoenix.derive.authority import ca_url
 from phoenix.derive.routes import Route, managers, routes
-from phoenix.run import Run
-from phoenix.tasks.routing.mesh_certificates import CONFIG, DYNAMIC, STORAGE, UNIT, MeshCertificates
-from phoenix.tasks.support.converging import BUNDLE_FILE, converge, render
-from phoenix.tasks.trust.readers import MESH_ANCHORS
+from phoenix.estate import Guest
+from phoenix.run import Converge, Run
+from phoenix.tasks.routing.mesh_certificates import MeshCertificates
+from phoenix.templating import render
 
-HOLD = "/usr/local/lib/phoenix/mesh-hold"
+HOLD = f"{PROGRAMS}/mesh-hold"
 HOLD_SECONDS = 30
 USER, USER_ID = "traefik", 801
 
 
-def configure_traefik(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Bring the mesh to what the estate's routes say."""
-    return converge(task, *traefik_resources(task, run), dry_run=dry_run)
-
-
-def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """Everything that the mesh's guest should have."""
+def traefik_resources(run: Run, _mesh: Guest) -> tuple[Resource, ...]:
+    """Traefik on the mesh's guest: user, configuration, routes, unit, certificates."""
     estate = run.estate
-    values = {"ca_url": ca_url(estate), "bundle": BUNDLE_FILE, "dynamic": DYNAMIC, "storage": STORAGE}
+    values = {"ca_url": ca_url(estate), "bundle": BUNDLE, "dynamic": MESH_ROUTES, "storage": MESH_STORAGE}
     static = render(
-        task,
         "traefik/traefik.yml.j2",
         edge=estate.guest_with("nginx").address,
         email=f"admin@{estate.zone}",
@@ -35,33 +38,38 @@ def traefik_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         leaf_hours=estate.settings.ca.mesh.hours,
         **values,
     )
-    hold = render(task, "traefik/hold.sh.j2", seconds=HOLD_SECONDS, config=CONFIG, user=USER, **values)
-    unit = render(task, "traefik/traefik.service.j2", hold=HOLD, bundle=BUNDLE_FILE, anchors=MESH_ANCHORS)
-    files = (
-        File(f"{DYNAMIC}/_mesh.yml", render(task, "traefik/mesh.yml.j2")),
-        *(File(f"{DYNAMIC}/{route.service}.yml", _route(task, run, route)) for route in routes(estate)),
-    )
+    hold = render("traefik/hold.sh.j2", seconds=HOLD_SECONDS, config=MESH_CONFIG, user=USER, **values)
+    unit = render("traefik/traefik.service.j2", hold=HOLD, bundle=BUNDLE, anchors=MESH_ANCHORS)
+    route_files = {
+        route.name: File(f"{MESH_ROUTES}/{route.service}.yml", _route(run, route)) for route in routes(estate)
+    }
+    files = (File(f"{MESH_ROUTES}/_mesh.yml", render("traefik/mesh.yml.j2")), *route_files.values())
     return (
-        User(USER, USER_ID, "/etc/traefik"),
-        Directory("/etc/traefik"),
-        Directory(DYNAMIC),
-        Made(STORAGE, "true", owner=f"{USER}:{USER}"),
+        User(USER, USER_ID, MESH_DIRECTORY),
+        Directory(MESH_DIRECTORY),
+        Directory(MESH_ROUTES),
+        GeneratedFile(MESH_STORAGE, "true", owner=f"{USER}:{USER}"),
         File(HOLD, hold, mode="0755"),
         Daemon(
-            Unit(UNIT, unit),
-            files=(File(CONFIG, static),),
-            watched=(*files, Exclusive(f"{DYNAMIC}/*", tuple(file.path for file in files))),
-            probe="curl -fsS http://127.0.0.1:8080/ping",
+            Unit(MESH_UNIT, unit),
+            files=(File(MESH_CONFIG, static),),
+            watched=(*files, ManagedGlob(f"{MESH_ROUTES}/*", tuple(file.path for file in files))),
+            probe=f"curl -fsS http://127.0.0.1:{MESH_PING_PORT}/ping",
             on_change="restart",
         ),
-        MeshCertificates(run),
+        MeshCertificates(estate, run.known_authority, route_files=route_files),
     )
 
 
-def _route(task: Task, run: Run, route: Route) -> str:
+def _route(run: Run, route: Route) -> str:
     rule = " || ".join(f"Host(`{name}`)" for name in route.hosts)
     if route.backend is None:
         allowed = [str(network) for network in managers(run.estate)]
-        return render(task, "traefik/dashboard.yml.j2", route=route, rule=rule, managers=allowed)
-    anchors = run.authority.bundle.fingerprints if run.authority and route.verified else ()
-    return render(task, "traefik/route.yml.j2", route=route, rule=rule, bundle=BUNDLE_FILE, anchors=anchors)
+        return render("traefik/dashboard.yml.j2", route=route, rule=rule, managers=allowed)
+    authority = run.known_authority
+    anchors = authority.bundle.fingerprints if authority and route.verified else ()
+    return render("traefik/route.yml.j2", route=route, rule=rule, bundle=BUNDLE, anchors=anchors)
+
+
+configure_traefik = Converge("configure_traefik", traefik_resources)
+"""Bring the mesh to the estate's routes."""

@@ -1,101 +1,107 @@
-"""Changes in all containers of a node at once, over one channel; each host's own task then says how it went.
+"""Changes in all containers of a node at once, over one SSH channel, ahead of each container's own task.
 
-Where the node can make the changes of a container from outside, no shell is started in it.
+Each container's own task then takes the result, or makes the changes itself if its container was left out here. Where
+the node can make a container's changes from outside, no shell is started in the container.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
 from phoenix.connections.fanout import run_in_containers
 from phoenix.connections.shell import NodeShell
 from phoenix.connections.ssh import Completed
-from phoenix.converge import Change, Resource
+from phoenix.converge import AppliedAhead, Change, Outcome
 from phoenix.converge.apply import apply_script
 from phoenix.converge.session import APPLY_SECONDS
+from phoenix.errors import PhoenixError
 from phoenix.estate import Guest
-from phoenix.run import Run
-from phoenix.run.runner import EXPECTED_ERRORS, TaskFailedError
-from phoenix.tasks.support.converging import result, session
-
-Resources = Callable[[Run, str], tuple[Resource, ...]]
-Found = Mapping[str, Sequence[Change]]
-"""Changes by host."""
+from phoenix.run import ChangesByHost, Converge, Run
 
 
 @dataclass(frozen=True)
-class Outside:
-    """Hosts whose changes the node may make from outside; `make` does it, and gives those for which it succeeded."""
+class NodeSideChanges:
+    """Hosts whose changes the node can make from outside. `make` makes them and gives the hosts that succeeded."""
 
     hosts: AbstractSet[str]
     make: Callable[[NodeShell], AbstractSet[str]]
 
 
-NOTHING = Outside(frozenset(), lambda _shell: frozenset())
+NO_NODE_SIDE_CHANGES = NodeSideChanges(frozenset(), lambda _shell: frozenset())
 
 
-def apply_together(
-    task: Task,
-    run: Run,
-    wanted: Resources,
-    scripted: Callable[[Run, Found], Found] = lambda _run, found: found,
-    outside: Callable[[Run, Found], Outside] = lambda _run, _found: NOTHING,
-    *,
-    dry_run: bool | None = None,
-) -> Result:
-    """Make the changes of all containers whose answer is known; where a host failed, each is served alone after it.
+@dataclass(frozen=True)
+class ConvergeAhead:
+    """A Nornir task on a hypervisor: makes the changes of one task in all of its containers whose state is known.
 
-    `scripted` gives changes that have no script theirs; what goes wrong then is told by each host's own task. `outside`
-    makes the changes of some of them without a script, and tells of which.
+    `node_side` selects the containers whose changes the node can make from outside.
     """
-    if not run.failed and not task.is_dry_run(dry_run):
-        known = [guest for guest in run.estate.guests if _is_known(run, guest, task.host.name, wanted)]
-        found = {guest.name: changes for guest in known if (changes := _changes(run, guest, wanted))}
-        with suppress(*EXPECTED_ERRORS, TaskFailedError):
-            shell = session(task).shell
-            assert isinstance(shell, NodeShell)  # noqa: S101  # the stage runs on hypervisors
-            plain = outside(run, found)
-            with ThreadPoolExecutor(1) as beside:
-                making = beside.submit(plain.make, shell)
-                _apply(run, shell, found, scripted(run, _but(found, plain.hosts)))
-            done = making.result()
-            for name in done:
-                run.session(name).ran(found[name], (), Completed(0, "@done", ""))
-            _apply(run, shell, found, scripted(run, _but(found, found.keys() - (plain.hosts - done))))
-    return result(task, [])
+
+    name: str
+    ahead_of: Converge[Any]
+    node_side: Callable[[Run, ChangesByHost], NodeSideChanges] = lambda _run, _changes: NO_NODE_SIDE_CHANGES
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def __call__(self, task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
+        """Make the changes. A failure is left to each container's own task, which reports it."""
+        if not run.failed and not task.is_dry_run(dry_run):
+            containers = [guest for guest in run.estate.guests if self._is_known(run, guest, task.host.name)]
+            planned = {guest.name: changes for guest in containers if (changes := self._planned(run, guest))}
+            with suppress(PhoenixError):
+                self._apply_all(run, run.links.node(task.host.name), planned)
+        return Outcome(task.host)
+
+    def _apply_all(self, run: Run, shell: NodeShell, planned: ChangesByHost) -> None:
+        node_side = self.node_side(run, planned)
+        with ThreadPoolExecutor(1) as pool:
+            making = pool.submit(node_side.make, shell)
+            self._apply(run, shell, _without(planned, node_side.hosts))
+        made = making.result()
+        for name in made:
+            run.session(name).add_applied(
+                self.ahead_of.name, AppliedAhead(tuple(planned[name]), (), Completed(0, "@done", ""))
+            )
+        self._apply(run, shell, _only(planned, node_side.hosts - made))
+
+    def _apply(self, run: Run, shell: NodeShell, planned: ChangesByHost) -> None:
+        vmids = {guest.name: guest.vmid for guest in run.estate.guests}
+        completed = self.ahead_of.complete(run, planned)
+        scripted = {name: tuple(one for one in changes if one.script) for name, changes in completed.items()}
+        scripts = {vmids[name]: apply_script(changes) for name, changes in scripted.items()}
+        done = run_in_containers(shell, scripts, APPLY_SECONDS)
+        for name, changes in scripted.items():
+            if vmids[name] in done:
+                applied = AppliedAhead(tuple(planned[name]), changes, done[vmids[name]])
+                run.session(name).add_applied(self.ahead_of.name, applied)
+
+    def _is_known(self, run: Run, guest: Guest, node: str) -> bool:
+        is_here = guest.kind == "lxc" and guest.hypervisor == node and guest.name in run.targets
+        if not is_here or not run.guests.is_running(guest.vmid):
+            return False
+        return run.session(guest.name).knows(self.ahead_of.resources(run, guest))
+
+    def _planned(self, run: Run, guest: Guest) -> tuple[Change, ...]:
+        """Plan a container's changes; none where the plan fails, or where a file must be uploaded first."""
+        try:
+            changes = self.ahead_of.plan(run, guest).changes
+        except PhoenixError:
+            return ()
+        return () if any(change.upload for change in changes) else changes
 
 
-def _but(found: Found, others: AbstractSet[str]) -> Found:
-    return {name: changes for name, changes in found.items() if name not in others}
+def _without(planned: ChangesByHost, names: AbstractSet[str]) -> ChangesByHost:
+    return {name: changes for name, changes in planned.items() if name not in names}
 
 
-def _apply(run: Run, shell: NodeShell, found: Found, made: Found) -> None:
-    vmids = {guest.name: guest.vmid for guest in run.estate.guests}
-    made = {name: [change for change in changes if change.script] for name, changes in made.items()}
-    scripts = {vmids[name]: apply_script(changes) for name, changes in made.items()}
-    done = run_in_containers(shell, scripts, APPLY_SECONDS)
-    for name, changes in made.items():
-        if vmids[name] in done:
-            run.session(name).ran(found[name], changes, done[vmids[name]])
-
-
-def _is_known(run: Run, guest: Guest, node: str, wanted: Resources) -> bool:
-    here = guest.kind == "lxc" and guest.hypervisor == node and guest.name in run.targets
-    return here and run.is_running(guest.vmid) and run.session(guest.name).knows(wanted(run, guest.name))
-
-
-def _changes(run: Run, guest: Guest, wanted: Resources) -> list[Change]:
-    """What is to be changed; nothing where that cannot be said, or where something must be uploaded first."""
-    resources = wanted(run, guest.name)
-    seen = run.session(guest.name).observe(resources)
-    try:
-        changes = [change for resource in resources for change in resource.changes(seen)]
-    except TaskFailedError:
-        return []
-    return [] if any(change.upload for change in changes) else changes
+def _only(planned: ChangesByHost, names: AbstractSet[str]) -> ChangesByHost:
+    return {name: changes for name, changes in planned.items() if name in names}

@@ -1,41 +1,39 @@
-"""Changes of trust in all containers of a node at once; `push_trust` says of each how it went.
+"""Changes of trust in all containers of a node at once; `push_trust` reports the result of each.
 
-Where they are files and links only, the node makes them from outside; the others' scripts go over one channel.
+The node makes changes of files and links from outside. Scripts for the other changes go over one SSH channel.
 """
 
 from __future__ import annotations
 
-from nornir.core.task import Result, Task
-
-from phoenix.run import Run
-from phoenix.tasks.support.batch import NOTHING, Found, Outside, apply_together
+from phoenix.estate import Guest
+from phoenix.run import ChangesByHost, Run
+from phoenix.tasks.support.batch import NO_NODE_SIDE_CHANGES, ConvergeAhead, NodeSideChanges
 from phoenix.tasks.trust.on_node import change_on_node
-from phoenix.tasks.trust.push import Trust, trust_of
+from phoenix.tasks.trust.push import Trust, push_trust, trust_resources
 from phoenix.tasks.trust.system_store import SystemStore
 
 
-def push_together(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Serve all containers whose answer is known."""
-    return apply_together(task, run, trust_of, outside=_from_outside, dry_run=dry_run)
-
-
-def _from_outside(run: Run, found: Found) -> Outside:
-    """Plain changes, to be made by the node."""
-    names = {guest.vmid: guest.name for guest in run.estate.guests if guest.name in found}
-    words = {vmid: words for vmid, name in names.items() if (words := _plain(run, name))}
-    if not words or run.authority is None:
-        return NOTHING
+def _node_side(run: Run, planned: ChangesByHost) -> NodeSideChanges:
+    """Select the containers in which only files and links change."""
+    guests = {guest.vmid: guest for guest in run.estate.guests if guest.name in planned}
+    words = {vmid: words for vmid, guest in guests.items() if (words := _store_words(run, guest))}
+    if not words:
+        return NO_NODE_SIDE_CHANGES
     texts = Trust(run.authority.bundle).texts
-    hosts = frozenset(names[vmid] for vmid in words)
-    return Outside(hosts, lambda shell: {names[vmid] for vmid in change_on_node(shell, texts, words)})
+    hosts = frozenset(guests[vmid].name for vmid in words)
+    return NodeSideChanges(hosts, lambda shell: {guests[vmid].name for vmid in change_on_node(shell, texts, words)})
 
 
-def _plain(run: Run, name: str) -> tuple[str, ...]:
-    """What a store's program must be told, if all that is to be done on a host is plain."""
-    folder, *others = trust_of(run, name)
+def _store_words(run: Run, guest: Guest) -> tuple[str, ...]:
+    """The arguments of the store's program, if files and links are all that changes in a container."""
+    folder, *others = trust_resources(run, guest)
     trust = next((one for one in others if isinstance(one, Trust)), None)
-    seen = run.session(name).observe((folder, *others))
+    seen = run.session(guest.name).observe((folder, *others))
     if trust is None or len(others) > 1 or not trust.is_plain(seen):
         return ()
-    wrong = any(change.verb != "create" for change in folder.changes(seen))
-    return () if wrong else SystemStore(trust.bundle).words(seen)
+    is_wrong = any(change.verb != "create" for change in folder.changes(seen))
+    return () if is_wrong else SystemStore(trust.bundle).words(seen)
+
+
+push_together = ConvergeAhead("push_together", push_trust, _node_side)
+"""Make the changes of all containers whose state is known."""

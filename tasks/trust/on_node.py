@@ -1,4 +1,4 @@
-"""What containers hold of the anchors, answered and changed by their node for all of them at once; on_node.pl."""
+"""Containers' trust stores, read and changed from their node for all of them at once, by on_node.pl."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
 from phoenix.connections.shell import Shell
+from phoenix.conventions import BUNDLE, REGISTRATION_UNIT, SYSTEMD
 from phoenix.converge import Probe
-from phoenix.converge.files import SYSTEMD
 from phoenix.converge.session import APPLY_SECONDS, OBSERVE_SECONDS
-from phoenix.tasks.support.converging import BUNDLE_FILE
 from phoenix.tasks.trust.other_stores import FUNCTIONS
-from phoenix.tasks.trust.readers import READERS, REGISTRATION
+from phoenix.tasks.trust.readers import READERS
 from phoenix.tasks.trust.system_store import MARK, PROGRAM
 
 ON_NODE = files("phoenix.tasks.trust").joinpath("on_node.pl").read_text("utf-8")
@@ -25,20 +24,20 @@ PLACES = tuple(
 
 
 def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, str]:
-    """The answers of those containers for which the node can give them, by id, to what each is asked."""
+    """Answer each container's questions from the node; a container that needs a shell is left out."""
     groups = {probes: number for number, probes in enumerate(dict.fromkeys(asked.values()))}
-    readers = ", ".join(f"[{_quoted(r.unit)}, {_quoted(r.named_in)}]" for r in READERS if r.unit != REGISTRATION)
+    readers = ", ".join(f"[{_quoted(r.unit)}, {_quoted(r.named_in)}]" for r in READERS if r.unit != REGISTRATION_UNIT)
     settings = (
         f"our @groups = ({', '.join(map(_group, groups))}); our @others = ({_list(PLACES)});\n"
-        f"our @readers = ({readers}); our $named = {_quoted(BUNDLE_FILE)};\n"
-        f"our $registration = [{_quoted(REGISTRATION)}, {_quoted(f'{SYSTEMD}/{REGISTRATION}')}];\n"
+        f"our @readers = ({readers}); our $named = {_quoted(BUNDLE)};\n"
+        f"our $registration = [{_quoted(REGISTRATION_UNIT)}, {_quoted(f'{SYSTEMD}/{REGISTRATION_UNIT}')}];\n"
     )
     jobs = (f"{vmid}={groups[probes]}" for vmid, probes in asked.items())
     return _run(node, settings, ("look", *jobs), OBSERVE_SECONDS)
 
 
 def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Sequence[str]]) -> set[int]:
-    """Write files, and settle containers' stores by the words of each; gives those in which all of it was done."""
+    """Write files and update containers' stores; give the ids of the containers that succeeded."""
     listed = ", ".join(f"{_quoted(path)} => {_quoted(text)}" for path, text in texts.items())
     settings = f"our %texts = ({listed}); our $mark = {_quoted(MARK)};\n"
     jobs = (f"{vmid}={','.join(own)}" for vmid, own in words.items())
@@ -47,7 +46,7 @@ def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Se
 
 
 def _group(probes: frozenset[Probe]) -> str:
-    """What containers that are asked the same are asked, as Perl."""
+    """Format one set of questions as Perl."""
     look = next(probe for probe in probes if probe.subject.startswith("system store"))
     paths = sorted({probe.subject for probe in probes if probe.kind in ("stat", "content")})
     listings = sorted({probe.subject for probe in probes if probe.kind == "listing"})
@@ -58,7 +57,7 @@ def _group(probes: frozenset[Probe]) -> str:
 
 
 def _run(node: Shell, settings: str, words: Iterable[str], limit: float, *, politely: bool = False) -> dict[int, str]:
-    """Run the program; `politely` behind whatever else the node does, such as restarts for which requests wait."""
+    """Run the program; `politely` with low priority, so that restarts for which requests wait come first."""
     program = f"{settings}our $store_program = <<'END-OF-STORE';\n{PROGRAM}END-OF-STORE\n{ON_NODE}"
     script = (
         "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"

@@ -1,18 +1,15 @@
-"""Trust: the estate's anchors wherever a host of `trusted_ca` reads them, and on no other host."""
+"""Trust: the estate's anchors in every store of a host of `trusted_ca`, and on no other host."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nornir.core.task import Result, Task
-
-from phoenix.converge import Change, Directory, Exclusive, File, Observation, Probe, Resource
+from phoenix.conventions import BUNDLE, SETTINGS
+from phoenix.converge import Change, Directory, File, ManagedGlob, Observation, Probe, Resource
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.bundle import Bundle
-from phoenix.run import Run
-from phoenix.run.runner import TaskFailedError
-from phoenix.tasks.support.converging import BUNDLE_FILE, converge
+from phoenix.run import Converge, Run
 from phoenix.tasks.trust.other_stores import OtherStores
 from phoenix.tasks.trust.readers import Readers
 from phoenix.tasks.trust.system_store import MARK, SystemStore, interrupted
@@ -22,22 +19,22 @@ CERTS_D = "/etc/docker/certs.d"
 
 @dataclass(frozen=True)
 class Trust:
-    """The bundle and every store of a host, and those who must be told; a mark stands from beginning to end."""
+    """The bundle and every store of a host, and the services that read them; a mark exists during the change."""
 
     bundle: Bundle
 
     @property
-    def _file(self) -> File | Exclusive:
-        return File(BUNDLE_FILE, self.bundle.pem) if self.bundle.anchors else Exclusive(BUNDLE_FILE, ())
+    def _file(self) -> File | ManagedGlob:
+        return File(BUNDLE, self.bundle.pem) if self.bundle.anchors else ManagedGlob(BUNDLE, ())
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for all of it."""
+        """Ask for the services, the stores and the bundle."""
         readers = Readers().probes() if self.bundle.anchors else ()
         parts: tuple[Resource, ...] = (SystemStore(self.bundle), self._file, OtherStores(self.bundle))
         return (*readers, *(probe for part in parts for probe in part.probes()))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """First the bundle, then the stores, then the programs that read them."""
+        """Change the bundle, then the stores, then reload the services that read them."""
         system = SystemStore(self.bundle)
         bundle, store = self._file.changes(seen), system.changes(seen)
         found = (*bundle, *store, *OtherStores(self.bundle).changes(seen))
@@ -48,50 +45,35 @@ class Trust:
         return (system.mark(seen), *found, *told, Change("trust", "update", script=f"rm -f {MARK}", guard=True))
 
     def is_plain(self, seen: Observation) -> bool:
-        """Tell whether there is something to do, and all of it is files and links of the system's store."""
+        """Report whether something differs, and all of it is files and links of the system store."""
         told = Readers().told(seen, self.bundle, store=True, bundle=True)
         return bool(self.bundle.anchors and self.changes(seen)) and not (OtherStores(self.bundle).changes(seen) or told)
 
     @property
     def texts(self) -> dict[str, str]:
         """The files that plain changes write."""
-        return {BUNDLE_FILE: self.bundle.pem, **{file.path: file.content for file in SystemStore(self.bundle).files}}
+        return {BUNDLE: self.bundle.pem, **{file.path: file.content for file in SystemStore(self.bundle).files}}
 
     def _differs(self, seen: Observation) -> bool:
-        return bool(self.bundle.anchors) and seen.text(BUNDLE_FILE) != self.bundle.pem
+        return bool(self.bundle.anchors) and seen.text(BUNDLE) != self.bundle.pem
 
 
-def push_trust(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Make the host trust the estate's authority, or no longer if it is not in `trusted_ca`."""
-    host = run.estate.host(task.host.name)
-    if run.authority is None and host.has("trusted_ca") and not task.is_dry_run(dry_run):
-        raise TaskFailedError("the estate's root is not known: deploy the authority first")
-    return converge(task, *trust_resources(task, run), dry_run=dry_run)
-
-
-def trust_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """What trust means on the task's host."""
-    return trust_of(run, task.host.name)
-
-
-def trust_of(run: Run, name: str) -> tuple[Resource, ...]:
-    """What trust means on a host; nothing can be said of a host that is to trust before there is a root."""
-    if run.authority is None and run.estate.host(name).has("trusted_ca"):
+def trust_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource, ...]:
+    """A host's trust; empty for a trusting host before there is a root."""
+    if run.known_authority is None and host.has("trusted_ca"):
         return ()
-    return trust_in(run.authority.bundle if run.authority else Bundle(()), run.estate, name)
+    return trust_in(run.known_authority.bundle if run.known_authority else Bundle(()), run.estate, host)
 
 
-def trust_in(bundle: Bundle, estate: Estate, name: str) -> tuple[Resource, ...]:
-    """What trust in the anchors of a bundle means on a host: none of them if it is not in `trusted_ca`."""
-    host = estate.host(name)
+def trust_in(bundle: Bundle, estate: Estate, host: Hypervisor | Guest) -> tuple[Resource, ...]:
+    """A host's trust in the anchors of a bundle: none of them if the host is not in `trusted_ca`."""
     if not host.has("trusted_ca"):
         return (Trust(Bundle(())),)
-    assert isinstance(host, Guest | Hypervisor)  # noqa: S101  # templates do not run
-    return (Directory("/etc/phoenix"), Trust(bundle), *_registries(estate, host, bundle))
+    return (Directory(SETTINGS), Trust(bundle), *_registries(estate, host, bundle))
 
 
 def _registries(estate: Estate, host: Guest | Hypervisor, bundle: Bundle) -> Iterator[Resource]:
-    """Registries of the estate that images come from: Docker reads their anchors at every pull."""
+    """The estate's own image registries: Docker reads their anchors at every pull."""
     if not host.has("docker"):
         return
     zones = (estate.zone, *estate.settings.alias_zones)
@@ -100,4 +82,14 @@ def _registries(estate: Estate, host: Guest | Hypervisor, bundle: Bundle) -> Ite
     inside = [name for name in names if name.endswith(tuple(f".{zone}" for zone in zones))]
     files = tuple(File(f"{CERTS_D}/{name}/ca.crt", bundle.pem) for name in inside)
     yield from files
-    yield from (Exclusive(f"{CERTS_D}/*.{zone}/ca.crt", tuple(file.path for file in files)) for zone in zones)
+    yield from (ManagedGlob(f"{CERTS_D}/*.{zone}/ca.crt", tuple(file.path for file in files)) for zone in zones)
+
+
+def _lacks_root(run: Run, host: Hypervisor | Guest) -> str:
+    if run.known_authority is None and host.has("trusted_ca"):
+        return "the estate's root is not known: deploy the authority first"
+    return ""
+
+
+push_trust = Converge("push_trust", trust_resources, blocked=_lacks_root)
+"""Make the host trust the estate's authority, or stop trusting it if the host is not in `trusted_ca`."""

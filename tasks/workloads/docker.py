@@ -6,15 +6,14 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from nornir.core.task import Result, Task
-
+from phoenix.conventions import CONTAINER_UNIT_PREFIX, DOCKER_UNIT, SYSTEMD, container_unit
 from phoenix.converge import (
     Change,
     Daemon,
     Directory,
-    Exclusive,
     File,
-    Made,
+    GeneratedFile,
+    ManagedGlob,
     Observation,
     OwnedDirectory,
     Probe,
@@ -23,8 +22,8 @@ from phoenix.converge import (
 )
 from phoenix.derive.storage import volume_path
 from phoenix.estate import Container, Guest
-from phoenix.run import Run
-from phoenix.tasks.support.converging import converge, render
+from phoenix.run import Converge, Run
+from phoenix.templating import render
 
 PULL = """
 pulls= failed=
@@ -32,29 +31,15 @@ for image in {images}; do timeout 300 docker pull --quiet "$image" & pulls="$pul
 for pull in $pulls; do wait "$pull" || failed=yes; done
 [ -z "$failed" ]
 """
-UNITS = "/etc/systemd/system"
-PREFIX = "phoenix-container-"
 
 
-def mount_storage(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Mount a machine's persistent storage; settle the owners of a container's mounts, which packages change."""
-    return converge(task, *storage_resources(task, run), dry_run=dry_run)
-
-
-def deploy_stacks(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Bring engine and containers to what the inventory says."""
-    return converge(task, *docker_resources(task, run), dry_run=dry_run)
-
-
-def storage_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """The mount of the persistent storage, if the guest has one."""
-    guest = run.estate.host(task.host.name)
-    if not isinstance(guest, Guest) or guest.persistent_storage is None:
-        mounts = guest.mounts if isinstance(guest, Guest) else ()
-        return tuple(OwnedDirectory(mount.target, *_ids(mount.owner), mount.mode) for mount in mounts)
+def volume_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
+    """The mount of a machine's persistent storage, or the owners of a container's mounts."""
+    if guest.persistent_storage is None:
+        return tuple(OwnedDirectory(mount.target, *_ids(mount.owner), mount.mode) for mount in guest.mounts)
     hypervisor = run.estate.hypervisor_of(guest)
     what = f"{hypervisor.address}:{volume_path(hypervisor, guest)}"
-    unit = render(task, "storage/persistent.mount.j2", what=what, where=guest.persistent_storage)
+    unit = render("storage/persistent.mount.j2", what=what, where=guest.persistent_storage)
     return (Unit(mount_unit(guest.persistent_storage), unit),)
 
 
@@ -64,14 +49,12 @@ def _ids(owner: str) -> tuple[int, int]:
 
 
 def mount_unit(path: str) -> str:
-    """The name of a mount's unit (systemd-escape(1)): `/` becomes `-`, a real `-` is escaped."""
+    """Name a mount's unit (systemd-escape(1)): `/` becomes `-`, a literal `-` is escaped."""
     return path.strip("/").replace("-", r"\x2d").replace("/", "-") + ".mount"
 
 
-def docker_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """Everything that a Docker host should have."""
-    guest = run.estate.host(task.host.name)
-    assert isinstance(guest, Guest)  # noqa: S101  # the stage runs on guests
+def docker_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
+    """The Docker engine, its images, and a unit per container."""
     hypervisor = run.estate.hypervisor_of(guest)
     settings = {
         "dns": [str(hypervisor.guest_resolver)],
@@ -80,34 +63,34 @@ def docker_resources(task: Task, run: Run) -> tuple[Resource, ...]:
         "log-driver": "journald",
     }
     engine = Daemon(
-        Unit("docker.service"),
+        Unit(DOCKER_UNIT),
         files=(File("/etc/docker/daemon.json", json.dumps(settings, indent=2) + "\n"),),
         probe="docker info --format {{.ServerVersion}}",
         on_change="restart",
     )
-    units = tuple(f"{UNITS}/{unit_name(name)}" for name in guest.containers)
+    units = tuple(f"{SYSTEMD}/{container_unit(name)}" for name in guest.containers)
     return (
         Directory("/etc/docker"),
         engine,
         Images(tuple(sorted({container.image for container in guest.containers.values()}))),
-        *(part for name, container in guest.containers.items() for part in _container(task, guest, name, container)),
-        Exclusive(f"{UNITS}/{PREFIX}*.service", units),
+        *(part for name, container in guest.containers.items() for part in _container(guest, name, container)),
+        ManagedGlob(f"{SYSTEMD}/{CONTAINER_UNIT_PREFIX}*.service", units),
     )
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images that the engine should have; missing ones are pulled at the same time."""
+    """Images of the engine; missing ones are pulled in parallel."""
 
     names: tuple[str, ...]
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask the engine for all tags and digests that it has."""
+        """Ask the engine for its tags and digests."""
         form = "'{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}'"
         return (Probe("command", "images", f"docker image ls --format {form}"),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Pull what is missing; the first failure ends it, with the engine's own words."""
+        """Pull missing images; a failure carries the engine's message."""
         have = seen.outputs.get("images", "").split()
         missing = [name for name in self.names if name not in have and _untagged(name) not in have]
         script = PULL.format(images=" ".join(map(shlex.quote, missing)))
@@ -117,20 +100,14 @@ class Images:
 
 
 def _untagged(image: str) -> str:
-    """An image that is pinned by digest, as the engine lists it: the tag before a digest says nothing."""
+    """Format an image pinned by digest as the engine lists it, without the tag, which a digest overrides."""
     name, at, digest = image.partition("@")
     return f"{name.rsplit(':', 1)[0] if ':' in name.rsplit('/', 1)[-1] else name}{at}{digest}"
 
 
-def unit_name(container: str) -> str:
-    """The unit that runs a container."""
-    return f"{PREFIX}{container}.service"
-
-
-def _container(task: Task, guest: Guest, name: str, container: Container) -> list[Resource]:
+def _container(guest: Guest, name: str, container: Container) -> list[Resource]:
     mount = mount_unit(guest.persistent_storage) if guest.persistent_storage else ""
     unit = render(
-        task,
         "docker/container.service.j2",
         name=name,
         container=container,
@@ -142,15 +119,23 @@ def _container(task: Task, guest: Guest, name: str, container: Container) -> lis
         source = volume.split(":", 1)[0]
         if guest.persistent_storage and source.startswith(f"{guest.persistent_storage}/"):
             found.append(_source(source))
-    return [*found, Unit(unit_name(name), unit)]
+    return [*found, Unit(container_unit(name), unit)]
 
 
 def _source(path: str) -> Resource:
-    """What a container's volume is on the host: a secret made here if its name says so, else a directory."""
+    """A container's volume on the host: a generated secret if its name ends in `password`, else a directory."""
     if path.endswith("password"):
-        return Made(path, "head -c 24 /dev/urandom | base64 -w0")
+        return GeneratedFile(path, "head -c 24 /dev/urandom | base64 -w0")
     return Directory(path, mode="0750")
 
 
 def _published(port: str) -> str:
     return port if ":" in port else f"{port}:{port}"
+
+
+mount_storage = Converge("mount_storage", volume_resources)
+"""Mount a machine's persistent storage; correct the owners of a container's mounts, which packages change."""
+
+
+deploy_stacks = Converge("deploy_stacks", docker_resources)
+"""Bring the Docker engine and its containers to the inventory."""

@@ -1,45 +1,36 @@
-"""Portainer: its agents are made known to it on its own host, with the client certificate that they demand."""
+"""Portainer: registers its agents from its own host, with the client certificate that they require."""
 
 from __future__ import annotations
 
-from nornir.core.task import Result, Task
-
+from phoenix.conventions import BUNDLE, PROGRAMS, REGISTRATION_UNIT
 from phoenix.converge import Command, Directory, File, Resource, Unit
-from phoenix.derive.certificates import REGISTRATION_UNIT, client_leaf
+from phoenix.derive.certificates import client_leaf
 from phoenix.derive.flows import clients
 from phoenix.estate import Guest
-from phoenix.run import Run
-from phoenix.tasks.support.converging import BUNDLE_FILE, converge, render
+from phoenix.run import Converge, Run
+from phoenix.templating import render
 
-SCRIPT = "/usr/local/lib/phoenix/register-agent"
-
-
-def register_agents(task: Task, run: Run, *, dry_run: bool | None = None) -> Result:
-    """Make Portainer know every agent that names it as a client."""
-    return converge(task, *portainer_resources(task, run), dry_run=dry_run)
+SCRIPT = f"{PROGRAMS}/register-agent"
 
 
-def portainer_resources(task: Task, run: Run) -> tuple[Resource, ...]:
-    """The script that registers, and the state that it brings about."""
-    guest = run.estate.host(task.host.name)
-    assert isinstance(guest, Guest)  # noqa: S101  # the stage runs on guests
+def portainer_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
+    """The registration program, its unit, and the registered state."""
     agents = _agents(run, guest)
     if not agents or "portainer" not in guest.services:
         return ()
     script = render(
-        task,
         "portainer/register-agent.sh.j2",
         port=guest.services["portainer"].port,
         password_file=password_file(guest),
-        bundle=BUNDLE_FILE,
+        bundle=BUNDLE,
         leaf=client_leaf(run.estate, agents[0][1], guest.name),
         agents=[{"name": host, "address": f"{run.estate.fqdn(service)}:{port}"} for host, service, port in agents],
     )
-    unit = render(task, "portainer/register-agents.service.j2", script=SCRIPT)
+    unit = render("portainer/register-agents.service.j2", script=SCRIPT)
     register = f"timeout 90 {SCRIPT}"
     wait = f"for try in 1 2 3 4 5 6 7 8 9 10; do {register} && break; sleep 1; done; {register} --check"
     return (
-        Directory("/usr/local/lib/phoenix"),
+        Directory(PROGRAMS),
         File(SCRIPT, script, mode="0755"),
         Unit(REGISTRATION_UNIT, unit, enabled=None, active=None),
         Command("agents known to Portainer", f"{register} --check", "registered", wait),
@@ -47,7 +38,7 @@ def portainer_resources(task: Task, run: Run) -> tuple[Resource, ...]:
 
 
 def password_file(guest: Guest) -> str:
-    """Where Portainer's first password is made and stays."""
+    """Path of Portainer's generated admin password."""
     return f"{guest.persistent_storage}/portainer/admin_password"
 
 
@@ -59,3 +50,7 @@ def _agents(run: Run, portainer: Guest) -> list[tuple[str, str, int]]:
         if guest.has("portainer_agent") and service.tls == "mutual"
         if portainer.name in clients(run.estate, service.clients)
     ]
+
+
+register_agents = Converge("register_agents", portainer_resources)
+"""Register every agent that names Portainer as a client."""

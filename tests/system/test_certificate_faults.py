@@ -45,7 +45,7 @@ def assert_corrected(reason: str) -> None:
         (f"echo garbage >{EDGE}.key", "its key is absent or unreadable"),
         (f"openssl ecparam -name prime256v1 -genkey -noout -out {EDGE}.key", "its key does not match"),
         (f"head -c 300 {EDGE}.crt >{EDGE}.cut && mv {EDGE}.cut {EDGE}.crt", "unreadable"),
-        (f"chmod 644 {EDGE}.key", "its key could be read by everybody (mode 0644)"),
+        (f"chmod 644 {EDGE}.key", "its key is open to other users (mode 0644)"),
     ],
 )
 def test_damaged_pair(harm: str, reason: str) -> None:
@@ -80,7 +80,7 @@ def test_unreachable_authority() -> None:
     assert f"{HOST} certificates: issue certificate {EDGE}.crt" in run.output
     assert "no route to host" in run.output.lower() or "unreachable" in run.output.lower()
     assert hash_of_pair() == before
-    assert_corrected("its key could be read by everybody (mode 0644)")
+    assert_corrected("its key is open to other users (mode 0644)")
 
 
 def test_full_disk() -> None:

@@ -16,9 +16,9 @@ import pytest
 from phoenix.connections.access import access_path, read_access
 from phoenix.connections.links import Links
 from phoenix.connections.proxmox import ApiError
+from phoenix.errors import TaskFailedError
 from phoenix.estate import load_estate
 from phoenix.run.context import Run
-from phoenix.run.runner import TaskFailedError
 from phoenix.tasks.firewall import apply, transaction, writes
 from phoenix.tasks.firewall.transaction import Transaction
 from tests.support.places import ROOT
@@ -58,9 +58,8 @@ def run() -> Iterator[Run]:
     """Return a run of the whole estate in this process, so that a test can stop it anywhere."""
     estate = load_estate(ROOT / "inventory")
     links = Links(estate, read_access(access_path(lab=True), ("pve",)))
-    made = Run(estate, links, frozenset(host.name for host in estate.hosts()), dry_run=False)
-    found = links.api("pve").get("cluster/resources", type="vm")
-    made.exists.update({int(one["vmid"]): one for one in found})
+    made = Run(estate, links, frozenset(host.name for host in estate.hosts()))
+    made.guests.learn(links.api("pve").get("cluster/resources", type="vm"))
     yield made
     links.close()
 
@@ -329,7 +328,7 @@ def test_matrix() -> None:
     """Packets between all hosts get the model's verdict, for every port that occurs in a rule or a service."""
     status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", "--full")
     assert status == 0, output
-    assert "0 against the model" in output
+    assert "disagreements with the model: 0" in output
 
 
 BLOCK = (
@@ -354,7 +353,7 @@ def test_packets_against_the_model() -> None:
     assert status == 1
     mismatch = "nginx-gateway → traefik, 8443/tcp at 10.0.0.12: the model says ACCEPT by guest 102, rule"
     assert mismatch in output
-    assert "1 against the model" in output
+    assert "disagreements with the model: 1" in output
     assert f"packets are not treated as the model says: {mismatch}" in changed.errors("pve")
     assert files == before
     assert bench.deploy(*some).record["changed"] == 1

@@ -21,7 +21,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 import phoenix
-from phoenix import tasks
 from phoenix.lab.machine.namespaces import die_with_parent
 
 SOCKET = "PHOENIX_TESTS_SOCKET"
@@ -68,11 +67,17 @@ def run(script: Sequence[str], data: bytes, limit: float, env: dict[str, str]) -
         return status, stdout.read().decode("utf-8", "replace")
 
 
+def _load(name: str) -> None:
+    module = import_module(name)
+    for inner in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{name}."):
+        import_module(inner.name)
+
+
 def _serve(listening: socket.socket) -> None:
     """Fork for each request; return in the forked process, which then runs the script."""
-    for package in (phoenix, tasks):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            import_module(module.name)
+    for part in pkgutil.iter_modules(phoenix.__path__, "phoenix."):
+        if part.name != "phoenix.lab":
+            _load(part.name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         link, _ = listening.accept()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from phoenix.conventions import CA_STATE
 from phoenix.estate.model import Estate, Guest
 from phoenix.estate.problems import Found
 from phoenix.estate.sources import Sources
@@ -15,8 +16,6 @@ NEEDS = {
     "nginx": ("trusted_ca", "step_cli"),
     "traefik": ("trusted_ca",),
 }
-AUTHORITY_STATE = "/etc/step-ca/ssl"
-"""Where the authority's guest has its state, on a mount that outlives it."""
 
 
 def features(estate: Estate, sources: Sources) -> Found:
@@ -50,8 +49,8 @@ def _mounts(guest: Guest, sources: Sources) -> Found:
         if places[mount.source] > 1:
             message = f"{mount.source} is the source of two mounts, and has one owner and mode"
             yield sources.problem(guest.name, ("mounts", index, "source"), message)
-    if guest.has("step_ca") and AUTHORITY_STATE not in targets:
-        message = f"the authority's state must outlive its guest: mount something at {AUTHORITY_STATE}"
+    if guest.has("step_ca") and CA_STATE not in targets:
+        message = f"the authority's state must outlive its guest: mount something at {CA_STATE}"
         yield sources.problem(guest.name, ("mounts",), message)
     if guest.has("portainer") and not guest.persistent_storage:
         message = "Portainer's data must outlive its guest: say where its 'persistent_storage' is mounted"

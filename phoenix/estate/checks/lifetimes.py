@@ -7,13 +7,11 @@ from datetime import timedelta
 
 from phoenix.estate.document import Location
 from phoenix.estate.duration import spell_duration
-from phoenix.estate.model import Estate, Validity
+from phoenix.estate.model import MIN_LIFETIME, Estate, Validity
 from phoenix.estate.problems import Found, Problem
 from phoenix.estate.sources import Sources
 
-SHORTEST = timedelta(minutes=5)
-"""What step-ca signs at the least (its claim minTLSCertDuration)."""
-LONGEST_MESH = timedelta(days=100)
+MAX_MESH_LIFETIME = timedelta(days=100)
 """Above it, Traefik could not be made to renew early (it looks at most 120 days ahead) when the authority changes."""
 
 
@@ -46,8 +44,8 @@ def _wrong(validity: Validity, estate: Estate) -> Iterator[tuple[str, str]]:
 def _unsigned(lifetime: timedelta, estate: Estate) -> Iterator[str]:
     """Why the authority would not sign a certificate of this lifetime."""
     intermediate = estate.settings.ca.intermediate
-    if lifetime < SHORTEST:
-        yield f"the authority signs nothing that lives less than {spell_duration(SHORTEST)}"
+    if lifetime < MIN_LIFETIME:
+        yield f"the authority signs nothing that lives less than {spell_duration(MIN_LIFETIME)}"
     if lifetime >= intermediate:
         yield f"{spell_duration(lifetime)} would outlive the intermediate of {spell_duration(intermediate)}"
 
@@ -58,6 +56,6 @@ def _mesh(estate: Estate, sources: Sources) -> Iterator[Problem]:
     if mesh.before >= mesh.lifetime:
         renews = f"Traefik renews certificates of {spell_duration(mesh.lifetime)} {spell_duration(mesh.before)}"
         problems.append(f"{renews} before their end, which is at once and always: make them live longer")
-    if mesh.lifetime > LONGEST_MESH:
-        problems.append(f"the mesh's certificates may live at most {spell_duration(LONGEST_MESH)}")
+    if mesh.lifetime > MAX_MESH_LIFETIME:
+        problems.append(f"the mesh's certificates may live at most {spell_duration(MAX_MESH_LIFETIME)}")
     yield from (sources.setting(("ca", "mesh", "lifetime"), problem) for problem in problems)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from phoenix.conventions import CA_PORT, HTTP_PORT, HTTPS_PORT, MESH_EDGE_PORT, MESH_PING_PORT
 from phoenix.estate.document import Location
 from phoenix.estate.model import Container, Estate, Guest, Service
 from phoenix.estate.problems import Found, is_secret, nearest
 from phoenix.estate.sources import Sources
 
-OWN_PORTS = {"step_ca": (9000,), "traefik": (80, 443, 8443), "nginx": (80, 443)}
+OWN_PORTS = {
+    "step_ca": (CA_PORT,),
+    "traefik": (HTTP_PORT, HTTPS_PORT, MESH_EDGE_PORT),
+    "nginx": (HTTP_PORT, HTTPS_PORT),
+}
 """What listens on a guest because of its role."""
-DASHBOARD_PORT = 8080
 ANYONE = ("lan", "management")
 """Words that a service's `clients` may name besides hosts and groups."""
 
@@ -92,8 +96,8 @@ def _wrong_with(service: Service, guest: Guest) -> Iterator[tuple[str, str]]:
     for role, own in OWN_PORTS.items():
         if guest.has(role) and service.port in own:
             yield "port", f"{service.port} is where the role {role!r} itself listens; choose another"
-    if guest.has("traefik") and service.expose and service.port != DASHBOARD_PORT:
-        yield "port", f"the mesh can expose its dashboard only, which is on {DASHBOARD_PORT}"
+    if guest.has("traefik") and service.expose and service.port != MESH_PING_PORT:
+        yield "port", f"the mesh can expose its dashboard only, which is on {MESH_PING_PORT}"
     if service.expose and service.scheme == "tcp":
         yield "scheme", "a tcp service cannot be exposed: routes are HTTP; use clients instead"
     if service.expose and service.tls == "mutual":

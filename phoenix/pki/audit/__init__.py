@@ -1,1 +1,1 @@
-"""An audit of certificates and keys: what a scan saw, what the inventory derives, and where they differ."""
+"""The audit of certificates and keys: scan hosts, derive what is expected, classify, and report each difference."""

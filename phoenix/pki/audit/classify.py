@@ -1,197 +1,126 @@
-"""The judgement of one host's certificates and keys: which of them the inventory derives, what is wrong with each."""
+"""The certificates and keys of one host → findings: each with its role, its flags and its readers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from phoenix.derive.certificates import REGISTRATION_UNIT, WEB_UNIT, Leaf
+from phoenix.conventions import ANCHORS_DIRECTORY, REGISTRATION_UNIT, WEB_CERTIFICATE_UNIT
+from phoenix.derive.certificates import Leaf
 from phoenix.estate import Hypervisor
-from phoenix.pki.audit.expected import STORE_DIRECTORY, Expected
-from phoenix.pki.audit.finding import Flag, Row, red, yellow
-from phoenix.pki.audit.findings import authority_faults, file_faults, key_faults, leaf_faults, mesh_faults, weakness
-from phoenix.pki.audit.scan import FoundCertificate, FoundKey, Place, Scan, public_sum
-from phoenix.pki.bundle import SeenAuthority, fingerprint
-from phoenix.pki.leaf import UNREADABLE, left
-from phoenix.pki.x509 import alternative_names, key_type
+from phoenix.pki.audit.endpoints import CA_ENDPOINT, endpoints_of
+from phoenix.pki.audit.finding import CommonRole, Finding, Flag, red
+from phoenix.pki.audit.findings import AuditContext
+from phoenix.pki.audit.roles import certificate_role, key_role, role_flags, trust_flags
+from phoenix.pki.audit.scan import FileLocation, FoundCertificate, FoundKey, public_sum
+from phoenix.pki.audit.weakness import algorithm_flags, expiry_flags, file_flags, key_flags
+from phoenix.pki.bundle import fingerprint
+from phoenix.pki.x509.fields import PARSE_ERRORS, alternative_names, key_type
 
-FORMS = ("leaf", "mesh", "anchor", "intermediate", "authority", "copy", "system", "external", "stranger")
-
-KEEPERS = {REGISTRATION_UNIT: "portainer", WEB_UNIT: "pveproxy"}
-"""Who keeps a copy of its own, by the unit that gives it one."""
+COPY_KEEPERS = {REGISTRATION_UNIT: "portainer", WEB_CERTIFICATE_UNIT: "pveproxy"}
+"""Services that keep a copy of a leaf, by the unit that hands it over."""
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Judges what was found on one host."""
+class Classifier:
+    """Classifies what a scan found on one host."""
 
-    expected: Expected
-    scan: Scan
-    seen: SeenAuthority | None
-    now: datetime
+    context: AuditContext
 
-    def certificates(self, found: FoundCertificate) -> Iterator[Row]:
-        """A row for the certificate, and for each further one that does not merely lead from it to the root."""
+    def certificates(self, found: FoundCertificate) -> Iterator[Finding]:
+        """A finding for the file's certificate, and for each further one that is not the issuer of the one before."""
         try:
             chain = [x509.load_pem_x509_certificate(pem.encode()) for pem in found.chain]
             for number, certificate in enumerate(chain, 1):
                 below = chain[number - 2] if number > 1 else None
                 if below is None or below.issuer != certificate.subject:
                     yield self._certificate(_part(found, number), certificate)
-        except UNREADABLE:
-            flag = red("unreadable", "it is no sound certificate")
-            yield _row(found.place, "certificate", "-", (flag,))
+        except PARSE_ERRORS:
+            yield _unreadable(found.location, CommonRole.NONE, red("unreadable", "it is not a valid certificate"))
 
-    def key(self, found: FoundKey) -> Row:
-        """A row for a private key."""
-        place = found.place
-        role = self._key_role(place)
-        flags = (*file_faults(place, secret=True), *key_faults(found, role), *self._stranger(role))
-        leaf = self.expected.keys.get((place.host, place.path))
-        return Row(
-            place.host,
-            str(place),
+    def key(self, found: FoundKey) -> Finding:
+        """The finding for a private key."""
+        location = found.location
+        role = key_role(self.context, location)
+        leaf = self.context.expected.keys.get((location.host, location.path))
+        return Finding(
+            location.host,
+            str(location),
             "key",
             role,
-            subject=f"key of {role}" if role not in FORMS else "-",
-            readers=self._readers(place, leaf),
+            subject="-" if isinstance(role, CommonRole) else f"key of {role}",
+            readers=self._readers(location, leaf),
             key=found.kind,
-            owner=place.owner,
-            mode=place.mode,
+            owner=location.owner,
+            mode=location.mode,
             public=found.public,
-            flags=flags,
+            flags=(*file_flags(location, secret=True), *key_flags(found, role), *role_flags(role)),
         )
 
-    def authority_served(self) -> Iterator[Row]:
-        """A row for the certificate that the authority itself presents, which it keeps in no file."""
-        der = self.scan.served.get("authority")
+    def ca_served(self) -> Iterator[Finding]:
+        """The certificate that the CA's port presents; step-ca keeps it in memory only."""
+        expected, host = self.context.expected, self.context.scan.host
+        der = self.context.scan.served.get(CA_ENDPOINT)
         if der is None:
             return
-        endpoint = next(each for each in self.expected.endpoints(self.scan.host) if each.name == "authority")
-        place = Place(self.scan.host, f"port {endpoint.address.split(':')[1]}", "-", "0000")
+        endpoint = next(each for each in endpoints_of(expected.estate, host) if each.name == CA_ENDPOINT)
+        location = FileLocation(host, f"port {endpoint.address.split(':')[1]}", "-", "0000")
         if not der:
-            yield _row(place, "certificate", "authority", (red("served", "the authority does not answer there"),))
+            yield _unreadable(location, CommonRole.AUTHORITY, red("served", "the CA does not answer there"))
             return
         certificate = x509.load_der_x509_certificate(der)
-        yield self._filled(place, certificate, "authority", (*weakness(certificate), *self._expired(certificate)))
+        flags = (*algorithm_flags(certificate), *expiry_flags(certificate, self.context.now))
+        yield self._finding(location, certificate, CommonRole.AUTHORITY, flags)
 
-    def _certificate(self, found: FoundCertificate, certificate: x509.Certificate) -> Row:
-        place = found.place
-        role, faults = self._role(found, certificate)
+    def _certificate(self, found: FoundCertificate, certificate: x509.Certificate) -> Finding:
+        location = found.location
+        role, in_role = certificate_role(self.context, found, certificate)
+        expired = any(flag.kind == "expired" for flag in in_role)
         flags = (
-            *file_faults(place, secret=False),
-            *weakness(certificate),
-            *faults,
-            *(() if any(flag.kind == "expired" for flag in faults) else self._expired(certificate)),
-            *self._stranger(role),
-            *self._wrongly_trusted(place, found),
+            *file_flags(location, secret=False),
+            *algorithm_flags(certificate),
+            *in_role,
+            *(() if expired else expiry_flags(certificate, self.context.now)),
+            *role_flags(role),
+            *trust_flags(self.context, found),
         )
-        return self._filled(place, certificate, role, flags)
+        return self._finding(location, certificate, role, flags)
 
-    def _role(self, found: FoundCertificate, certificate: x509.Certificate) -> tuple[str, tuple[Flag, ...]]:
-        """What the certificate is, and what is wrong with it as such."""
-        place, expected = found.place, self.expected
-        if leaf := expected.certificates.get((place.host, place.path)):
-            return leaf.name, tuple(leaf_faults(self, leaf, found))
-        if route := expected.mesh.get((place.host, str(place))):
-            return route.service, tuple(mesh_faults(self, route, found))
-        return self._role_by_content(found, certificate)
-
-    def _role_by_content(self, found: FoundCertificate, certificate: x509.Certificate) -> tuple[str, tuple[Flag, ...]]:
-        place, expected = found.place, self.expected
-        if expected.is_authoritys(place.host, place.path):
-            return "authority", tuple(authority_faults(self, place, certificate))
-        if self.seen and fingerprint(found.chain[0]) in self.seen.bundle.fingerprints:
-            return "anchor", self._bundle_faults(place)
-        if self.seen and self.seen.issuer and found.chain[0].strip() == self.seen.issuer.strip():
-            return "intermediate", ()
-        if expected.is_copy(place.host, place.path):
-            return "copy", self._copy_faults(found)
-        return self._foreign(place), ()
-
-    def _key_role(self, place: Place) -> str:
-        if leaf := self.expected.keys.get((place.host, place.path)):
-            return leaf.name
-        if route := self.expected.mesh.get((place.host, str(place))):
-            return route.service
-        if place.path == self.expected.places.mesh and place.part == "account":
-            return "account of the mesh"
-        if self.expected.is_authoritys(place.host, place.path):
-            return "authority"
-        if self.expected.is_copy(place.host, place.path):
-            return "copy"
-        return self._foreign(place)
-
-    def _foreign(self, place: Place) -> str:
-        if self.expected.is_systems(place.host, place.path):
-            return "system"
-        outside = getattr(self.expected.estate.host(place.host), "workload", None) == "external"
-        return "external" if outside and not place.path.startswith(STORE_DIRECTORY) else "stranger"
-
-    def _stranger(self, role: str) -> tuple[Flag, ...]:
-        if role == "stranger":
-            return (red("stranger", "the inventory does not derive it"),)
-        return (yellow("stranger", "it belongs to a workload of somebody else"),) if role == "external" else ()
-
-    def _wrongly_trusted(self, place: Place, found: FoundCertificate) -> tuple[Flag, ...]:
-        if not place.path.startswith(f"{STORE_DIRECTORY}/") or self.seen is None:
-            return ()
-        if fingerprint(found.chain[0]) in self.seen.bundle.fingerprints:
-            return ()
-        return (red("anchor", "trusted here, and no anchor of the estate"),)
-
-    def _expired(self, certificate: x509.Certificate) -> tuple[Flag, ...]:
-        end = certificate.not_valid_after_utc
-        return (red("expired", f"expired {left(self.now - end)} ago"),) if end <= self.now else ()
-
-    def _bundle_faults(self, place: Place) -> tuple[Flag, ...]:
-        """Whether a file that should hold all anchors does."""
-        if place.path != self.expected.places.bundle or self.seen is None or place.part:
-            return ()
-        held = next(each for each in self.scan.certificates if each.place.path == place.path)
-        if tuple(map(fingerprint, held.chain)) == self.seen.bundle.fingerprints:
-            return ()
-        return (red("wrong", "it does not hold exactly the anchors that the authority publishes"),)
-
-    def _copy_faults(self, found: FoundCertificate) -> tuple[Flag, ...]:
-        originals = {path for (host, path) in self.expected.certificates if host == found.place.host}
-        if any(each.chain[0] == found.chain[0] for each in self.scan.certificates if each.place.path in originals):
-            return ()
-        return (red("served", "a copy that is not the certificate in the file: its reader was not told"),)
-
-    def _readers(self, place: Place, leaf: Leaf | None) -> tuple[str, ...]:
+    def _readers(self, location: FileLocation, leaf: Leaf | None) -> tuple[str, ...]:
+        expected = self.context.expected
         if leaf and leaf.reload:
             unit = leaf.reload[1]
-            return (KEEPERS.get(unit, unit.removesuffix(".service")),)
-        if place.path == self.expected.places.mesh:
+            return (COPY_KEEPERS.get(unit, unit.removesuffix(".service")),)
+        if location.path == expected.paths.mesh:
             return ("traefik",)
-        if self.expected.is_copy(place.host, place.path):
-            return ("pveproxy" if isinstance(self.expected.estate.host(place.host), Hypervisor) else "portainer",)
-        system = ("system store",) if place.path.startswith(f"{STORE_DIRECTORY}/") else ()
-        return (*system, *self.scan.readers.get(place.path, ()))
+        if expected.is_copy(location.host, location.path):
+            return ("pveproxy" if isinstance(expected.estate.host(location.host), Hypervisor) else "portainer",)
+        system = ("system store",) if location.path.startswith(f"{ANCHORS_DIRECTORY}/") else ()
+        return (*system, *self.context.scan.readers.get(location.path, ()))
 
-    def _filled(self, place: Place, certificate: x509.Certificate, role: str, flags: tuple[Flag, ...]) -> Row:
+    def _finding(
+        self, location: FileLocation, certificate: x509.Certificate, role: str, flags: tuple[Flag, ...]
+    ) -> Finding:
         dns, addresses = alternative_names(certificate)
         end = certificate.not_valid_after_utc
-        return Row(
-            place.host,
-            str(place),
+        return Finding(
+            location.host,
+            str(location),
             "certificate",
             role,
             subject=_name(certificate.subject),
             names=(*sorted(dns), *sorted(addresses)),
             issuer=_name(certificate.issuer),
-            readers=self._readers(place, self.expected.certificates.get((place.host, place.path))),
+            readers=self._readers(location, self.context.expected.certificates.get((location.host, location.path))),
             ends=end,
-            days_left=round((end - self.now).total_seconds() / 86400, 2),
+            days_left=round((end - self.context.now).total_seconds() / 86400, 2),
             key=key_type(certificate),
-            owner=place.owner,
-            mode=place.mode,
+            owner=location.owner,
+            mode=location.mode,
             public=public_sum(certificate),
             fingerprint=fingerprint(certificate.public_bytes(Encoding.PEM).decode()),
             flags=flags,
@@ -199,17 +128,16 @@ class Judge:
 
 
 def _part(found: FoundCertificate, number: int) -> FoundCertificate:
-    """The certificate with that number of a file, and what follows it."""
+    """The certificate with this number in a file, and those that follow it."""
     if number == 1:
         return found
-    place = found.place
-    return FoundCertificate(
-        Place(place.host, place.path, place.owner, place.mode, str(number)), found.chain[number - 1 :]
-    )
+    return FoundCertificate(replace(found.location, part=str(number)), found.chain[number - 1 :])
 
 
-def _row(place: Place, kind: str, role: str, flags: tuple[Flag, ...]) -> Row:
-    return Row(place.host, str(place), kind, role, owner=place.owner, mode=place.mode, flags=flags)
+def _unreadable(location: FileLocation, role: CommonRole, flag: Flag) -> Finding:
+    """The finding for a certificate whose fields are unknown."""
+    owner, mode = location.owner, location.mode
+    return Finding(location.host, str(location), "certificate", role, owner=owner, mode=mode, flags=(flag,))
 
 
 def _name(name: x509.Name) -> str:

@@ -1,6 +1,6 @@
-"""What was seen on the hosts, compared with what the inventory derives: one row for each certificate and private key.
+"""The scans of all hosts against the inventory → one finding for each certificate and private key.
 
-Red is what a person must see to, yellow what a person should know; the rest is as it should be.
+Red findings need an operator, yellow ones should be known; the others are as expected.
 """
 
 from __future__ import annotations
@@ -11,96 +11,93 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from phoenix.estate import Estate
-from phoenix.pki.audit.classify import Judge
-from phoenix.pki.audit.expected import Expected, Places
-from phoenix.pki.audit.finding import Flag, Row, red, yellow
-from phoenix.pki.audit.scan import FoundCertificate, FoundKey, FoundStore, Place, Scan
+from phoenix.pki.audit.classify import Classifier
+from phoenix.pki.audit.expected import AuditPaths, Expected
+from phoenix.pki.audit.finding import CommonRole, Finding, FindingKind, Flag, red, yellow
+from phoenix.pki.audit.findings import AuditContext
+from phoenix.pki.audit.scan import FileLocation, FoundStore, Scan
 from phoenix.pki.bundle import SeenAuthority
 
-WORLD_READABLE, OTHERS_WRITE = 0o004, 0o022
 SECRET_STORES = (".p12", ".pfx", ".jks", ".keystore", ".bcfks", "key3.db", "key4.db")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a run learned: scans by host, why others could not be asked, and what the authority publishes."""
+class AuditInput:
+    """What a run observed: scans by host, the reasons why other hosts have none, and what the CA publishes."""
 
     scans: Mapping[str, Scan]
     unasked: Mapping[str, str]
     authority: SeenAuthority | None
 
 
-def audit(estate: Estate, places: Places, seen: Seen, now: datetime) -> tuple[Row, ...]:
-    """Every row, red ones first, then yellow ones, then by host and path."""
-    expected = Expected(estate, places)
-    rows = [Row(host, "-", "host", "-", flags=(red("unasked", why),)) for host, why in seen.unasked.items()]
-    for scan in seen.scans.values():
-        judge = Judge(expected, scan, seen.authority, now)
-        rows += _of_host(judge, scan)
+def audit(estate: Estate, paths: AuditPaths, observed: AuditInput, now: datetime) -> tuple[Finding, ...]:
+    """Every finding: red ones first, then yellow ones, then by host and path."""
+    expected = Expected(estate, paths)
+    findings = [Finding(host, "-", "host", flags=(red("unasked", why),)) for host, why in observed.unasked.items()]
+    for scan in observed.scans.values():
+        findings += _of_host(AuditContext(expected, scan, observed.authority, now))
     order = {host.name: number for number, host in enumerate(estate.hosts())}
-    rows = _with_duplicates(rows)
-    return tuple(sorted(rows, key=lambda row: (row.rank, order.get(row.host, -1), row.path, row.kind)))
+    return tuple(
+        sorted(
+            _with_duplicates(findings),
+            key=lambda finding: (finding.rank, order.get(finding.host, -1), finding.path, finding.kind),
+        )
+    )
 
 
-def _of_host(judge: Judge, scan: Scan) -> Iterator[Row]:
+def _of_host(context: AuditContext) -> Iterator[Finding]:
+    scan, classifier = context.scan, Classifier(context)
     if not scan.complete:
-        yield Row(scan.host, "-", "host", "-", flags=(red("unasked", "its scan did not come to an end in time"),))
-    for found in scan.certificates:
-        yield from judge.certificates(found)
+        yield Finding(scan.host, "-", "host", flags=(red("unasked", "its scan did not finish in time"),))
+    for certificate in scan.certificates:
+        yield from classifier.certificates(certificate)
     for key in scan.keys:
-        yield judge.key(key)
+        yield classifier.key(key)
     for store in scan.stores:
         yield _store(store)
-    for place in scan.unreadable:
-        yield _row(place, "file", "-", red("unreadable", "it cannot be read, or is damaged"))
-    yield from judge.authority_served()
-    yield from _missing(judge, scan) if scan.complete else ()
+    for location in scan.unreadable:
+        yield _file(location, "file", red("unreadable", "it cannot be read, or is damaged"))
+    yield from classifier.ca_served()
+    yield from _missing(context) if scan.complete else ()
 
 
-def _store(store: FoundStore) -> Row:
-    place = store.place
+def _store(store: FoundStore) -> Finding:
+    location = store.location
     if store.certificates:
-        flags = [yellow("store", f"a store of {store.certificates} certificates, not listed one by one")]
-    else:
-        flags = [yellow("store", "a store that is not opened")]
-        if place.path.endswith(SECRET_STORES) and place.open_to(WORLD_READABLE):
-            flags.append(red("world-readable", f"everybody may read it (mode {place.mode})"))
-    return _row(place, "store", "-", *flags)
+        text = f"a store of {store.certificates} certificates, not listed one by one"
+        return _file(location, "store", yellow("store", text))
+    flags = [yellow("store", "a store that was not opened")]
+    if location.path.endswith(SECRET_STORES) and location.world_readable:
+        flags.append(red("world-readable", f"every user can read it (mode {location.mode})"))
+    return _file(location, "store", *flags)
 
 
-def _missing(judge: Judge, scan: Scan) -> Iterator[Row]:
-    """What is derived and absent on a host."""
-    certificates = {str(found.place) for found in scan.certificates} | {place.path for place in scan.unreadable}
-    keys = {str(found.place) for found in scan.keys} | {place.path for place in scan.unreadable}
-    expected, host = judge.expected, scan.host
-    wanted = [
-        *((path, "certificate", leaf.name) for (at, path), leaf in expected.certificates.items() if at == host),
-        *((path, "key", leaf.name) for (at, path), leaf in expected.keys.items() if at == host),
-        *((path, "certificate", route.service) for (at, path), route in expected.mesh.items() if at == host),
-        *((path, kind, "authority") for at, path, kind in expected.authority_files if at == host),
-        *((path, "certificate", "anchor") for at, path in expected.anchors if at == host),
-    ]
-    for path, kind, role in wanted:
+def _missing(context: AuditContext) -> Iterator[Finding]:
+    """What the inventory derives for a host and the scan did not find."""
+    scan = context.scan
+    unreadable = {location.path for location in scan.unreadable}
+    certificates = unreadable | {str(found.location) for found in scan.certificates}
+    keys = unreadable | {str(found.location) for found in scan.keys}
+    for path, kind, role in context.expected.files_of(scan.host):
         if path not in (keys if kind == "key" else certificates):
-            yield Row(host, path, kind, role, flags=(red("missing", "the inventory derives it, and it is not there"),))
+            flags = (red("missing", "the inventory derives it, but it is absent"),)
+            yield Finding(scan.host, path, kind, role, flags=flags)
 
 
-def _with_duplicates(rows: list[Row]) -> list[Row]:
-    """Flag keys of which the public half is in more than one place; Portainer's own copies are meant to be."""
-    places = defaultdict(list)
-    for row in rows:
-        if row.kind == "key" and row.public and row.role != "copy":
-            places[row.public].append(row)
+def _with_duplicates(findings: list[Finding]) -> list[Finding]:
+    """Flag the keys whose public half is in several places; copies that a service keeps are intended."""
+    same_key = defaultdict(list)
+    for finding in findings:
+        if finding.kind == "key" and finding.public and finding.role is not CommonRole.COPY:
+            same_key[finding.public].append(finding)
     flagged = {}
-    for same in places.values():
-        for row in same if len(same) > 1 else ():
-            others = ", ".join(f"{other.host}:{other.path}" for other in same if other is not row)
-            flagged[id(row)] = replace(row, flags=(*row.flags, red("duplicate", f"the same key as {others}")))
-    return [flagged.get(id(row), row) for row in rows]
+    for same in same_key.values():
+        for finding in same if len(same) > 1 else ():
+            others = ", ".join(f"{other.host}:{other.path}" for other in same if other is not finding)
+            duplicate = red("duplicate", f"the same key as {others}")
+            flagged[id(finding)] = replace(finding, flags=(*finding.flags, duplicate))
+    return [flagged.get(id(finding), finding) for finding in findings]
 
 
-def _row(place: Place, kind: str, role: str, *flags: Flag) -> Row:
-    return Row(place.host, str(place), kind, role, owner=place.owner, mode=place.mode, flags=flags)
-
-
-__all__ = ["FoundCertificate", "FoundKey", "Row", "Seen", "audit"]
+def _file(location: FileLocation, kind: FindingKind, *flags: Flag) -> Finding:
+    return Finding(location.host, str(location), kind, owner=location.owner, mode=location.mode, flags=flags)

@@ -1,4 +1,4 @@
-"""Estate → what should lie where: the other side of an audit's comparison."""
+"""Estate → the certificates and keys that should exist: the other side of an audit's comparison."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from phoenix.derive.authority import CA_PORT
-from phoenix.derive.certificates import WEB_UNIT, Leaf, certificates, leaves_of
+from phoenix.derive.certificates import Leaf, certificates
 from phoenix.derive.routes import Route, routes
 from phoenix.estate import Estate, Hypervisor
+from phoenix.pki.audit.endpoints import web_leaves
+from phoenix.pki.audit.finding import CommonRole, FindingKind
+from phoenix.pki.ca.config import OLD_PAIR, OLD_ROOT
 
 SYSTEM = ("/etc/ssh/ssh_host_*_key", "/etc/ssl/private/ssl-cert-snakeoil.key")
-"""Files that the distribution makes."""
+"""Files that the distribution creates."""
 PROXMOX = ("/etc/pve/*", "/root/.ssh/id_*")
-"""Files that Proxmox VE makes."""
-STORE_DIRECTORY = "/usr/local/share/ca-certificates"
-HTTPS, WEB_PORT = 443, 8006
+"""Files that Proxmox VE creates."""
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where tasks put what is not a leaf: the authority's state, the first anchor, the bundle, the mesh's storage."""
+class AuditPaths:
+    """Where tasks write everything but leaves: the CA's state, the first anchor, the bundle, the mesh's storage."""
 
     state: str
     anchor: str
@@ -31,21 +31,11 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """A port that presents a certificate; `name` is the leaf's, or the route's, or `authority`."""
-
-    name: str
-    host: str
-    address: str
-    server_name: str
-
-
-@dataclass(frozen=True)
 class Expected:
-    """Everything that should be there."""
+    """Everything that should exist."""
 
     estate: Estate
-    places: Places
+    paths: AuditPaths
 
     @cached_property
     def certificates(self) -> dict[tuple[str, str], Leaf]:
@@ -59,29 +49,34 @@ class Expected:
 
     @cached_property
     def mesh(self) -> dict[tuple[str, str], Route]:
-        """Routes by the mesh's host and the place in its storage."""
+        """Routes by the mesh's host and the entry in its storage."""
         host = self.estate.guest_with("traefik").name
-        return {(host, f"{self.places.mesh}#{route.name}"): route for route in routes(self.estate)}
+        return {(host, f"{self.paths.mesh}#{route.name}"): route for route in routes(self.estate)}
 
     @cached_property
-    def authority_files(self) -> tuple[tuple[str, str, str], ...]:
-        """Files without which the authority could not work, as host, path and kind."""
-        host, state = self.estate.guest_with("step_ca").name, self.places.state
-        return (
-            (host, f"{state}/certs/root_ca.crt", "certificate"),
-            (host, f"{state}/certs/intermediate_ca.crt", "certificate"),
-            (host, f"{state}/secrets/intermediate_ca_key", "key"),
+    def _ca_files(self) -> tuple[tuple[str, FindingKind], ...]:
+        """Files that the CA cannot work without, with their kinds."""
+        certificate, key = OLD_PAIR
+        files: tuple[tuple[str, FindingKind], ...] = (
+            (OLD_ROOT, "certificate"),
+            (certificate, "certificate"),
+            (key, "key"),
         )
+        return tuple((f"{self.paths.state}/{path}", kind) for path, kind in files)
 
-    @cached_property
-    def anchors(self) -> tuple[tuple[str, str], ...]:
-        """Files with the estate's anchors, by host and path."""
-        trusting = [host.name for host in self.estate.members("trusted_ca")]
-        return tuple((host, path) for host in trusting for path in (self.places.anchor, self.places.bundle))
+    def files_of(self, host: str) -> Iterator[tuple[str, FindingKind, str]]:
+        """Path, kind and role of every certificate and key that must be on a host."""
+        yield from ((path, "certificate", leaf.name) for (at, path), leaf in self.certificates.items() if at == host)
+        yield from ((path, "key", leaf.name) for (at, path), leaf in self.keys.items() if at == host)
+        yield from ((path, "certificate", route.service) for (at, path), route in self.mesh.items() if at == host)
+        if host == self.estate.guest_with("step_ca").name:
+            yield from ((path, kind, CommonRole.AUTHORITY) for path, kind in self._ca_files)
+        if host in {member.name for member in self.estate.members("trusted_ca")}:
+            yield from ((path, "certificate", CommonRole.ANCHOR) for path in (self.paths.anchor, self.paths.bundle))
 
     @cached_property
     def copies(self) -> dict[str, str]:
-        """Patterns of the files in which Portainer, or a hypervisor's web server, keeps copies of leaves; by host."""
+        """Patterns of the files in which Portainer or a hypervisor's web server keeps copies of leaves, by host."""
         portainers = {
             guest.name: f"{volume.split(':')[0]}/tls/*"
             for guest in self.estate.guests
@@ -89,43 +84,17 @@ class Expected:
             for volume in container.volumes
             if guest.has("portainer") and volume.split(":")[1] == "/data"
         }
-        return portainers | {leaf.host: "/etc/pve/*/pveproxy-ssl.*" for leaf in self._web}
+        return portainers | {leaf.host: "/etc/pve/*/pveproxy-ssl.*" for leaf in web_leaves(self.estate)}
 
     def is_copy(self, host: str, path: str) -> bool:
-        """Tell whether the file is a copy that the reader of a leaf keeps."""
+        """Tell whether the file is a copy that a reader of a leaf keeps."""
         return fnmatchcase(path, self.copies.get(host, ""))
 
-    @property
-    def _web(self) -> tuple[Leaf, ...]:
-        """Leaves of hypervisors' web servers."""
-        return tuple(leaf for leaf in certificates(self.estate) if leaf.reload and leaf.reload[1] == WEB_UNIT)
-
-    def is_systems(self, host: str, path: str) -> bool:
-        """Tell whether the distribution or Proxmox VE made the file."""
+    def is_system(self, host: str, path: str) -> bool:
+        """Tell whether the distribution or Proxmox VE created the file."""
         patterns = (*SYSTEM, *(PROXMOX if isinstance(self.estate.host(host), Hypervisor) else ()))
         return any(fnmatchcase(path, pattern) for pattern in patterns)
 
-    def is_authoritys(self, host: str, path: str) -> bool:
-        """Tell whether the file is part of the authority's state."""
-        return host == self.estate.guest_with("step_ca").name and path.startswith(f"{self.places.state}/")
-
-    def endpoints(self, host: str) -> tuple[Endpoint, ...]:
-        """The ports of a host that present certificates which it keeps in files, and the authority's own."""
-        return tuple(endpoint for endpoint in self._endpoints() if endpoint.host == host)
-
-    def _endpoints(self) -> Iterator[Endpoint]:
-        authority, mesh = self.estate.guest_with("step_ca"), self.estate.guest_with("traefik")
-        yield Endpoint("authority", authority.name, f"{authority.address}:{CA_PORT}", self.estate.fqdn("ca"))
-        served = routes(self.estate)
-        for route in served:
-            yield Endpoint(route.name, mesh.name, f"{mesh.address}:{HTTPS}", route.name)
-        for leaf in self._web:
-            yield Endpoint(leaf.name, leaf.host, f"{leaf.ips[0]}:{WEB_PORT}", leaf.dns[0])
-        for guest in self.estate.guests:
-            for leaf in leaves_of(self.estate, guest.name):
-                if leaf.name in guest.services and leaf.usage == "server":
-                    yield Endpoint(
-                        leaf.name, guest.name, f"{guest.address}:{guest.services[leaf.name].port}", leaf.dns[0]
-                    )
-                elif leaf.dns[0].startswith("*.") and served:
-                    yield Endpoint(leaf.name, guest.name, f"{guest.address}:{HTTPS}", served[0].name)
+    def is_ca_state(self, host: str, path: str) -> bool:
+        """Tell whether the file is part of the CA's state."""
+        return host == self.estate.guest_with("step_ca").name and path.startswith(f"{self.paths.state}/")

@@ -1,36 +1,55 @@
-"""One line of an audit: what was found, or should have been, and what is to be said about it."""
+"""One finding of an audit: a certificate, key, store or host, with its flags."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
-Level = Literal["red", "yellow", "note"]
-RANKS: dict[Level, int] = {"red": 0, "yellow": 1, "note": 2}
+Severity = Literal["red", "yellow", "note"]
+RANKS: dict[Severity, int] = {"red": 0, "yellow": 1, "note": 2}
+FindingKind = Literal["certificate", "key", "store", "file", "host"]
+FlagKind = Literal[
+    "anchor", "due", "duplicate", "encrypted", "expired", "missing", "renewal failed", "root key", "served", "store",
+    "stranger", "unasked", "unreadable", "weak", "world-readable", "writable", "wrong",
+]  # fmt: skip
+
+
+class CommonRole(StrEnum):
+    """The roles that belong to no single leaf or route; the values are those of JSON and CSV."""
+
+    ANCHOR = "anchor"
+    INTERMEDIATE = "intermediate"
+    AUTHORITY = "authority"
+    COPY = "copy"
+    SYSTEM = "system"
+    EXTERNAL = "external"
+    UNMANAGED = "stranger"
+    NONE = "-"
 
 
 @dataclass(frozen=True)
 class Flag:
-    """Something to be said about a row: of what sort, how grave, and in words."""
+    """A remark on a finding: its kind, its text for a person, and its severity."""
 
-    kind: str
+    kind: FlagKind
     text: str
-    level: Level
+    severity: Severity
 
 
 @dataclass(frozen=True)
-class Row:
-    """One certificate, private key, store or host.
+class Finding:
+    """One certificate, private key, store, unreadable file or host.
 
-    `role` is the leaf's name, the route's service, or one of: anchor, intermediate, authority, copy, system, stranger.
-    `public` is the SHA-256 of the public key and `fingerprint` that of the certificate, in hexadecimal.
+    `role` is a CommonRole, the name of a leaf, or the service of a route. `public` is the SHA-256 of the public key and
+    `fingerprint` that of the certificate, in hexadecimal.
     """
 
     host: str
     path: str
-    kind: str
-    role: str
+    kind: FindingKind
+    role: str = CommonRole.NONE
     subject: str = "-"
     names: tuple[str, ...] = ()
     issuer: str = "-"
@@ -46,25 +65,25 @@ class Row:
 
     @property
     def rank(self) -> int:
-        """0 for red, 1 for yellow, 2 for a row that is as it should be."""
-        return min((RANKS[flag.level] for flag in self.flags), default=RANKS["note"])
+        """The rank of the worst flag: 0 for red, 1 for yellow, 2 for notes or none."""
+        return min((RANKS[flag.severity] for flag in self.flags), default=RANKS["note"])
 
     @property
     def is_red(self) -> bool:
-        """Tell whether a person must see to it."""
-        return self.rank == 0
+        """Tell whether an operator must act."""
+        return self.rank == RANKS["red"]
 
 
-def red(kind: str, text: str) -> Flag:
-    """Something that a person must see to."""
+def red(kind: FlagKind, text: str) -> Flag:
+    """A fault that an operator must correct."""
     return Flag(kind, text, "red")
 
 
-def yellow(kind: str, text: str) -> Flag:
-    """Something that a person should know."""
+def yellow(kind: FlagKind, text: str) -> Flag:
+    """A condition that an operator should know."""
     return Flag(kind, text, "yellow")
 
 
-def note(kind: str, text: str) -> Flag:
-    """Something worth saying."""
+def note(kind: FlagKind, text: str) -> Flag:
+    """A fact that needs no action."""
     return Flag(kind, text, "note")

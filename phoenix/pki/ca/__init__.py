@@ -1,1 +1,1 @@
-"""The authority's own files: its settings, its state, and how far a rotation of its keys has come."""
+"""The CA's own files: its configuration, its state, and the progress of a rotation of its keys."""

@@ -1,7 +1,7 @@
-"""step-ca's ca.json as it should be: a pure function of the one that is there and of the estate's settings.
+"""step-ca's ca.json as desired: a pure function of the present one and of the estate's settings.
 
-What the settings do not speak of stays as it is. Keys of provisioners, and which pair of files signs, are the
-authority's own state: a deployment in the middle of a rotation keeps both.
+Keys that the settings do not cover keep their values. The provisioners' keys and the files that sign are state of the
+CA: a deployment during a rotation keeps both.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from phoenix.derive.authority import STATE
+from phoenix.conventions import CA_STATE
+from phoenix.estate import MIN_LIFETIME
 
-SHORTEST = timedelta(minutes=5)
-"""The shortest life that the authority gives to a certificate."""
 LEAF_TEMPLATE = """{
   "subject": {{ toJson .Subject }},
   "sans": {{ toJson .SANs }},
@@ -24,7 +23,7 @@ LEAF_TEMPLATE = """{
   "extKeyUsage": [{{ if eq (default "" .Token.user.usage) "client" }}"clientAuth"{{ else }}"serverAuth", \
 "clientAuth"{{ end }}]
 }"""
-"""A leaf by token: its usage stands in the signed token; renewal needs clientAuth, so that a server has it too."""
+"""A leaf by token: the signed token states its usage. Renewal needs clientAuth, so a server's leaf has it, too."""
 MESH_TEMPLATE = """{
   "subject": {{ toJson .Subject }},
   "sans": {{ toJson .SANs }},
@@ -35,7 +34,7 @@ MESH_TEMPLATE = """{
 
 @dataclass(frozen=True)
 class Signing:
-    """Which files of the state sign, and which roots the authority accepts: paths relative to the state."""
+    """Which files sign, and which roots the CA publishes: paths relative to the state."""
 
     roots: tuple[str, ...]
     certificate: str
@@ -51,81 +50,80 @@ SWITCHED = Signing((OLD_ROOT, NEXT_ROOT), *NEXT_PAIR)
 SWITCHED_INTERMEDIATE = Signing((OLD_ROOT,), *NEXT_PAIR)
 WITHDRAWN = Signing((NEXT_ROOT,), *NEXT_PAIR)
 SIGNINGS = (SETTLED, ANNOUNCED, SWITCHED, SWITCHED_INTERMEDIATE, WITHDRAWN)
-"""Every way in which the authority may be set to sign; a rotation goes through them from the first to the last."""
+"""Every valid combination, in the order in which a rotation passes through them."""
 
 
 @dataclass(frozen=True)
 class CaSettings:
-    """What the estate says of its authority; lifetimes are those of leaves by token, and of the mesh's."""
+    """The estate's settings for the CA: default and maximum lifetime of a leaf by token, and that of the mesh's."""
 
     names: tuple[str, ...]
     port: int
     provisioner: str
-    usual: timedelta
-    longest: timedelta
-    mesh: timedelta
+    default_lifetime: timedelta
+    max_lifetime: timedelta
+    mesh_lifetime: timedelta
 
 
 def signing(config: dict[str, Any]) -> Signing:
-    """Which files sign by a ca.json; one that names any others counts as settled, and is put right."""
+    """The files that sign by a ca.json; any unknown combination is read as SETTLED, to be corrected."""
     roots = config.get("root", ())
     roots = (roots,) if isinstance(roots, str) else tuple(map(str, roots or ()))
-    found = Signing(tuple(map(_relative, roots)), *(_relative(str(config.get(key, ""))) for key in ("crt", "key")))
-    return found if found in SIGNINGS else SETTLED
+    certificate, key = (_relative(str(config.get(name, ""))) for name in ("crt", "key"))
+    configured = Signing(tuple(map(_relative, roots)), certificate, key)
+    return configured if configured in SIGNINGS else SETTLED
 
 
 def provisioner_key(config: dict[str, Any], name: str) -> str | None:
-    """The key id of the token provisioner; None where there is none."""
-    found = (entry for entry in _provisioners(config) if entry.get("type") == "JWK" and entry.get("name") == name)
-    key = next(found, {}).get("key")
+    """The key id of the token provisioner; None if there is no such provisioner."""
+    key = next(_token_provisioners(config, name), {}).get("key")
     return str(key["kid"]) if isinstance(key, dict) and "kid" in key else None
 
 
 def read_config(text: str | None) -> dict[str, Any]:
-    """Read a ca.json; ValueError says why it cannot be one."""
+    """Read a ca.json; ValueError says why it is none."""
     if not (text or "").strip():
         raise ValueError("it is empty")
     try:
-        found = json.loads(text or "")
+        config = json.loads(text or "")
     except ValueError as error:
         raise ValueError(f"it is not JSON: {error}") from None
-    if not isinstance(found, dict) or not isinstance(found.get("authority"), dict):
+    if not isinstance(config, dict) or not isinstance(config.get("authority"), dict):
         raise ValueError("it has no authority")  # noqa: TRY004  # a wrong value of a file, not a mistake of ours
-    return found
+    return config
 
 
-def wanted(config: dict[str, Any], settings: CaSettings, signs: Signing | None = None) -> dict[str, Any]:
-    """The ca.json that should be; `signs` is given by the steps of a rotation."""
+def desired_config(config: dict[str, Any], settings: CaSettings, signs: Signing | None = None) -> dict[str, Any]:
+    """The desired ca.json; a rotation passes the files that are to sign, otherwise they stay."""
     signs = signs or signing(config)
-    made = deepcopy(config)
-    made |= {
+    desired = deepcopy(config)
+    desired |= {
         "root": _absolute(signs.roots[0]) if len(signs.roots) == 1 else [_absolute(root) for root in signs.roots],
         "crt": _absolute(signs.certificate),
         "key": _absolute(signs.key),
         "address": f":{settings.port}",
         "dnsNames": list(settings.names),
-        "tls": {**_mapping(made.get("tls")), "minVersion": 1.2, "maxVersion": 1.3, "renegotiation": False},
+        "tls": {**_mapping(desired.get("tls")), "minVersion": 1.2, "maxVersion": 1.3, "renegotiation": False},
     }
-    for entry in _provisioners(made):
-        if entry.get("type") == "JWK" and entry.get("name") == settings.provisioner:
-            _limit(entry, settings.usual, settings.longest, LEAF_TEMPLATE)
-        elif entry.get("type") == "ACME":
-            _limit(entry, settings.mesh, settings.mesh, MESH_TEMPLATE)
-    return made
+    for entry in _token_provisioners(desired, settings.provisioner):
+        _limit(entry, settings.default_lifetime, settings.max_lifetime, LEAF_TEMPLATE)
+    for entry in _provisioners(desired):
+        if entry.get("type") == "ACME":
+            _limit(entry, settings.mesh_lifetime, settings.mesh_lifetime, MESH_TEMPLATE)
+    return desired
 
 
 def with_provisioner(config: dict[str, Any], name: str, public: str, private: str) -> dict[str, Any]:
-    """The ca.json with another key for the token provisioner, as `step crypto jwk create` wrote its halves."""
-    made, sealed = deepcopy(config), json.loads(private)
+    """The ca.json with a new key of the token provisioner: its two halves as written by `step crypto jwk create`."""
+    changed, sealed = deepcopy(config), json.loads(private)
     parts = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
-    for entry in _provisioners(made):
-        if entry.get("type") == "JWK" and entry.get("name") == name:
-            entry |= {"key": json.loads(public), "encryptedKey": ".".join(sealed[part] for part in parts)}
-    return made
+    for entry in _token_provisioners(changed, name):
+        entry |= {"key": json.loads(public), "encryptedKey": ".".join(sealed[part] for part in parts)}
+    return changed
 
 
 def differences(seen: object, want: object, path: str = "") -> Iterator[str]:
-    """Where two ca.json say different things, as dotted paths: values stay untold, for keys are among them."""
+    """The dotted paths at which two ca.json differ; values are not shown, because some are keys."""
     if isinstance(seen, dict) and isinstance(want, dict):
         for key in dict.fromkeys((*want, *seen)):
             yield from differences(seen.get(key), want.get(key), f"{path}.{key}" if path else str(key))
@@ -136,22 +134,26 @@ def differences(seen: object, want: object, path: str = "") -> Iterator[str]:
         yield path
 
 
-def spell(config: dict[str, Any]) -> str:
-    """Write a ca.json."""
+def dump_config(config: dict[str, Any]) -> str:
+    """The text of a ca.json."""
     return json.dumps(config, indent="\t") + "\n"
 
 
-def _limit(entry: dict[str, Any], usual: timedelta, longest: timedelta, template: str) -> None:
-    limits = {"min": SHORTEST, "default": usual, "max": longest}
+def _limit(entry: dict[str, Any], default: timedelta, maximum: timedelta, template: str) -> None:
+    limits = {"min": MIN_LIFETIME, "default": default, "max": maximum}
     claims = {f"{name}TLSCertDuration": f"{int(value.total_seconds())}s" for name, value in limits.items()}
     entry["claims"] = {**_mapping(entry.get("claims")), **claims}
     options = _mapping(entry.get("options"))
     entry["options"] = {**options, "x509": {**_mapping(options.get("x509")), "template": template}}
 
 
+def _token_provisioners(config: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    return (entry for entry in _provisioners(config) if entry.get("type") == "JWK" and entry.get("name") == name)
+
+
 def _provisioners(config: dict[str, Any]) -> list[dict[str, Any]]:
-    found = _mapping(config.get("authority")).get("provisioners")
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    entries = _mapping(config.get("authority")).get("provisioners")
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -159,8 +161,8 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _absolute(path: str) -> str:
-    return f"{STATE}/{path}"
+    return f"{CA_STATE}/{path}"
 
 
 def _relative(path: str) -> str:
-    return path.removeprefix(f"{STATE}/")
+    return path.removeprefix(f"{CA_STATE}/")

@@ -1,8 +1,8 @@
-"""How far a rotation has come, told from what lies in the authority's state: there is no journal that could be wrong.
+"""The progress of a rotation, read from the CA's state; there is no journal that could disagree with it (ADR 11).
 
     idle → prepared → announced → switched → withdrawn → tidying → idle
 
-An intermediate has no anchor to announce or to withdraw, and skips those two.
+An intermediate needs no new anchor, so its rotation skips `announced` and `withdrawn`.
 """
 
 from __future__ import annotations
@@ -24,37 +24,38 @@ from phoenix.pki.ca.config import (
 )
 from phoenix.pki.ca.state import SeenState
 
-Kind = Literal["root", "intermediate"]
+RotationTarget = Literal["root", "intermediate"]
+"""What a rotation replaces; that of a root replaces its intermediate as well."""
 
 
-class Phase(Enum):
-    """Where a rotation stands."""
+class RotationPhase(Enum):
+    """The phases of a rotation; messages show the values."""
 
     IDLE = "there is no next set"
-    PREPARED = "the next set is made, and nobody knows of it"
-    ANNOUNCED = "hosts are being told to trust both roots"
-    SWITCHED = "the next set signs, and both are trusted"
-    WITHDRAWN = "the next set signs, and the old root is being withdrawn"
-    TIDYING = "the next set has become the usual one"
+    PREPARED = "the next set exists and is not published"
+    ANNOUNCED = "both roots are published"
+    SWITCHED = "the next set signs, and both roots are published"
+    WITHDRAWN = "the next set signs, and the old root is no longer published"
+    TIDYING = "the next set has replaced the old one"
 
 
-def phase(state: SeenState, signs: Signing) -> Phase:
-    """Where the rotation stands by the files that are there and those that sign."""
+def phase(state: SeenState, signs: Signing) -> RotationPhase:
+    """The phase by the files that exist and those that sign."""
     if signs == WITHDRAWN:
-        return Phase.WITHDRAWN
+        return RotationPhase.WITHDRAWN
     if signs in (SWITCHED, SWITCHED_INTERMEDIATE):
-        return Phase.SWITCHED
+        return RotationPhase.SWITCHED
     if signs == ANNOUNCED:
-        return Phase.ANNOUNCED
+        return RotationPhase.ANNOUNCED
     if NEXT_PAIR[0] not in state.certificates:
-        return Phase.IDLE
-    same = state.certificates[NEXT_PAIR[0]] == state.certificates[OLD_PAIR[0]]
-    return Phase.TIDYING if same else Phase.PREPARED
+        return RotationPhase.IDLE
+    copied = state.certificates[NEXT_PAIR[0]] == state.certificates[OLD_PAIR[0]]
+    return RotationPhase.TIDYING if copied else RotationPhase.PREPARED
 
 
-def kind(state: SeenState, signs: Signing) -> Kind | None:
-    """What is being rotated; None if nothing is, or where it can no longer be told because it is done."""
-    if phase(state, signs) in (Phase.IDLE, Phase.TIDYING):
+def rotation_target(state: SeenState, signs: Signing) -> RotationTarget | None:
+    """What is being rotated; None if nothing is, or if only tidying up is left."""
+    if phase(state, signs) in (RotationPhase.IDLE, RotationPhase.TIDYING):
         return None
     if signs in (ANNOUNCED, SWITCHED, WITHDRAWN):
         return "root"
@@ -63,24 +64,24 @@ def kind(state: SeenState, signs: Signing) -> Kind | None:
     return "intermediate" if state.certificates.get(NEXT_ROOT) == state.certificates.get(OLD_ROOT) else "root"
 
 
-def ahead(rotated: Kind | None, now: Phase) -> Signing | None:
-    """What signs after the next step of the authority, before which everybody trusts it; None where none is due."""
+def next_signing(target: RotationTarget | None, now: RotationPhase) -> Signing | None:
+    """What signs after the CA's next step, which every host must trust before; None if no step is due."""
     following = {
-        ("root", Phase.PREPARED): ANNOUNCED,
-        ("root", Phase.ANNOUNCED): SWITCHED,
-        ("root", Phase.SWITCHED): WITHDRAWN,
-        ("root", Phase.WITHDRAWN): SETTLED,
-        ("intermediate", Phase.PREPARED): SWITCHED_INTERMEDIATE,
-        ("intermediate", Phase.SWITCHED): SETTLED,
+        ("root", RotationPhase.PREPARED): ANNOUNCED,
+        ("root", RotationPhase.ANNOUNCED): SWITCHED,
+        ("root", RotationPhase.SWITCHED): WITHDRAWN,
+        ("root", RotationPhase.WITHDRAWN): SETTLED,
+        ("intermediate", RotationPhase.PREPARED): SWITCHED_INTERMEDIATE,
+        ("intermediate", RotationPhase.SWITCHED): SETTLED,
     }
-    return following.get((rotated or "", now))
+    return following.get((target or "", now))
 
 
-def back(rotated: Kind | None, now: Phase) -> Signing | None:
-    """What signs one step back; None where there is none: what was withdrawn is trusted no more."""
+def previous_signing(target: RotationTarget | None, now: RotationPhase) -> Signing | None:
+    """What signs after one step back; None if there is no way back: hosts no longer trust a withdrawn root."""
     before = {
-        ("root", Phase.SWITCHED): ANNOUNCED,
-        ("root", Phase.ANNOUNCED): SETTLED,
-        ("intermediate", Phase.SWITCHED): SETTLED,
+        ("root", RotationPhase.SWITCHED): ANNOUNCED,
+        ("root", RotationPhase.ANNOUNCED): SETTLED,
+        ("intermediate", RotationPhase.SWITCHED): SETTLED,
     }
-    return before.get((rotated or "", now))
+    return before.get((target or "", now))

@@ -1,4 +1,4 @@
-"""The authority's state as it was seen: absent, interrupted, sound, or damaged, and then what is wrong with it."""
+"""The CA's state as observed: absent, interrupted, valid, or damaged, with what is wrong."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
+from phoenix.conventions import CA_CONFIG
 from phoenix.estate.duration import spell_duration
 from phoenix.pki.ca.config import NEXT_PAIR, NEXT_ROOT, OLD_PAIR, OLD_ROOT, Signing, read_config, signing
-from phoenix.pki.x509 import public_pem
+from phoenix.pki.x509.chain import is_issued_by
+from phoenix.pki.x509.fields import public_pem
 
-NEEDED = (OLD_ROOT, *OLD_PAIR, "secrets/password", "secrets/provisioner_password", "config/ca.json", "db")
-"""What the authority cannot be without; the root's key may have been taken offline."""
+NEEDED = (OLD_ROOT, *OLD_PAIR, "secrets/password", "secrets/provisioner_password", CA_CONFIG, "db")
+"""Paths without which the CA cannot work; the root's key is not one of them, because it can be offline."""
 CERTIFICATES = (OLD_ROOT, OLD_PAIR[0], NEXT_ROOT, NEXT_PAIR[0])
 KEYS = (OLD_PAIR[1], NEXT_PAIR[1])
 ROOT_KEY = "secrets/root_ca_key"
 BEGUN = (".init", ".reset")
-"""Marks of what a further run brings to its end: making the state, and archiving one that was given up."""
+"""Marks of work that the next run completes: creating a state, and archiving one after a reset."""
 RESTORING = ".restore"
 
 
 @dataclass(frozen=True)
 class SeenState:
-    """Paths that exist, the text of ca.json and of certificates, and the public halves of keys that can be read."""
+    """Paths that exist, the texts of ca.json and certificates, and the public halves of the readable keys, by path."""
 
     present: frozenset[str]
     config: str | None = None
@@ -40,67 +41,69 @@ class SeenState:
 
     @property
     def root_is_online(self) -> bool:
-        """Tell whether the root's key is on the authority."""
+        """Tell whether the CA holds the root's key."""
         return ROOT_KEY in self.present
 
     @property
     def root_public(self) -> str:
-        """The public key of the root on its usual place."""
-        return public_pem(x509.load_pem_x509_certificate(self.certificates[OLD_ROOT].encode()))
+        """The public key of the old root, in PEM."""
+        return public_pem(_load(self, OLD_ROOT))
 
     @property
     def restoring(self) -> bool:
-        """Tell whether a restoration was interrupted before it had anything that could be used."""
+        """Tell whether a restore was interrupted before the state was usable."""
         return RESTORING in self.present
 
     @property
     def begun(self) -> bool:
-        """Tell whether it was being made or given up."""
+        """Tell whether creating or archiving the state was interrupted."""
         return any(mark in self.present for mark in BEGUN)
 
 
 def damage(seen: SeenState) -> tuple[str, ...]:
-    """Everything that is missing or wrong in a state that is there; nothing if it is sound."""
-    if RESTORING in seen.present:
-        return ("a restoration was interrupted",)
+    """Everything that is missing or wrong in a state that exists; empty if it is valid."""
+    if seen.restoring:
+        return ("a restore was interrupted",)
     missing = [path for path in NEEDED if path not in seen.present]
     if missing:
         return (f"{', '.join(missing)} missing or empty",)
     try:
         signs = signing(read_config(seen.config))
     except ValueError as error:
-        return (f"config/ca.json cannot be read: {error}",)
-    return tuple(_pairs(seen, signs))
+        return (f"{CA_CONFIG} cannot be read: {error}",)
+    return tuple(_signing_damage(seen, signs))
 
 
-def _pairs(seen: SeenState, signs: Signing) -> Iterator[str]:
+def _signing_damage(seen: SeenState, signs: Signing) -> Iterator[str]:
     """What is wrong with the certificates and keys that ca.json names."""
-    read: dict[str, x509.Certificate] = {}
+    loaded: dict[str, x509.Certificate] = {}
     for path in dict.fromkeys((*signs.roots, signs.certificate)):
         try:
-            read[path] = x509.load_pem_x509_certificate(seen.certificates.get(path, "").encode())
+            loaded[path] = x509.load_pem_x509_certificate(seen.certificates.get(path, "").encode())
         except ValueError:
             yield f"{path} is {'no certificate' if path in seen.present else 'missing'}"
-    certificate = read.get(signs.certificate)
+    certificate = loaded.get(signs.certificate)
     public = seen.public_keys.get(signs.key, "").strip()
     if not public:
         yield f"{signs.key} is {'unreadable' if signs.key in seen.present else 'missing'}"
     elif certificate and public != public_pem(certificate):
         yield f"{signs.key} does not belong to {signs.certificate}"
-    roots = [read[path] for path in signs.roots if path in read]
-    if certificate and roots and not any(_signed(certificate, root) for root in roots):
+    roots = [loaded[path] for path in signs.roots if path in loaded]
+    if certificate and roots and not any(is_issued_by(certificate, root) for root in roots):
         yield f"{signs.certificate} was not signed by {signs.roots[-1]}"
 
 
 def signing_root(seen: SeenState, signs: Signing) -> str | None:
-    """The path of the root that the signing intermediate leads to."""
-    certificate = x509.load_pem_x509_certificate(seen.certificates[signs.certificate].encode())
-    roots = {path: x509.load_pem_x509_certificate(seen.certificates[path].encode()) for path in signs.roots}
-    return next((path for path, root in roots.items() if _signed(certificate, root)), None)
+    """The path of the root that issued the signing intermediate."""
+    certificate = _load(seen, signs.certificate)
+    return next((path for path in signs.roots if is_issued_by(certificate, _load(seen, path))), None)
 
 
-def outgrown(root: str, domains: tuple[str, ...], networks: tuple[IPv4Network, ...]) -> str | None:
-    """What the inventory has and the root may not sign for; its names were fixed when it was made."""
+def uncovered_names(root: str, domains: tuple[str, ...], networks: tuple[IPv4Network, ...]) -> str | None:
+    """Domains and networks of the inventory that the root's name constraints exclude (RFC 5280, section 4.2.1.10).
+
+    None if the root covers all; its constraints were fixed when it was created.
+    """
     try:
         limits = x509.load_pem_x509_certificate(root.encode()).extensions.get_extension_for_class(x509.NameConstraints)
     except x509.ExtensionNotFound:
@@ -110,24 +113,20 @@ def outgrown(root: str, domains: tuple[str, ...], networks: tuple[IPv4Network, .
     ranges = [
         name.value for name in permitted if isinstance(name, x509.IPAddress) and isinstance(name.value, IPv4Network)
     ]
-    strangers = [domain for domain in domains if domain not in names]
-    strangers += [str(net) for net in networks if not any(net.subnet_of(one) for one in ranges)]
-    return ", ".join(strangers) or None
+    uncovered = [domain for domain in domains if domain not in names]
+    uncovered += [str(net) for net in networks if not any(net.subnet_of(one) for one in ranges)]
+    return ", ".join(uncovered) or None
 
 
 def too_old(root: str, issuer: str, longest: timedelta, now: datetime) -> str | None:
-    """Which of the two ends before a leaf that is issued now would, and how it is replaced."""
+    """Say which of root and intermediate (PEM) expires before a leaf issued now would, and how to replace it."""
     for title, pem, option in (("root", root, "--root"), ("intermediate", issuer, "--intermediate")):
-        left = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc - now
-        if left < longest:
-            lives = f"less than a leaf lives ({spell_duration(longest)})"
-            return f"the {title} has {max(left.days, 0)} days left, {lives}: run runbooks/rotate.py {option}"
+        remaining = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc - now
+        if remaining < longest:
+            lives = f"less than the lifetime of a leaf ({spell_duration(longest)})"
+            return f"the {title} has {max(remaining.days, 0)} days left, {lives}: run runbooks/rotate.py {option}"
     return None
 
 
-def _signed(certificate: x509.Certificate, root: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(root)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+def _load(seen: SeenState, path: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(seen.certificates[path].encode())

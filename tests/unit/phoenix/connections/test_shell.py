@@ -88,7 +88,7 @@ def test_half_a_script_does_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NASTY)
 def test_upload(shell: Any, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program arrives whole under any name, with mode and time, and leaves nothing beside it."""
-    monkeypatch.setattr("phoenix.connections.shell.STAGE", str(tmp_path / "stage"))
+    monkeypatch.setattr("phoenix.connections.shell.STAGED_PROGRAMS", str(tmp_path / "stage"))
     (tmp_path / "abc").mkdir()
     source = tmp_path / "abc" / "packed.gz"
     source.write_bytes(gzip.compress(b"\x7fELF program"))
@@ -114,7 +114,7 @@ def test_broken_upload(tmp_path: Path) -> None:
 
 def test_staged_once(link: LocalLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program for many containers is sent to their node once; a rest of a broken transfer is sent again."""
-    monkeypatch.setattr("phoenix.connections.shell.STAGE", str(tmp_path / "stage"))
+    monkeypatch.setattr("phoenix.connections.shell.STAGED_PROGRAMS", str(tmp_path / "stage"))
     (tmp_path / "abc").mkdir()
     source = tmp_path / "abc" / "packed.gz"
     source.write_bytes(gzip.compress(b"program"))

@@ -10,9 +10,9 @@ from phoenix.converge import (
     Command,
     Daemon,
     Directory,
-    Exclusive,
     File,
-    Made,
+    GeneratedFile,
+    ManagedGlob,
     Observation,
     OwnedDirectory,
     Packages,
@@ -104,10 +104,10 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
             ["update directory /srv: is 0:0 755, should be 1:2 700"],
         ),
         # --- strangers
-        (Exclusive("/d/*", ("/d/a",)), seen(listings={"/d/*": ("/d/a",)}), []),
-        (Exclusive("/d/*", ("/d/a",)), seen(), []),
+        (ManagedGlob("/d/*", ("/d/a",)), seen(listings={"/d/*": ("/d/a",)}), []),
+        (ManagedGlob("/d/*", ("/d/a",)), seen(), []),
         (
-            Exclusive("/d/*", ("/d/a",)),
+            ManagedGlob("/d/*", ("/d/a",)),
             seen(listings={"/d/*": ("/d/a", "/d/b")}),
             ["remove file /d/b: nothing in the inventory asks for it"],
         ),
@@ -128,9 +128,13 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
         (PROGRAM, seen(UPLOAD.path, stat(mode="0755", size=99, mtime=7)), ["update program app 1.0"]),
         (PROGRAM, seen(UPLOAD.path, stat(mode="0700", size=100, mtime=7)), ["update program app 1.0"]),
         # --- what is made on the host
-        (Made("/key", "make", "a:a"), seen(), ["create file /key: made on the host"]),
-        (Made("/key", "make", "a:a"), seen("/key", stat(mode="0600", owner="a:a")), []),
-        (Made("/key", "make", "a:a"), seen("/key", stat(mode="0644", owner="a:a")), ["update file /key: is a:a 0644"]),
+        (GeneratedFile("/key", "make", "a:a"), seen(), ["create file /key: made on the host"]),
+        (GeneratedFile("/key", "make", "a:a"), seen("/key", stat(mode="0600", owner="a:a")), []),
+        (
+            GeneratedFile("/key", "make", "a:a"),
+            seen("/key", stat(mode="0644", owner="a:a")),
+            ["update file /key: is a:a 0644"],
+        ),
         (Command("state", "ask", "good", "do"), seen(outputs={"state": "good\n"}), []),
         (Command("state", "ask", "good", "do"), seen(outputs={"state": "bad"}), ["update state: is 'bad'"]),
         (Command("state", "ask", "good", "do", "install"), seen(), ["install state"]),
@@ -220,11 +224,13 @@ def test_diff_is_for_people() -> None:
     """A file's change shows both contents; that of a secret made on the host shows none."""
     (change,) = NEW.changes(seen(found=stat(), content=b"old\n"))
     assert change.diff.splitlines()[-2:] == ["-old", "+new"]
-    (made,) = Made("/key", "make").changes(seen())
+    (made,) = GeneratedFile("/key", "make").changes(seen())
     assert made.diff == ""
 
 
-@pytest.mark.parametrize("kind", [File(CONF, "s3cret"), Made("/key", "echo s3cret"), Command("x", "q", "w", "s3cret")])
+@pytest.mark.parametrize(
+    "kind", [File(CONF, "s3cret"), GeneratedFile("/key", "echo s3cret"), Command("x", "q", "w", "s3cret")]
+)
 def test_scripts_are_not_shown(kind: Resource) -> None:
     """The shell that makes a change is no part of how the change is printed."""
     assert "s3cret" not in "".join(repr(change) for change in kind.changes(seen()) if not change.diff)

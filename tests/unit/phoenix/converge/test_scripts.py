@@ -21,9 +21,9 @@ from phoenix.converge import (
     Command,
     Daemon,
     Directory,
-    Exclusive,
     File,
-    Made,
+    GeneratedFile,
+    ManagedGlob,
     Observation,
     OwnedDirectory,
     Packages,
@@ -230,7 +230,7 @@ def test_strangers(host: Host) -> None:
         (host.here / "etc" / name).touch()
     (host.here / "etc/dangling.conf").symlink_to("nowhere")
     (host.here / "etc/folder.conf/inside").mkdir(parents=True)
-    exclusive = Exclusive(host.path("*.conf"), (host.path("keep.conf"),))
+    exclusive = ManagedGlob(host.path("*.conf"), (host.path("keep.conf"),))
     assert len(host.converge(exclusive)) == 4
     assert sorted(path.name for path in (host.here / "etc").iterdir()) == ["keep.conf", "other.txt"]
     assert host.converge(exclusive) == []
@@ -238,7 +238,7 @@ def test_strangers(host: Host) -> None:
 
 def test_made_once(host: Host) -> None:
     """What is made on the host is made once, for its owner alone, and its content is not asked for."""
-    made = Made(host.path("se cret"), "echo s3cret", ME)
+    made = GeneratedFile(host.path("se cret"), "echo s3cret", ME)
     assert host.converge(made) == [f"create file {made.path}: made on the host"]
     assert Path(made.path).stat().st_mode & 0o777 == 0o600
     assert host.converge(made) == []
@@ -250,7 +250,7 @@ def test_made_once(host: Host) -> None:
 def test_made_that_fails(host: Host) -> None:
     """A command that fails leaves no half-made file under the name."""
     with pytest.raises(ApplyError):
-        host.converge(Made(host.path("key"), "echo half; false", ME))
+        host.converge(GeneratedFile(host.path("key"), "echo half; false", ME))
     assert not Path(host.path("key")).exists()
 
 
@@ -308,7 +308,7 @@ def daemon(host: Host, content: str, **options: str) -> Daemon:
     one, two, third = host.path("one conf"), host.path("two"), host.path("third")
     return Daemon(
         Unit("app.service"),
-        files=(File(one, content, ME), File(two, f"{content} two", ME), Exclusive(host.path("*.stray"), ())),
+        files=(File(one, content, ME), File(two, f"{content} two", ME), ManagedGlob(host.path("*.stray"), ())),
         watched=(File(third, f"{content} three", ME),),
         check=f"! grep -q bad '{one}'",
         probe=f"! grep -q deaf '{one}'",

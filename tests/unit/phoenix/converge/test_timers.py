@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from phoenix.conventions import SYSTEMD
 from phoenix.converge import Observation, Timers, Unit
-from phoenix.converge.files import SYSTEMD
 from phoenix.converge.observe import Stat
 from phoenix.converge.observe import Unit as SeenUnit
 

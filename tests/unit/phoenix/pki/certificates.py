@@ -1,4 +1,4 @@
-"""Certificates for the tests of the decision: made here, with everything that can be wrong with one as a parameter."""
+"""Certificates for the tests of decisions, with a parameter for everything that can be wrong with one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 @lru_cache
 def key(name: str) -> Key:
-    """A key, always the same for a name; the name says its kind."""
+    """The key of a name; the prefix of the name selects its type."""
     if name.startswith("rsa"):
         return rsa.generate_private_key(65537, 2048)
     return ec.generate_private_key(ec.SECP384R1() if name.startswith("p384") else ec.SECP256R1())

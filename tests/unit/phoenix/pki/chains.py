@@ -1,4 +1,4 @@
-"""Whole chains for the tests of verification and audit: authorities that are constrained, and leaves below them."""
+"""Chains for the tests of verification and audit: constrained CAs and leaves below them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUT
 
 @lru_cache
 def key(name: str) -> ec.EllipticCurvePrivateKey:
-    """A key, always the same for a name."""
+    """The key of a name."""
     assert name
     return ec.generate_private_key(ec.SECP256R1())
 
@@ -37,7 +37,7 @@ def make(
     end: timedelta = DAY,
     signer: str = "",
 ) -> x509.Certificate:
-    """A certificate: an authority's with so many below it (None: any number), or a leaf's with depth -1."""
+    """A certificate: that of a CA with a path length of `depth` (None: unlimited), or a leaf with depth -1."""
     common = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in (subject, issuer)]
     builder = x509.CertificateBuilder(common[1], common[0], key(subject).public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(NOW + begin).not_valid_after(NOW + end)
@@ -73,7 +73,7 @@ def general(name: str) -> x509.GeneralName:
 
 
 def constraints() -> x509.NameConstraints:
-    """The zone and the network that the tests' authority may sign for."""
+    """Name constraints: the zone and the network of the tests."""
     return x509.NameConstraints([x509.DNSName("lab.test"), x509.IPAddress(ip_network("10.0.0.0/24"))], None)
 
 

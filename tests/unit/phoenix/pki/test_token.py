@@ -1,4 +1,4 @@
-"""One-time tokens as step-ca reads them, and signatures as openssl writes them."""
+"""One-time tokens in step-ca's form, signed with openssl's signatures."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TEXT = unsigned(LEAF, SIGNER, "once", NOW)
 
 
 def part(text: str) -> bytes:
-    """What a part of a token says."""
+    """The decoded part of a token."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def test_claims() -> None:
-    """A token is for one leaf's names and usage, at one place, for five minutes; nothing else is in it."""
+    """A token holds one leaf's names and usage, one audience and five minutes of validity, and no other claim."""
     header, claims = (json.loads(part(text)) for text in TEXT.split("."))
     assert header == {"alg": "ES256", "kid": "key-1", "typ": "JWT"}
     assert claims == {
@@ -43,7 +43,7 @@ def test_claims() -> None:
 
 
 def test_signature() -> None:
-    """The two numbers stand side by side in their full width, however short one of them is."""
+    """Both integers of a signature have their full width, with leading zeros if one is short."""
     key = ec.generate_private_key(ec.SECP256R1())
     for number in count():
         token = signed(TEXT, key.sign(f"{TEXT}{number}".encode(), ec.ECDSA(SHA256())))

@@ -6,19 +6,19 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
-from nornir.core.task import Result, Task
+from nornir.core.task import Task
 
 from phoenix.connections.links import Links
 from phoenix.connections.proxmox import ApiError
 from phoenix.connections.ssh import ConnectionFailedError
-from phoenix.converge import ApplyError, Change
-from phoenix.estate import Estate
-from phoenix.run import Run, Stage, Step, everyone, group, guests, hypervisors
+from phoenix.converge import ApplyError, Change, Outcome, PartialFailureError
+from phoenix.errors import TaskFailedError
+from phoenix.run import Run, Stage, Step, everyone, group, guests, guests_in, hypervisors
 from phoenix.run.record import RunRecord, TaskRecord
-from phoenix.run.runner import Runner, TaskFailedError
+from phoenix.run.runner import Runner
+from phoenix.run.selectors import AnyHost, Selector
 from phoenix.run.start import Scope, begin
 from tests.support.estates import estate, guest
 
@@ -38,16 +38,16 @@ class Log:
         self.lines: list[str] = []
         self.announced: list[tuple[str, TaskRecord]] = []
 
-    def step(self, name: str, on: Callable[[Estate], tuple[str, ...]] = everyone, changes: int = 0) -> Step:
+    def step(self, name: str, on: Selector[AnyHost] = everyone, changes: int = 0) -> Step:
         """A step that notes itself; `failures` says `host` or `host_step`."""
 
-        def work(task: Task, run: Run) -> Result:
+        def work(task: Task, run: Run) -> Outcome:
             assert run.estate is SMALL
             host = task.host.name
             self.lines.append(f"{host} {name}")
             if failure := self.failures.get(f"{host}_{name}", self.failures.get(host)):
                 raise failure
-            return Result(task.host, changes=tuple(Change(f"{n}", "update") for n in range(changes)))
+            return Outcome(task.host, (Change(f"{n}", "update") for n in range(changes)))
 
         work.__name__ = name
         return Step(work, on)
@@ -73,10 +73,10 @@ def test_hosts_work_at_the_same_time() -> None:
     """Hosts of a stage meet each other in the middle of a step."""
     meeting = threading.Barrier(3, timeout=10)
 
-    def meet(task: Task, run: Run) -> Result:
+    def meet(task: Task, run: Run) -> Outcome:
         assert run.estate is SMALL
         meeting.wait()
-        return Result(task.host)
+        return Outcome(task.host)
 
     record = Log().take(Stage("meet", (Step(meet, group("step_ca", "nginx", "traefik")),)))
     assert record.failed == []
@@ -128,10 +128,11 @@ def test_any_failure_is_one_hosts(failure: Exception, says: str) -> None:
 
 def test_changes_before_a_failure_count() -> None:
     """What a task had changed before it failed is in the record."""
-    failure = TaskFailedError("then it broke")
-    failure.changes = (Change("guest", "create"),)  # type: ignore[attr-defined]  # as tasks hand them over
+    failure = PartialFailureError([Change("guest", "create")], TaskFailedError("then it broke"))
     log = Log(free=failure)
-    assert log.take(Stage("one", (log.step("a"),))).changed == 1
+    record = log.take(Stage("one", (log.step("a"),)))
+    assert record.changed == 1
+    assert record.errors() == {"free": "then it broke"}
 
 
 def test_only_targets() -> None:
@@ -145,7 +146,7 @@ def test_only_targets() -> None:
 def test_a_run_on_a_guest_asks_its_hypervisor() -> None:
     """A step for others runs on the hypervisor of a targeted guest as well, and only such a step."""
     log = Log()
-    other = Step(log.step("prepare").task, hypervisors, for_others=True)
+    other = Step(log.step("prepare").task, hypervisors, for_guests=True)
     log.take(Stage("one", (other, log.step("own", hypervisors), log.step("a", guests))), targets=("app",))
     assert sorted(log.lines) == ["app a", "pve prepare"]
 
@@ -164,12 +165,12 @@ def test_interrupt_between_steps() -> None:
     """Ctrl-C lets the step that has begun end, begins no other, and is told to the caller."""
     log = Log()
 
-    def interrupt(task: Task, run: Run) -> Result:
+    def interrupt(task: Task, run: Run) -> Outcome:
         assert run.estate is SMALL
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.2)
         log.lines.append("ended")
-        return Result(task.host)
+        return Outcome(task.host)
 
     before = signal.getsignal(signal.SIGINT)
     stages = (Stage("one", (Step(interrupt, hypervisors), log.step("after"))), Stage("two", (log.step("next"),)))
@@ -186,10 +187,11 @@ def test_interrupt_between_steps() -> None:
         (guests, EVERYBODY[1:]),
         (everyone, EVERYBODY),
         (group("traefik"), ("mesh",)),
-        (group("trusted_ca", "step_ca"), ("pve", "edge", "mesh", "ca")),
+        (group("trusted_ca", "step_ca"), ("pve", "ca", "edge", "mesh")),
+        (guests_in("trusted_ca"), ("edge", "mesh")),
         (group("nobody"), ()),
     ],
 )
-def test_selectors(selector: Callable[[Estate], tuple[str, ...]], names: tuple[str, ...]) -> None:
+def test_selectors(selector: Selector[AnyHost], names: tuple[str, ...]) -> None:
     """Selectors name hosts, each once."""
-    assert selector(SMALL) == names
+    assert tuple(host.name for host in selector(SMALL)) == names

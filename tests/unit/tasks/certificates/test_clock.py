@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phoenix.converge import Observation
-from phoenix.run.runner import TaskFailedError
+from phoenix.errors import TaskFailedError
 from phoenix.tasks.certificates.clock import Clock
 
 NOW = 1_700_000_000

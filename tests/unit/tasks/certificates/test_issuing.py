@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.tasks.support.converging import written
+from phoenix.templating import render
 
 CURL = """#!/bin/sh
 echo "$*" >"$HERE/arguments"
@@ -50,7 +50,7 @@ def here(tmp_path: Path) -> Path:
 
 def run(here: Path) -> None:
     """Run the script to its end."""
-    functions = written("certificates/issue.sh.j2", url="https://ca.example.org/1.0/sign", bundle="/bundle.crt")
+    functions = render("certificates/issue.sh.j2", url="https://ca.example.org/1.0/sign", bundle="/bundle.crt")
     script = SCRIPT.format(here=here, functions=functions)
     subprocess.run(["/bin/sh", "-s"], input=script.encode(), check=False, timeout=30, capture_output=True)
 

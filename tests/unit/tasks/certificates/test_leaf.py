@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from phoenix.conventions import PROGRAMS, renewal_program
 from phoenix.converge import Observation
 from phoenix.derive.certificates import leaves_of
-from phoenix.tasks.certificates.leaf import SCRIPTS, Withdrawn, renewal_script
+from phoenix.derive.renewal import stem
+from phoenix.tasks.certificates.leaf import RENEWAL_PROGRAMS, ObsoleteLeaves
 from tests.support.inventories import example
 
 LEAVES = leaves_of(example(), "portainer")
-LISTING = f"{SCRIPTS}/renew-*"
 
 
 def test_known_leaves_stay() -> None:
     """Nothing is removed of what the inventory asks for."""
-    seen = Observation(listings={LISTING: tuple(map(renewal_script, LEAVES))})
-    assert Withdrawn(LEAVES).changes(seen) == ()
+    seen = Observation(listings={RENEWAL_PROGRAMS: tuple(renewal_program(stem(leaf)) for leaf in LEAVES)})
+    assert ObsoleteLeaves(LEAVES).changes(seen) == ()
 
 
 def test_unknown_leaves_go_together() -> None:
     """Each leaf that nothing asks for is told, one script removes them all, and files that others use are spared."""
     seen = Observation(
-        listings={LISTING: (f"{SCRIPTS}/renew-old", renewal_script(LEAVES[0]), f"{SCRIPTS}/renew-older")}
+        listings={
+            RENEWAL_PROGRAMS: (f"{PROGRAMS}/renew-old", renewal_program(stem(LEAVES[0])), f"{PROGRAMS}/renew-older")
+        }
     )
-    found = Withdrawn(LEAVES).changes(seen)
+    found = ObsoleteLeaves(LEAVES).changes(seen)
     assert [change.resource for change in found] == [
-        f"certificate of {SCRIPTS}/renew-old",
-        f"certificate of {SCRIPTS}/renew-older",
+        f"certificate of {PROGRAMS}/renew-old",
+        f"certificate of {PROGRAMS}/renew-older",
     ]
     assert found[1].script == ""
     assert "disable --quiet --no-reload --now phoenix-renew-old.timer phoenix-renew-older.timer" in found[0].script

@@ -16,10 +16,10 @@ from phoenix.run import Stage, Step, hypervisors
 from phoenix.run.record import RunRecord
 from phoenix.run.runner import Runner
 from phoenix.run.start import Scope, begin
+from phoenix.runbooks.deploy import deployment
 from phoenix.tasks.firewall import apply
 from phoenix.tasks.firewall.apply import apply_firewall, prepare_cluster_sets
 from phoenix.tasks.hosts.guest import create_guest
-from phoenix.tasks.stages import deployment
 from tests.support.inventories import example
 from tests.support.pve_server import OLDER, ORACLES, Recorder, Server, complaints, specification
 
@@ -51,13 +51,14 @@ class Bench:
         scope = Scope(frozenset(host.name for host in estate.hosts()), dry_run=dry_run, workers=4)
         nornir, run = begin(Links(estate, {}), {}, scope)
         run.links = cast("Links", self)
-        found = self.client.get("cluster/resources", type="vm")
-        run.exists.update({int(one["vmid"]): one for one in found})
-        run.exists.update({vmid: {**run.exists[vmid], "status": "stopped"} for vmid in stopped})
+        run.guests.learn(self.client.get("cluster/resources", type="vm"))
+        for machine in (*estate.guests, *estate.templates):
+            if machine.vmid in stopped:
+                run.guests.note(machine, "stopped")
         Runner(nornir, run, record, lambda _host, _task: None).take(stages)
         return record
 
-    def afresh(self) -> Bench:
+    def reconnected(self) -> Bench:
         """New connections are the same ones."""
         return self
 

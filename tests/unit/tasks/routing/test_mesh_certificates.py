@@ -8,17 +8,16 @@ from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from phoenix.connections.links import Links
 from phoenix.converge import Observation
 from phoenix.estate import Service
 from phoenix.pki.bundle import Bundle, SeenAuthority
-from phoenix.run import Run
 from phoenix.tasks.routing import mesh_certificates
-from phoenix.tasks.routing.mesh_certificates import FUNCTIONS, MeshCertificates
+from phoenix.tasks.routing.mesh_certificates import MeshCertificates
+from phoenix.templating import shell_program
 from tests.support.estates import estate, guest
 from tests.unit.phoenix.pki.certificates import NOW, certificate
 
@@ -35,8 +34,7 @@ def mesh(monkeypatch: pytest.MonkeyPatch) -> Callable[..., MeshCertificates]:
     services = {name: Service(port=port, expose=True) for port, name in enumerate("ab", 8000)}
     made = estate(guest("app", 20, "lxc", services=services))
     authority = SeenAuthority(Bundle((ROOT,)), SIGNS)
-    run = Run(made, cast("Links", None), frozenset(), dry_run=False, authority=authority)
-    return lambda *replaced: MeshCertificates(run, replaced)
+    return lambda *replaced: MeshCertificates(made, authority, replaced)
 
 
 def entry(name: str, issuer: str = "signs") -> dict[str, Any]:
@@ -64,7 +62,7 @@ def storage(*entries: dict[str, Any]) -> str:
         ([entry("a.lab.test")], ["issue certificates of the mesh: b.lab.test"]),
         (
             [entry("a.lab.test", "old"), entry("b.lab.test")],
-            ["renew certificates of the mesh: a.lab.test: it is signed by an intermediate that signs no more"],
+            ["renew certificates of the mesh: a.lab.test: it was signed by a retired intermediate"],
         ),
         (
             [entry("a.lab.test"), entry("b.lab.test"), entry("c.lab.test")],
@@ -73,7 +71,7 @@ def storage(*entries: dict[str, Any]) -> str:
         (
             [entry("a.lab.test", "stranger"), entry("b.lab.test", "stranger")],
             [
-                "remove certificates of the mesh: a.lab.test, b.lab.test: it leads to no root of the authority",
+                "remove certificates of the mesh: a.lab.test, b.lab.test: its chain leads to no root of the CA",
                 "issue certificates of the mesh: a.lab.test, b.lab.test",
             ],
         ),
@@ -95,7 +93,7 @@ def test_torn_storage(mesh: Callable[..., MeshCertificates]) -> None:
     """A storage of which only a part was written is begun anew."""
     seen = Observation(outputs={"mesh certificates": '"main": "a.lab.test"\ntorn\n'})
     first, second = mesh().changes(seen)
-    assert first.reason == "/etc/traefik/acme.json is not whole"
+    assert first.reason == "/etc/traefik/acme.json is truncated"
     assert second.reason == "a.lab.test, b.lab.test"
 
 
@@ -127,7 +125,11 @@ def test_forget(tmp_path: Path, arguments: str, names: list[str], account: str) 
     entries = [entry(f"{name}.lab.test") for name in "abc"]
     file.write_text(storage(*entries))
     stubs = 'systemctl() { :; }\nstart_unit() { :; }\nfail() { echo "$1"; return 1; }\n'
-    script = f"{stubs}{FUNCTIONS.replace('/etc/traefik/acme.json', str(file))}\nforget {arguments}"
+    functions = shell_program(
+        "traefik/certificates.sh", work=str(tmp_path), storage=str(file), config="", unit="traefik.service", spare=0,
+        issuer="",
+    )  # fmt: skip
+    script = f"{stubs}{functions}\nforget {arguments}"
     subprocess.run(["sh", "-c", script], check=True, timeout=10)
     found = json.loads(file.read_text())["authority"]
     assert found["Certificates"] == [one for one in entries if one["domain"]["main"] in names]

@@ -9,23 +9,25 @@ from typing import Any, cast
 import pytest
 from nornir.core.task import Task
 
+from phoenix.connections.links import Links
 from phoenix.connections.shell import NodeShell
 from phoenix.connections.ssh import Completed, ConnectionFailedError
-from phoenix.converge import Change, HostSession, Observation, Probe, Resource
-from phoenix.run import Run
-from phoenix.tasks.support import batch as together
-from phoenix.tasks.support.batch import Outside, apply_together
+from phoenix.converge import Change, HostSession, Observation, Probe
+from phoenix.estate import Guest
+from phoenix.run import Converge, Run
+from phoenix.tasks.support import batch
+from phoenix.tasks.support.batch import ConvergeAhead, NodeSideChanges
 from tests.support.estates import estate, guest
 
 NAMES = ("one", "two", "three")
 CHANGE = Change("file /x", "create", script="touch /x")
 
 
-class Wanted:
-    """A resource that always differs, and about which nothing need be asked."""
+class AlwaysDiffers:
+    """A resource that differs on every host, without a question."""
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask nothing."""
+        """Ask no question."""
         return ()
 
     def changes(self, _seen: Observation) -> tuple[Change, ...]:
@@ -33,38 +35,38 @@ class Wanted:
         return (CHANGE,)
 
 
+CONVERGE: Converge[Guest] = Converge("converge", lambda _run, _guest: (AlwaysDiffers(),))
+
+
 class Bench:
     """Three containers of the node `pve`, and notes of those in which a script was run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.inside: list[int] = []
-        self.sessions = {name: HostSession(name, None) for name in NAMES}
-        found = estate(*(guest(name, number, kind="lxc") for number, name in enumerate(NAMES, 30)))
-        self.vmids = {one.name: one.vmid for one in found.guests}
-        run = SimpleNamespace(
-            estate=found, failed=set(), targets=set(NAMES), is_running=lambda _vmid: True, session=self.sessions.get
-        )
-        self.run = cast("Run", run)
-        monkeypatch.setattr(together, "session", lambda _task: SimpleNamespace(shell=NodeShell(cast("Any", None))))
-        monkeypatch.setattr(together, "run_in_containers", self._run)
+        self.sessions = {name: HostSession(name, cast("Any", object())) for name in NAMES}
+        self.estate = estate(*(guest(name, number, kind="lxc") for number, name in enumerate(NAMES, 30)))
+        links = SimpleNamespace(node=lambda _name: NodeShell(cast("Any", None)))
+        self.run = Run(self.estate, cast("Links", links), frozenset(NAMES), _sessions=self.sessions)
+        for one in self.estate.guests:
+            self.run.guests.note(one, "running")
+        monkeypatch.setattr(batch, "run_in_containers", self._run)
 
     def _run(self, _shell: NodeShell, scripts: Mapping[int, str], _limit: float) -> dict[int, Completed]:
         self.inside += scripts
         return dict.fromkeys(scripts, Completed(0, "@done", ""))
 
-    def apply(self, outside: Outside) -> None:
-        """Serve all three."""
+    def apply(self, node_side: NodeSideChanges) -> None:
+        """Make the changes of all three."""
         task = SimpleNamespace(host=SimpleNamespace(name="pve"), is_dry_run=lambda _asked: False)
-        wanted: tuple[Resource, ...] = (Wanted(),)
-        apply_together(cast("Task", task), self.run, lambda _run, _name: wanted, outside=lambda _run, _found: outside)
+        ConvergeAhead("ahead", CONVERGE, lambda _run, _planned: node_side)(cast("Task", task), self.run)
 
     def names(self) -> list[str]:
         """The containers in which a script was run."""
-        return [name for name, vmid in self.vmids.items() if vmid in self.inside]
+        return [one.name for one in self.estate.guests if one.vmid in self.inside]
 
     def made(self) -> list[str]:
         """The containers whose changes were made ahead."""
-        return [name for name, session in self.sessions.items() if session.made([CHANGE])]
+        return [name for name in NAMES if self.sessions[name].take_applied("converge")]
 
 
 @pytest.fixture
@@ -75,14 +77,14 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 def test_node_makes_some(bench: Bench) -> None:
     """What the node makes from outside needs no script, and every host's own task finds its changes made."""
-    bench.apply(Outside({"one", "two"}, lambda _shell: {"one", "two"}))
+    bench.apply(NodeSideChanges({"one", "two"}, lambda _shell: {"one", "two"}))
     assert bench.names() == ["three"]
     assert bench.made() == list(NAMES)
 
 
 def test_node_cannot_make_one(bench: Bench) -> None:
     """A container in which the node did not come to its end is served by its script."""
-    bench.apply(Outside({"one", "two"}, lambda _shell: {"one"}))
+    bench.apply(NodeSideChanges({"one", "two"}, lambda _shell: {"one"}))
     assert bench.names() == ["two", "three"]
     assert bench.made() == list(NAMES)
 
@@ -93,5 +95,5 @@ def test_node_does_not_answer(bench: Bench) -> None:
     def broken(_shell: NodeShell) -> set[str]:
         raise ConnectionFailedError("pve: the connection broke")
 
-    bench.apply(Outside({"one", "two"}, broken))
+    bench.apply(NodeSideChanges({"one", "two"}, broken))
     assert bench.made() == ["three"]

@@ -1,0 +1,39 @@
+"""What a task plans and what it did: values that a dry run prints, a deployment applies, and a record keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nornir.core.inventory import Host
+from nornir.core.task import Result
+
+from phoenix.converge.change import Change
+from phoenix.errors import PhoenixError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Changes in the order in which they are made, and notes for the operator."""
+
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Outcome(Result):
+    """A task's Nornir result, with its changes (guards left out) and notes; `diff` is what a person wants to read."""
+
+    def __init__(self, host: Host | None, changes: Iterable[Change] = (), notes: Iterable[str] = ()) -> None:
+        self.changes = tuple(change for change in changes if not change.guard)
+        self.notes = tuple(notes)
+        diff = "\n".join(change.diff or str(change) for change in self.changes)
+        super().__init__(host=host, changed=bool(self.changes), diff=diff)
+
+
+class PartialFailureError(PhoenixError):
+    """A failure after some changes were made: `changes` are those, `__cause__` is the failure itself."""
+
+    def __init__(self, changes: Iterable[Change], cause: Exception) -> None:
+        self.changes = tuple(changes)
+        self.__cause__ = cause
+        super().__init__(str(cause))

@@ -1,0 +1,48 @@
+"""Which guests exist during a run, and which of them run: learned from the API, kept up to date by the tasks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from phoenix.estate import Machine
+from phoenix.pve.guests import GuestStatus, read_status
+
+
+class ObservedGuests:
+    """Guests by id; safe to share between threads."""
+
+    def __init__(self, known: Iterable[GuestStatus] = ()) -> None:
+        self._lock = threading.Lock()
+        self._known = {guest.vmid: guest for guest in known}
+
+    def __contains__(self, vmid: int) -> bool:
+        return vmid in self._known
+
+    def learn(self, listed: Iterable[Mapping[str, Any]]) -> None:
+        """Take entries of GET /cluster/resources?type=vm."""
+        found = {guest.vmid: guest for guest in map(read_status, listed)}
+        with self._lock:
+            self._known |= found
+
+    def status(self, vmid: int) -> GuestStatus | None:
+        """The guest as it was last seen; None if there is none."""
+        return self._known.get(vmid)
+
+    def is_running(self, vmid: int) -> bool:
+        """Report whether a guest was running when it was last seen."""
+        guest = self._known.get(vmid)
+        return guest is not None and guest.is_running
+
+    def note(self, machine: Machine, status: str) -> None:
+        """Note that a machine of the inventory exists, with this status."""
+        with self._lock:
+            known = self._known.get(machine.vmid) or GuestStatus(machine.vmid, machine.name, machine.kind, status)
+            self._known[machine.vmid] = replace(known, name=machine.name, status=status)
+
+    def forget(self, vmid: int) -> None:
+        """Note that a guest does not exist any more."""
+        with self._lock:
+            self._known.pop(vmid, None)
