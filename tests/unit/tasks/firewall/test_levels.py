@@ -14,7 +14,7 @@ from phoenix.estate import Estate, Service
 from phoenix.run import Run
 from phoenix.tasks.firewall.apply import OPENING, apply_cluster_sets, plan_cluster_sets, plan_everything
 from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, touched
-from phoenix.tasks.firewall.writes import carry_out
+from phoenix.tasks.firewall.writes import ConcurrentEditError, carry_out
 from tests.support.estates import estate, guest
 from tests.support.firewall_api import FirewallApi
 from tests.support.runs import planning_run, with_host
@@ -230,3 +230,16 @@ def test_cluster_sets(existing: tuple[str, ...], changes: list[str]) -> None:
     assert bench.api.writes == []
     assert told(apply_cluster_sets(bench.run, node, plan)) == changes
     assert told(plan_cluster_sets(bench.run, node)) == []
+
+
+def test_concurrent_edit() -> None:
+    """A list of rules that was edited after the plan is left alone; the error gives the writes made before it."""
+    bench = Bench().converge()
+    bench.api.level(CLUSTER)["ipset"]["management"].clear()
+    _without_rule(APP)(bench.api)
+    writes = bench.plan().writes
+    _foreign(APP)(bench.api)
+    with pytest.raises(ConcurrentEditError, match="the rules of app are not those that were read") as edit:
+        carry_out(bench.api, writes)  # type: ignore[arg-type]  # the part of the API that is needed
+    assert edit.value.made == (writes[0],)
+    assert bench.api.writes == [f"post {CLUSTER}/ipset/management"]
