@@ -131,7 +131,7 @@ class Authority(Strict):
 class Settings(Strict):
     """What holds for the whole estate: the data of defaults.yaml.
 
-    `foreign_rules` says what becomes of firewall rules that the inventory does not yield: they are removed, or left
+    `foreign_rules` says what becomes of firewall rules that the inventory does not derive: they are removed, or left
     where they are and reported, or kept, and what they open is taken as meant.
     """
 
