@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks.machine import describe
 from benchmarks.measure import positive
 from phoenix.estate import Authority, Egress, Estate, Guest, Hypervisor, Network, Service, Settings
-from phoenix.pve.firewall.model.from_estate import derived_firewall
+from phoenix.pve.firewall.model.from_estate import firewall_from_estate
 from phoenix.pve.firewall.proof.prove import prove
 
 PROMISED = {200: 2.0, 2000: 30.0}
@@ -72,13 +72,13 @@ def _in_a_process(guests: int) -> Sample:
 def _measure(guests: int) -> Sample:
     estate = _estate(guests)
     began = time.monotonic()
-    firewall = derived_firewall(estate)
+    firewall = firewall_from_estate(estate)
     derived = time.monotonic()
     proof = prove(estate, firewall)
     proved = time.monotonic()
     if not proof.holds:
         raise SystemExit(f"the proof does not hold: {proof.violations[:1]} {proof.skipped[:1]}")
-    rules = len(firewall.cluster.rules) + sum(len(guest.scope.rules) for guest in firewall.guests.values())
+    rules = len(firewall.cluster.rules) + sum(len(guest.config.rules) for guest in firewall.guests.values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"derived": derived - began, "proved": proved - derived, "rules": rules, "mib": peak}
 

@@ -19,7 +19,7 @@ from phoenix.cli.config import usual_inventory
 from phoenix.connections.access import access_path, read_access
 from phoenix.connections.links import Links
 from phoenix.estate import Hypervisor, load_estate
-from phoenix.pve.firewall.plan.reconcile import Phase
+from phoenix.pve.firewall.plan.level import WritePhase
 from phoenix.run.context import Run
 from phoenix.tasks.firewall.plan import plan_firewall
 from phoenix.tasks.firewall.sweep import sweep
@@ -60,7 +60,7 @@ def _summary(times: list[float]) -> dict[str, float]:
 
 
 def _unchanged(run: Run, hypervisor: Hypervisor) -> None:
-    if writes := plan_firewall(run, hypervisor, frozenset(Phase)).writes:
+    if writes := plan_firewall(run, hypervisor, frozenset(WritePhase)).writes:
         sys.exit(f"the firewall is not as derived, {len(writes)} writes to make: deploy to the lab first")
 
 

@@ -18,11 +18,11 @@ from phoenix.cli.request import GOOD
 from phoenix.derive.flows import flows as derived
 from phoenix.estate import Estate
 from phoenix.estate.sources import Sources
-from phoenix.pve.firewall.model.from_estate import derived_firewall
-from phoenix.pve.firewall.query.endpoints import QuestionError, party, service
+from phoenix.pve.firewall.model.from_estate import firewall_from_estate
+from phoenix.pve.firewall.query.endpoints import QuestionError, parse_endpoint, parse_traffic
 from phoenix.pve.firewall.query.questions import Questions
-from phoenix.pve.firewall.replay.recorded import RecordError, read_cases
-from phoenix.pve.firewall.replay.replay import replay
+from phoenix.pve.firewall.replay.compare import replay
+from phoenix.pve.firewall.replay.recorded import RecordingError, read_cases
 from phoenix.report import answers
 from phoenix.report.flows import as_json, as_table
 from phoenix.report.picture.mermaid import as_mermaid
@@ -55,11 +55,11 @@ def flows() -> int:
 
 def _answer(given: Namespace, estate: Estate, sources: Sources) -> int:
     try:
-        questions = Questions(estate, derived_firewall(estate))
+        questions = Questions(estate, firewall_from_estate(estate))
         *ends, port = given.why or given.who_can
-        asked, dest = service(port), party(estate, ends[-1])
+        asked, dest = parse_traffic(port), parse_endpoint(estate, ends[-1])
         if given.why:
-            found = questions.why(party(estate, ends[0]), dest, asked)
+            found = questions.why(parse_endpoint(estate, ends[0]), dest, asked)
             print(answers.why(found, asked, estate, sources), end="")
         else:
             found = questions.who_can(dest, asked)
@@ -79,7 +79,7 @@ def _replay(file: Path) -> int:
                 print(one)
     except OSError as error:
         refuse(f"{file} cannot be read: {error.strerror}")
-    except RecordError as error:
+    except RecordingError as error:
         refuse(f"{file}: {error}")
     print(f"{count} packets, {differing} differ")
     return CLOSED if differing else GOOD

@@ -142,7 +142,7 @@ def _party(estate: Estate, party: str, flow: Flow) -> str:
         case "management":
             return f"+{MANAGEMENT}"
     host = estate.host(party)
-    if isinstance(host, Hypervisor) and flow.purpose == "names":
+    if isinstance(host, Hypervisor) and flow.at == "resolver":
         return str(host.guest_resolver)
     return str(host.address) if isinstance(host, (Hypervisor, Guest)) else ""
 

@@ -24,6 +24,8 @@ from phoenix.derive.cache import cached_per_estate
 from phoenix.estate import Estate, Guest, Hypervisor
 
 Protocol = Literal["tcp", "udp", "icmp"]
+FlowAddress = Literal["host", "resolver"]
+"""A hypervisor has an address of its own and one at which it resolves names for its guests."""
 
 WORDS = ("any", "lan", "management", "internet", "upstream")
 DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
@@ -33,7 +35,8 @@ DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
 class Flow:
     """One permission: `source` may connect to `dest` on the ports; ICMP means echo requests.
 
-    `origin` is where the inventory says so: a host, or nothing for the whole estate, and the keys below it.
+    `origin` is where the inventory says so: a host, or nothing for the whole estate, and the keys below it. `at`
+    selects the address of an end that is a hypervisor.
     """
 
     dest: str
@@ -42,6 +45,7 @@ class Flow:
     ports: tuple[int, ...]
     purpose: str
     origin: tuple[str, ...] = field(default=(), compare=False)
+    at: FlowAddress = field(default="host", compare=False)
 
 
 @cached_per_estate
@@ -105,12 +109,12 @@ def _entrances(estate: Estate) -> Iterator[Flow]:
 def _names(estate: Estate) -> Iterator[Flow]:
     for hypervisor in estate.hypervisors:
         for protocol in DNS_PROTOCOLS:
-            yield Flow(hypervisor.name, "lan", protocol, (DNS_PORT,), "names", ("", "network", "subnet"))
+            yield Flow(hypervisor.name, "lan", protocol, (DNS_PORT,), "names", ("", "network", "subnet"), at="resolver")
             upstream = ("", "network", "upstream_dns")
             yield Flow("upstream", hypervisor.name, protocol, (DNS_PORT,), "names outside the zone", upstream)
     for guest in estate.guests:
         for protocol in DNS_PROTOCOLS:
-            yield Flow(guest.hypervisor, guest.name, protocol, (DNS_PORT,), "names", (guest.name,))
+            yield Flow(guest.hypervisor, guest.name, protocol, (DNS_PORT,), "names", (guest.name,), at="resolver")
 
 
 def _certificates(estate: Estate) -> Iterator[Flow]:

@@ -1,1 +1,1 @@
-"""What Proxmox VE means by its spellings: pure knowledge, no connection."""
+"""Knowledge of Proxmox VE: API paths, privileges, property strings and the firewall. Pure: it opens no connection."""

@@ -1,4 +1,4 @@
-"""Where things are in Proxmox's API."""
+"""Paths of the Proxmox VE API."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from phoenix.estate import Estate, Machine
 
 
 def path_of(estate: Estate, machine: Machine) -> str:
-    """A guest's or template's place."""
+    """The API path of a guest or template."""
     kind = "qemu" if machine.kind == "vm" else "lxc"
     return f"nodes/{estate.hypervisor_of(machine).node}/{kind}/{machine.vmid}"

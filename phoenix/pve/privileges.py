@@ -1,6 +1,6 @@
-"""The privileges that the API token needs, and which of them it lacks.
+"""The privileges that the API token needs, and those of them that it lacks.
 
-Source: Proxmox VE's API schema, "permissions" of each method. The README tells operators to create a role of these.
+Source: Proxmox VE's API schema, "permissions" of each method. The README asks the operator to create a role of these.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ GUESTS = (
     "VM.PowerMgmt",
 )
 AGENT = {8: ("VM.Monitor",), 9: ("VM.GuestAgent.Audit", "VM.GuestAgent.FileRead")}
-"""To learn a virtual machine's host key; Proxmox VE 9 split the privilege."""
+"""To read a virtual machine's host key, by major version; Proxmox VE 9 split the privilege."""
 
 
-def needed(estate: Estate, hypervisor: Hypervisor, version: str) -> Iterator[tuple[str, str]]:
-    """Every path with a privilege that is needed on it."""
+def needed_privileges(estate: Estate, hypervisor: Hypervisor, version: str) -> Iterator[tuple[str, str]]:
+    """Every path with a privilege that is needed on it; `version` is that of Proxmox VE, such as `8.4.1`."""
     agent = AGENT[8 if version.startswith("8") else 9]
     yield from (("/vms", privilege) for privilege in (*GUESTS, *agent))
     machines = [m for m in (*estate.guests, *estate.templates) if m.hypervisor == hypervisor.name]
@@ -44,17 +44,17 @@ def needed(estate: Estate, hypervisor: Hypervisor, version: str) -> Iterator[tup
 def missing_privileges(
     granted: Mapping[str, Mapping[str, int]], estate: Estate, hypervisor: Hypervisor, version: str
 ) -> list[tuple[str, str]]:
-    """Which privileges the token lacks; `granted` is what /access/permissions answers."""
-    return sorted({(p, q) for p, q in needed(estate, hypervisor, version) if not _has(granted, p, q)})
+    """The paths and privileges that the token lacks; `granted` is the answer of `/access/permissions`."""
+    return sorted({(p, q) for p, q in needed_privileges(estate, hypervisor, version) if not _has(granted, p, q)})
 
 
 def _has(granted: Mapping[str, Mapping[str, int]], path: str, privilege: str) -> bool:
-    """Look along the path upwards; a grant on the path itself counts always, one above only if it propagates."""
-    here, own = path, True
+    """Search the path and its parents; a grant on a parent counts only if it propagates."""
+    current, is_own = path, True
     while True:
-        entry = granted.get(here, {})
-        if privilege in entry and (own or entry[privilege]):
+        entry = granted.get(current, {})
+        if privilege in entry and (is_own or entry[privilege]):
             return True
-        if here == "/":
+        if current == "/":
             return False
-        here, own = here.rsplit("/", 1)[0] or "/", False
+        current, is_own = current.rsplit("/", 1)[0] or "/", False

@@ -1,6 +1,6 @@
-"""Property strings of Proxmox VE (`name=eth0,bridge=vmbr0,…`): read, compared by meaning, merged.
+"""Property strings of Proxmox VE (`name=eth0,bridge=vmbr0,…`): parse, format, compare by meaning, merge.
 
-Source: pct.conf(5), qm.conf(5). Proxmox reorders keys and adds some of its own, so strings are never compared as text.
+Source: pct.conf(5), qm.conf(5). Proxmox reorders and adds keys, so strings are never compared as text.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ def is_property_string(key: str) -> bool:
 
 
 def parse(text: str) -> dict[str, str]:
-    """Read a property string; a first part without `=` is kept under the empty key, a NIC's model under `model`."""
-    found: dict[str, str] = {}
+    """Parse a property string; a first part without `=` gets the empty key, the model of a NIC the key `model`."""
+    properties: dict[str, str] = {}
     for part in text.split(","):
         key, sep, value = part.partition("=")
         if sep and key in NIC_MODELS:
-            found |= {"model": key, "hwaddr": value.upper()}
+            properties |= {"model": key, "hwaddr": value.upper()}
         elif sep:
-            found[key] = value.upper() if key in ("hwaddr", "macaddr") else value
+            properties[key] = value.upper() if key in ("hwaddr", "macaddr") else value
         elif key in NIC_MODELS:
-            found["model"] = key
+            properties["model"] = key
         else:
-            found[""] = key
-    return found
+            properties[""] = key
+    return properties
 
 
-def spell(properties: Mapping[str, str]) -> str:
-    """Write a property string."""
+def format_properties(properties: Mapping[str, str]) -> str:
+    """Format a property string, which `parse` reads back."""
     rest = dict(properties)
     parts = []
     if "" in rest:
@@ -45,37 +45,36 @@ def spell(properties: Mapping[str, str]) -> str:
     return ",".join((*parts, *(f"{key}={value}" for key, value in rest.items())))
 
 
-def same(key: str, wanted: str, seen: str | None) -> bool:
-    """Tell whether an option means what is wanted; whatever Proxmox added to it does not count."""
-    if seen is None:
+def is_same(key: str, wanted: str, observed: str | None) -> bool:
+    """Tell whether an observed option has the wanted meaning; keys that Proxmox added do not count."""
+    if observed is None:
         return False
     if is_property_string(key):
-        have = parse(seen)
-        return all(have.get(name) == value for name, value in parse(wanted).items())
+        current = parse(observed)
+        return all(current.get(name) == value for name, value in parse(wanted).items())
     if key == "tags":
-        return set(wanted.split(";")) <= set(seen.split(";"))
+        return set(wanted.split(";")) <= set(observed.split(";"))
     if key in LISTS:
-        return wanted.split() == seen.split()
-    return wanted == seen
+        return wanted.split() == observed.split()
+    return wanted == observed
 
 
-def merged(key: str, wanted: str, seen: str | None) -> str:
-    """Give what to send: the wanted value, with what Proxmox or a person added to it kept."""
-    if seen is None:
+def merge(key: str, wanted: str, observed: str | None) -> str:
+    """The value to send: the wanted one, and what Proxmox or a person added to the observed one."""
+    if observed is None:
         return wanted
     if is_property_string(key):
-        return spell({**parse(seen), **parse(wanted)})
+        return format_properties({**parse(observed), **parse(wanted)})
     if key == "tags":
-        return ";".join(sorted({*wanted.split(";"), *filter(None, seen.split(";"))}))
+        return ";".join(sorted({*wanted.split(";"), *filter(None, observed.split(";"))}))
     return wanted
 
 
-def differences(wanted: Mapping[str, str], seen: Mapping[str, object]) -> dict[str, str]:
-    """Options that differ in meaning, with the values to send."""
-    have = {key: _text(value) for key, value in seen.items()}
-    return {
-        key: merged(key, value, have.get(key)) for key, value in wanted.items() if not same(key, value, have.get(key))
-    }
+def differences(wanted: Mapping[str, str], observed: Mapping[str, object]) -> dict[str, str]:
+    """The options that differ in meaning, with the values to send."""
+    current = {key: _text(value) for key, value in observed.items()}
+    differing = {key: value for key, value in wanted.items() if not is_same(key, value, current.get(key))}
+    return {key: merge(key, value, current.get(key)) for key, value in differing.items()}
 
 
 def _text(value: object) -> str:

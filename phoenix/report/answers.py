@@ -1,4 +1,4 @@
-"""Answers of the firewall's model as text: why a connection is open or closed, and who can open one."""
+"""Format answers of the firewall's model: why a connection is open or closed, and which endpoints can open one."""
 
 from __future__ import annotations
 
@@ -6,62 +6,67 @@ from collections.abc import Iterator, Sequence
 
 from phoenix.estate import Estate, Hypervisor
 from phoenix.estate.sources import Sources
-from phoenix.pve.firewall.model.intervals import address_of
-from phoenix.pve.firewall.proof.partition import Service
+from phoenix.pve.firewall.model.intervals import int_to_address
+from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 from phoenix.pve.firewall.query.advice import advice
-from phoenix.pve.firewall.query.endpoints import WORDS, Party, spell
-from phoenix.pve.firewall.query.questions import Answer, Side
+from phoenix.pve.firewall.query.answer import ConnectionAnswer, SideVerdict
+from phoenix.pve.firewall.query.endpoints import WORDS, QueryEndpoint, format_traffic
 from phoenix.report.plain import plain_table
 
-SAYS = {"ACCEPT": "lets it", "DROP": "does not let it", "REJECT": "refuses to let it"}
+ACTIONS = {"ACCEPT": "accepts", "DROP": "drops", "REJECT": "rejects"}
+DIRECTIONS = {"in": "inbound", "out": "outbound"}
 
 
-def why(answers: Sequence[Answer], service: Service, estate: Estate, sources: Sources) -> str:
-    """Each answer: the verdict, what both sides say, and the flow, or what would open it."""
-    return "\n".join("\n".join(_why(one, service, estate, sources)) + "\n" for one in answers)
+def why(answers: Sequence[ConnectionAnswer], traffic: TrafficClass, estate: Estate, sources: Sources) -> str:
+    """Format each answer: the verdict, that of both sides, and the flow, or what would open the connection."""
+    return "\n".join("\n".join(_why(one, traffic, estate, sources)) + "\n" for one in answers)
 
 
-def who_can(answers: Sequence[Answer], dest: Party, service: Service, estate: Estate, sources: Sources) -> str:
-    """Who can open a connection, each with its flow, and who cannot."""
-    asked = f"{spell(service)} of {dest.name}"
-    others = (*(WORDS if dest.host else ()), *(host.name for host in estate.live() if host is not dest.host))
+def who_can(
+    answers: Sequence[ConnectionAnswer], dest: QueryEndpoint, traffic: TrafficClass, estate: Estate, sources: Sources
+) -> str:
+    """List the endpoints that can open the connection, each with its flow, and those that cannot."""
+    target = f"{format_traffic(traffic)} of {dest.name}"
+    every = (*(WORDS if dest.host else ()), *(host.name for host in estate.live() if host is not dest.host))
     if not answers:
-        return f"nobody can open a connection to {asked}: not one of {', '.join(others)}\n"
+        return f"{target} is closed to {', '.join(every)}\n"
     rows = [
         (_name(one.source, one.packet.source, one), *_flow(one, sources), str(one.verdict.origin)) for one in answers
     ]
-    table = plain_table(("who", "purpose", "because of", "decided by"), rows)
+    table = plain_table(("source", "purpose", "because of", "decided by"), rows)
     able = {answer.source.name for answer in answers}
-    rest = ", ".join(name for name in others if name not in able)
-    return f"{asked} can be asked by\n\n{table}\nand by nobody else" + (f": not by {rest}\n" if rest else "\n")
+    closed = ", ".join(name for name in every if name not in able)
+    return f"{target} is open to\n\n{table}\n" + (f"and closed to {closed}\n" if closed else "")
 
 
-def _why(one: Answer, service: Service, estate: Estate, sources: Sources) -> Iterator[str]:
+def _why(one: ConnectionAnswer, traffic: TrafficClass, estate: Estate, sources: Sources) -> Iterator[str]:
     source, dest = _name(one.source, one.packet.source, one), _name(one.dest, one.packet.dest, one)
-    yield f"{source} → {dest}, {spell(service)}: {'open' if one.is_open else 'closed'}"
+    yield f"{source} → {dest}, {format_traffic(traffic)}: {'open' if one.is_open else 'closed'}"
     yield from (f"  {line}" for line in map(_side, one.sides))
     if not one.sides:
-        yield "  what a host sends to itself meets no firewall"
+        yield "  traffic from a host to itself is not filtered"
     elif one.is_open:
         purpose, place = _flow(one, sources)
-        yield f"  flow: {purpose}, {place}" if place else f"  no flow says so: {purpose}"
+        yield f"  flow: {purpose}, {place}" if place else f"  no flow: {purpose}"
     else:
-        said = advice(estate, one.source, one.dest, service)
-        place = f", {sources.place(said.origin[0], said.origin[1:])}" if said.origin else ""
-        yield f"  {'' if said.text.startswith('nothing') else 'to open it: '}{said.text}{place}"
+        found = advice(estate, one.source, one.dest, traffic)
+        place = f", {sources.place(found.origin[0], found.origin[1:])}" if found.origin else ""
+        yield f"  {'to open it' if found.opens else 'cannot be opened'}: {found.text}{place}"
 
 
-def _side(side: Side) -> str:
-    return f"{side.host} {SAYS[side.verdict.action]} {side.direction}: {side.verdict.origin}"
+def _side(side: SideVerdict) -> str:
+    return f"{side.host} {ACTIONS[side.verdict.action]} it {DIRECTIONS[side.direction]}: {side.verdict.origin}"
 
 
-def _name(end: Party, place: int, answer: Answer) -> str:
-    return end.name if answer.whole or end.host else f"{end.name} (such as {address_of(place)})"
+def _name(endpoint: QueryEndpoint, address: int, answer: ConnectionAnswer) -> str:
+    if answer.whole or endpoint.host:
+        return endpoint.name
+    return f"{endpoint.name} (such as {int_to_address(address)})"
 
 
-def _flow(answer: Answer, sources: Sources) -> tuple[str, str]:
+def _flow(answer: ConnectionAnswer, sources: Sources) -> tuple[str, str]:
     flow = answer.flow
     if flow:
         return flow.purpose, sources.place(flow.origin[0], flow.origin[1:])
-    free = isinstance(answer.source.host, Hypervisor) and not isinstance(answer.dest.host, Hypervisor)
-    return "a hypervisor connects freely" if free else "Proxmox VE itself keeps it open for those who manage", ""
+    is_outbound = isinstance(answer.source.host, Hypervisor) and not isinstance(answer.dest.host, Hypervisor)
+    return "a hypervisor may open any connection" if is_outbound else "Proxmox VE opens it to `management`", ""

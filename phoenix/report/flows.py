@@ -1,4 +1,4 @@
-"""Flows for people, as a table, and for programs, as JSON, each with the line of the inventory that it comes from."""
+"""Format flows as a table and as JSON, each with the line of the inventory that it comes from."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ COLUMNS = ("source", "destination", "asks for", "purpose", "because of")
 
 
 def as_table(flows: Sequence[Flow], sources: Sources) -> str:
-    """One line a flow, by destination."""
-    rows = [(one.source, one.dest, spell(one), one.purpose, place(one.origin, sources)) for one in flows]
+    """Format one line per flow, by destination."""
+    rows = [(one.source, one.dest, format_ports(one), one.purpose, place(one.origin, sources)) for one in flows]
     return plain_table(COLUMNS, rows) + f"\n{len(flows)} flows; everything else is dropped\n"
 
 
 def as_json(flows: Sequence[Flow], sources: Sources) -> str:
-    """One record a flow; without ports it means echo requests."""
+    """Format one record per flow; a flow without ports is for echo requests."""
     return json.dumps([_record(flow, sources) for flow in flows], indent=1) + "\n"
 
 
-def spell(flow: Flow) -> str:
-    """What a flow asks for: `80,443/tcp`, or icmp, which means echo requests."""
+def format_ports(flow: Flow) -> str:
+    """The ports and the protocol of a flow: `80,443/tcp`, or `icmp`, which means echo requests."""
     return f"{','.join(map(str, flow.ports))}/{flow.protocol}" if flow.ports else flow.protocol
 
 

@@ -1,4 +1,4 @@
-"""Backup and restoration of the authority's state: it travels over the pinned connection, and is sealed outside."""
+"""Back up and restore the CA's state: copied over the pinned connection, sealed on the controller."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from phoenix.templating import render
 
 BACKUP_SECONDS = 100.0
 LAST = File(f"{CA_STATE}/{PUBLISHED_ISSUER}", "")
-"""What a state publishes last: where it is lacking, making or restoring the state was cut off near its end."""
+"""The last file that a new state publishes: if it is missing, creation or restore was interrupted near its end."""
 
 
 def export_state(file: Path, passphrase: str) -> TaskFunction:
-    """Give the task that writes the authority's whole state into a sealed file."""
+    """Make the task that writes the CA's whole state into a sealed file."""
 
     def export_state(task: Task, run: Run) -> Outcome:
-        """Copy the state while the authority stands still for a moment, and seal it on the controller."""
+        """Stop the CA, copy its state, start the CA, and seal the copy on the controller."""
         look(run)
         done = run.session(task.host.name).run(render("step_ca/backup.sh.j2", state=CA_STATE), BACKUP_SECONDS)
         if done.status:
@@ -41,10 +41,10 @@ def export_state(file: Path, passphrase: str) -> TaskFunction:
 
 
 def restore_state(content: bytes) -> TaskFunction:
-    """Give the task that puts a backup into an authority's guest that holds none."""
+    """Make the task that restores a backup into a CA guest without a state."""
 
     def restore_state(task: Task, run: Run) -> Outcome:
-        """Unpack the backup beside the state, verify it, and leave it to the next stage to move it into place."""
+        """Unpack the backup beside the state and verify it; `init_ca` moves it into place."""
         host = run.session(task.host.name)
         seen = host.observe([CaStateProbes(), LAST])
         state = seen_state(seen)

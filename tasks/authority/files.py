@@ -1,4 +1,4 @@
-"""The authority's files that follow from its state: ca.json, and the certificates that it publishes."""
+"""The CA's files that follow from its state: ca.json, and the published certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phoenix.tasks.authority.state import CONFIG, USER, state_probes, valid_ca_s
 
 @dataclass(frozen=True)
 class CaConfig:
-    """ca.json, compared by meaning; `signs` is given by the steps of a rotation, else it stays."""
+    """ca.json, compared by meaning. The steps of a rotation give `signs`; otherwise the current signer stays."""
 
     settings: CaSettings
     signs: Signing | None = None
@@ -25,7 +25,7 @@ class CaConfig:
         return (*state_probes(), Probe("stat", CONFIG))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write it if it says something else; it holds sealed keys, so that only the places that differ are told."""
+        """Write it if it differs. It holds encrypted keys, so the change lists paths, not values."""
         found = valid_ca_state(seen)
         if found is None:
             return ()
@@ -40,7 +40,7 @@ class CaConfig:
 
 @dataclass(frozen=True)
 class Published:
-    """A public copy beside the state: the bundle of anchors, the root that signs now, or the intermediate."""
+    """A public copy beside the state: the bundle of anchors, the signing root, or the intermediate."""
 
     name: str
     signs: Signing | None = None
@@ -50,7 +50,7 @@ class Published:
         return (*state_probes(), *File(f"{CA_STATE}/{self.name}", "").probes())
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write it if it is another one."""
+        """Write the copy if it differs."""
         found = valid_ca_state(seen)
         if found is None:
             return ()
@@ -59,7 +59,7 @@ class Published:
 
 
 def published(state: SeenState, signs: Signing) -> dict[str, str]:
-    """What the authority publishes while these files sign: the old root stays first until it is withdrawn."""
+    """Derive the published files for a signer; the old root stays first until it is withdrawn."""
     pems = {path: f"{text.strip()}\n" for path, text in state.certificates.items()}
     return {
         PUBLISHED_BUNDLE: "".join(pems[path] for path in signs.roots),

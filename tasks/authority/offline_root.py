@@ -1,4 +1,4 @@
-"""The root's key, taken off the authority into a sealed file of the operator, and back for what only it can sign."""
+"""Take the root's key offline into a sealed file of the operator, and put it back."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ done
 
 
 def take_root_offline(file: Path, passphrase: str) -> TaskFunction:
-    """Give the task that moves the root's key into a sealed file."""
+    """Make the task that moves the root's key into a sealed file."""
 
     def remove_root_key(task: Task, run: Run) -> Outcome:
-        """Seal the key into the file, read that back, and only then remove the key, and prove that it is gone."""
+        """Seal the key into the file, read the file back, then remove the key and prove that no copy is left."""
         host, found = run.session(task.host.name), look(run)
         if phase(found.state, found.signs) is not RotationPhase.IDLE:
             raise TaskFailedError("a rotation has begun: finish it, or take it back, by runbooks/rotate.py first")
@@ -59,10 +59,10 @@ def take_root_offline(file: Path, passphrase: str) -> TaskFunction:
 
 
 def bring_root_online(root_key: str) -> TaskFunction:
-    """Give the task that puts the root's key back, sealed with the authority's own password."""
+    """Make the task that puts the root's key back, encrypted with the CA's own password."""
 
     def restore_root_key(task: Task, run: Run) -> Outcome:
-        """Write the key to its place, if it is the root's."""
+        """Write the key to its place, if it belongs to the root."""
         found = look(run)
         if public_half(root_key) != found.state.root_public:
             raise TaskFailedError("the key in the file does not belong to the authority's root")
@@ -81,7 +81,7 @@ def bring_root_online(root_key: str) -> TaskFunction:
 
 
 def _export(host: HostSession, found: ValidCaState, file: Path, passphrase: str) -> None:
-    """Write the sealed file; one that an interrupted run wrote already must hold this very key."""
+    """Write the sealed file; a file from an interrupted run must hold the same key."""
     if file.exists():
         if public_half(unseal(file.read_bytes(), passphrase).decode()) != found.state.root_public:
             raise TaskFailedError(f"{file} holds another key: name another file")

@@ -1,7 +1,7 @@
-"""A new key, with a new password, for the provisioner that signs one-time tokens; the old one is proved useless.
+"""Replace the key and password of the token provisioner; prove that the old key is refused.
 
-The provisioner keeps its name, by which step-ca finds who may renew a leaf: renewals go on all the while. A token lives
-for minutes and is used within seconds, so that there is nothing for an overlap of two keys to bridge.
+The provisioner keeps its name, by which step-ca decides on renewals, so renewals continue. A token lives for minutes
+and is used within seconds, so two keys need not overlap.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ class NextProvisioner:
         return (Probe("content", PUBLIC), Probe("content", PRIVATE))
 
     def changes(self, _seen: Observation) -> tuple[Change, ...]:
-        """Change nothing by itself."""
+        """Change nothing."""
         return ()
 
     def key_id(self, seen: Observation) -> str | None:
-        """The id of the next key; None if there is none."""
+        """The id of the next key; None if it does not exist."""
         text = seen.text(PUBLIC)
         return str(json.loads(text)["kid"]) if text else None
 
 
 def prepare_provisioner(task: Task, run: Run) -> Outcome:
-    """Make the next key and its password beside the state, unless that was done before."""
+    """Create the next key and its password beside the state, unless they exist."""
     host = run.session(task.host.name)
     if NextProvisioner().key_id(host.observe([NextProvisioner()])):
         return Outcome(task.host)
@@ -81,7 +81,7 @@ def switch_provisioner(task: Task, run: Run) -> Outcome:
 
 
 def settle_provisioner(task: Task, run: Run) -> Outcome:
-    """Put the new password on its usual place, and remove what is left of the change."""
+    """Move the new password to its usual path, and remove the temporary files."""
     host = run.session(task.host.name)
     following = NextProvisioner().key_id(host.observe([NextProvisioner()]))
     current = provisioner_key(look(run).config, run.estate.settings.ca.provisioner)
@@ -95,7 +95,7 @@ def settle_provisioner(task: Task, run: Run) -> Outcome:
 
 
 def _old_token(run: Run, host: HostSession) -> str:
-    """A token by the key that is about to go, which nobody will use but to see it refused."""
+    """Mint a token with the old key, to prove later that the CA refuses it."""
     subject = shlex.quote(run.estate.fqdn("old-key"))
     provisioner = shlex.quote(run.estate.settings.ca.provisioner)
     done = host.run(

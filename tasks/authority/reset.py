@@ -1,4 +1,4 @@
-"""Giving up an authority: its state is archived, never wiped, and the deployment that follows makes another one."""
+"""Reset the CA: its state is archived, never deleted, and the following deployment creates a new one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phoenix.tasks.authority.state import CaStateProbes, seen_state
 
 
 def plan_reset(run: Run, authority: Guest) -> Plan:
-    """Plan the mark that gives the state up; whatever brings up the authority then archives the state first."""
+    """Plan the mark that gives the state up; `init_ca` then archives the state first."""
     state = seen_state(run.session(authority.name).observe([CaStateProbes()]))
     if state.absent or state.begun:
         return Plan()

@@ -1,4 +1,4 @@
-"""Rotation of root and intermediate: each task takes the authority one step further, if that step is the next one.
+"""Rotate root and intermediate: each task takes the CA one step further, if that step is the next one.
 
 The progress is read from the authority's own files (phoenix/pki/ca/rotation.py): the same command continues after an
 interruption at any point, and a deployment in between does not change it.
@@ -31,15 +31,15 @@ from phoenix.tasks.authority.state import USER, ValidCaState, look
 from phoenix.templating import render
 
 ENDED = ManagedGlob(f"{CA_STATE}/.done", ())
-"""The next set on its way out, when it has become the usual one: nothing else is left to be done then."""
+"""The next set on its way out after it has become the usual one: the last remnant of a rotation."""
 Rule = Callable[[RotationTarget | None, RotationPhase], Signing | None]
 
 
 def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
-    """Give the task that makes the next set; `root_key` is the PEM of a root's key that was taken offline."""
+    """Make the task that creates the next set; `root_key` is the PEM of a root's key that was taken offline."""
 
     def prepare_next(task: Task, run: Run) -> Outcome:
-        """Make the set that is to sign next, if no rotation has begun or was cut off with its last step."""
+        """Create the next set, unless a rotation is under way; finish one that was interrupted in its last step."""
         if ended := ENDED.changes(run.session(task.host.name).observe([ENDED])):
             run.session(task.host.name).apply(ended)
             return Outcome(task.host, list(ended))
@@ -67,12 +67,12 @@ def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
 
 
 def announce_next(task: Task, run: Run) -> Outcome:
-    """Publish the next root beside the present one, for every host to trust both."""
+    """Publish the next root beside the current one, so that every host trusts both."""
     return _step(task, run, next_signing, ("root", RotationPhase.PREPARED))
 
 
 def switch_authority(task: Task, run: Run) -> Outcome:
-    """Let the next set sign, once every host has shown that it trusts it; the files come back if that fails."""
+    """Sign with the next set, once every host trusts it; restore the files if that fails."""
     _no_failures(run)
     rotated = target_now(run)
     due = RotationPhase.PREPARED if rotated == "intermediate" else RotationPhase.ANNOUNCED
@@ -80,13 +80,13 @@ def switch_authority(task: Task, run: Run) -> Outcome:
 
 
 def withdraw_previous(task: Task, run: Run) -> Outcome:
-    """Publish the next root alone, once nothing depends on the old one."""
+    """Publish the next root alone, once the old one is unused."""
     _no_failures(run)
     return _step(task, run, next_signing, ("root", RotationPhase.SWITCHED))
 
 
 def settle_authority(task: Task, run: Run) -> Outcome:
-    """Archive the old set and put the next one on the usual places."""
+    """Archive the old set and move the next one to the usual paths."""
     _no_failures(run)
     found = look(run)
     rotated, now = rotation_target(found.state, found.signs), phase(found.state, found.signs)
@@ -100,7 +100,7 @@ def settle_authority(task: Task, run: Run) -> Outcome:
 
 
 def revert_authority(task: Task, run: Run) -> Outcome:
-    """Let the old set sign again."""
+    """Sign with the old set again."""
     found = look(run)
     now = phase(found.state, found.signs)
     if now in (RotationPhase.WITHDRAWN, RotationPhase.TIDYING):
@@ -110,7 +110,7 @@ def revert_authority(task: Task, run: Run) -> Outcome:
 
 
 def withdraw_next(task: Task, run: Run) -> Outcome:
-    """Publish the old root alone, once nothing depends on the next one."""
+    """Publish the old root alone, once the next one is unused."""
     _no_failures(run)
     return _step(task, run, previous_signing, ("root", RotationPhase.ANNOUNCED))
 
@@ -122,13 +122,13 @@ def remove_next(task: Task, run: Run) -> Outcome:
 
 
 def target_now(run: Run) -> RotationTarget | None:
-    """What is being rotated."""
+    """The key that is being rotated; None if none is."""
     found = look(run)
     return rotation_target(found.state, found.signs)
 
 
 def _step(task: Task, run: Run, rule: Rule, due: tuple[RotationTarget | None, RotationPhase]) -> Outcome:
-    """Take one step, if the rotation stands where it is due; else see that the last one came to its end."""
+    """Take one step if the rotation is in the due phase; otherwise finish the last step."""
     found = look(run)
     stands = (rotation_target(found.state, found.signs), phase(found.state, found.signs))
     following = rule(*due) if stands == due else None

@@ -1,4 +1,4 @@
-"""The authority's files as resources: its state as a whole, ca.json, and the certificates that it publishes."""
+"""The CA's state as a resource, and how to read it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WAYS_OUT = (
 
 
 class CaStateProbes:
-    """What there is of the authority, for tasks that only look."""
+    """Questions about the CA's state, for tasks that only read it."""
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for the state."""
@@ -48,7 +48,7 @@ class CaStateProbes:
 
 
 def look(run: Run) -> ValidCaState:
-    """The authority's state as it is now; an error if there is none."""
+    """Read the CA's current state; TaskFailedError if there is none."""
     found = valid_ca_state(run.session(run.estate.guest_with("step_ca").name).observe([CaStateProbes()]))
     if found is None:
         raise TaskFailedError("there is no authority yet: deploy it first")
@@ -56,7 +56,7 @@ def look(run: Run) -> ValidCaState:
 
 
 def state_probes() -> tuple[Probe, ...]:
-    """Ask for what a judgement of the state needs: what is there, public things, and public halves of keys."""
+    """Questions about the state: existing paths, certificates, ca.json, and public halves of keys."""
     there = " ".join(dict.fromkeys((*NEEDED, *BEGUN, RESTORING, *CERTIFICATES, *KEYS, ROOT_KEY)))
     listing = f"cd {CA_STATE} && for f in {there}; do if [ -d $f ] || [ -s $f ]; then echo $f; fi; done"
     return (
@@ -68,7 +68,7 @@ def state_probes() -> tuple[Probe, ...]:
 
 
 def seen_state(seen: Observation) -> SeenState:
-    """What an observation says of the state."""
+    """Read the state from an observation."""
     certificates = {path: text for path in CERTIFICATES if (text := seen.text(f"{CA_STATE}/{path}"))}
     keys = {path: seen.outputs.get(f"public key of {path}", "") for path in KEYS}
     present = frozenset(seen.outputs.get("authority", "").split())
@@ -77,7 +77,7 @@ def seen_state(seen: Observation) -> SeenState:
 
 @dataclass(frozen=True)
 class ValidCaState:
-    """A sound state: its ca.json, and which of its files sign."""
+    """A valid state: its ca.json, and the files that sign."""
 
     state: SeenState
     config: dict[str, Any]
@@ -85,7 +85,7 @@ class ValidCaState:
 
 
 def valid_ca_state(seen: Observation) -> ValidCaState | None:
-    """A state that is whole; None if there is none, or one that was being made; an error says what is damaged."""
+    """Validate the state; None if it is absent or incomplete, TaskFailedError if it is damaged."""
     state = seen_state(seen)
     if state.absent or state.begun:
         return None
@@ -100,7 +100,7 @@ def valid_ca_state(seen: Observation) -> ValidCaState | None:
 
 
 class State:
-    """The authority's files: none, all of them and sound, or something that is for a person to look at."""
+    """The CA's state: created if absent, completed if interrupted, refused if damaged."""
 
     def __init__(self, init: str, estate: Estate, settings: CaSettings) -> None:
         self.init = init
@@ -108,11 +108,11 @@ class State:
         self.settings = settings
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for everything at once."""
+        """Ask for the state."""
         return state_probes()
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Make the state if there is none, go on where that was interrupted, and refuse to touch a damaged one."""
+        """Create an absent state, continue an interrupted creation, refuse a damaged state."""
         found = valid_ca_state(seen)
         if found is None:
             return (Change(f"authority in {CA_STATE}", "create", script=f"({self.init})"),)
@@ -132,7 +132,7 @@ class State:
 
 
 def constraints(estate: Estate) -> tuple[tuple[str, ...], tuple[IPv4Network, ...]]:
-    """The domains and networks that root and intermediate may sign for."""
+    """The domains and networks of the name constraints of root and intermediate."""
     domains = (estate.zone, *estate.settings.alias_zones)
     return domains, (estate.settings.network.subnet, IPv4Network("127.0.0.0/8"))
 

@@ -1,4 +1,4 @@
-"""Whether the API lane goes on after a node presents a certificate of the estate, asked before it does."""
+"""Whether the API connection survives when a node presents a certificate of the estate; checked before it does."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from phoenix.run import Run
 PROOF_SECONDS = 15.0
 
 
-def lane_problems(run: Run, hypervisor: Hypervisor) -> Iterator[str]:
-    """Why the lane would be lost with the hypervisor's web certificate, each with what to do to the access file."""
+def connection_problems(run: Run, hypervisor: Hypervisor) -> Iterator[str]:
+    """Reasons why the web certificate would break the API connection, each with the remedy in the access file."""
     if not hypervisor.web_certificate:
         return
     access, leaf = run.links.api(hypervisor.name).access, web_leaf(run.estate, hypervisor)
     authority = run.known_authority
-    if authority is None:  # a lost one may be about to be restored: asked again when it is known
+    if authority is None:  # a lost CA may be about to be restored: checked again when it is known
         if access.ca is None:
             yield f"{hypervisor.name}: there is no authority yet to issue `web_certificate`: deploy once without it"
         return
@@ -51,8 +51,8 @@ def _problems(access: ApiAccess, leaf: Leaf, bundle: Bundle, published: str) -> 
         yield f"its web certificate is not for {access.server}: add {name} below its `api:` in the access file"
 
 
-def way_back_problem(run: Run, hypervisor: Hypervisor) -> str | None:
-    """Why the lane would be lost if the node presented its own certificate again."""
+def own_certificate_problem(run: Run, hypervisor: Hypervisor) -> str | None:
+    """The reason why the node's own certificate would break the API connection, if it would."""
     if run.links.api(hypervisor.name).access.fingerprint:
         return None
     return (
@@ -61,8 +61,8 @@ def way_back_problem(run: Run, hypervisor: Hypervisor) -> str | None:
     )
 
 
-def prove_lane(run: Run, hypervisor: Hypervisor) -> None:
-    """Ask the API over a new connection; a web server that is starting again is waited for."""
+def prove_connection(run: Run, hypervisor: Hypervisor) -> None:
+    """Query the API over a new connection; wait up to PROOF_SECONDS for a web server that is restarting."""
     api, deadline = run.links.api(hypervisor.name), time.monotonic() + PROOF_SECONDS
     api.close()
     while True:

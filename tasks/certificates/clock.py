@@ -29,6 +29,6 @@ class Clock:
             return ()
         where = "ahead of" if ahead > timedelta() else "behind"
         raise TaskFailedError(
-            f"its clock is {format_remaining(abs(ahead))} {where} the controller's, and certificates depend on the time: "
+            f"its clock is {format_remaining(abs(ahead))} {where} the controller's, and certificates depend on it: "
             "see `timedatectl` on both and correct the wrong one. Nothing was changed here"
         )

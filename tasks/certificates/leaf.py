@@ -1,4 +1,4 @@
-"""One leaf on its host, as a resource; and leaves that the inventory no longer knows."""
+"""One leaf on its host as a resource, and leaves that the inventory no longer declares."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RENEWAL_PROGRAMS = renewal_program("*")
 
 @dataclass(frozen=True, kw_only=True)
 class IssueLeaf(Change):
-    """A leaf that must be issued; the script comes with the token, when the change is made."""
+    """A leaf that must be issued; its script is added with the token when the change is made."""
 
     leaf: Leaf
 
@@ -40,7 +40,7 @@ def title(leaf: Leaf) -> str:
 
 
 class LeafFiles:
-    """One leaf as a resource: it is looked at here, and issued by the task below, which can reach the authority."""
+    """One leaf as a resource: compared here, issued by `issue_certificates`, which can reach the CA."""
 
     def __init__(self, leaf: Leaf, authority: SeenAuthority | None) -> None:
         self.leaf = leaf
@@ -59,7 +59,7 @@ class LeafFiles:
         )
 
     def seen(self, seen: Observation) -> SeenLeaf:
-        """What an observation says of the leaf."""
+        """Read the leaf's state from an observation."""
         files = [
             SeenFile(stat.owner, stat.mode) if (stat := seen.stats.get(path)) else None
             for path in (self.leaf.certificate, self.leaf.key)
@@ -68,7 +68,7 @@ class LeafFiles:
         return SeenLeaf(seen.text(self.leaf.certificate), public, *files)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Say whether the leaf must be issued anew or renewed, or only its owner and mode be put right."""
+        """Issue or renew the leaf, correct its owner and mode, or finish an interrupted installation."""
         leaf = self.leaf
         decision = decide(leaf, self.seen(seen), self.authority, utc_now())
         if isinstance(decision, Keep):
@@ -77,7 +77,10 @@ class LeafFiles:
             finish = f"{renewal_program(stem(leaf))} finish"
             return (
                 Change(
-                    title(leaf), "update", "an earlier run was interrupted before it told the reader", script=finish
+                    title(leaf),
+                    "update",
+                    "an earlier run was interrupted before it reloaded the service",
+                    script=finish,
                 ),
             )
         if isinstance(decision, Reissue):
@@ -90,24 +93,24 @@ class LeafFiles:
 
 
 class ObsoleteLeaves:
-    """Leaves that were ours and that nothing in the inventory asks for: with their keys, scripts and timers they go."""
+    """Leaves that the inventory no longer declares: removed with their keys, programs and timers."""
 
     def __init__(self, leaves: tuple[Leaf, ...]) -> None:
         self.scripts = {renewal_program(stem(leaf)) for leaf in leaves}
         self.files = {path for leaf in leaves for path in (leaf.certificate, leaf.key)}
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask which leaves are renewed on the host."""
+        """Ask which renewal programs are on the host."""
         return (Probe("listing", RENEWAL_PROGRAMS),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Remove what is not known any more; the script itself says which files it looked after."""
+        """Remove obsolete leaves; the assignments in a renewal program name its files."""
         found = [path for path in seen.listings.get(RENEWAL_PROGRAMS, ()) if path not in self.scripts]
         return tuple(
             Change(
                 f"certificate of {path}",
                 "remove",
-                "nothing in the inventory asks for it",
+                "not declared in the inventory",
                 script="" if index else self._removal(found),
             )
             for index, path in enumerate(found)

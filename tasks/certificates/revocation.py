@@ -1,4 +1,4 @@
-"""Revocation: the authority renews a certificate no more, and its host gets another one with another key."""
+"""Revoke a certificate: the CA refuses to renew it, and its host gets a new certificate with a new key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REVOKED = "is already revoked"
 
 @dataclass(frozen=True)
 class Chosen:
-    """What an operator named: a leaf of a host, or a name of the mesh, which has no leaf by token."""
+    """The certificate that an operator named: a leaf of a host, or a name of the mesh, which has no leaf by token."""
 
     host: str
     name: str
@@ -36,7 +36,7 @@ class Chosen:
 
 
 def choose(estate: Estate, name: str, host: str | None) -> Chosen:
-    """Find what is to be revoked; TaskFailedError says what there is."""
+    """Find the certificate to revoke; TaskFailedError lists the existing names."""
     leaves = [leaf for leaf in certificates(estate) if leaf.name == name and host in (None, leaf.host)]
     if len(leaves) == 1:
         return Chosen(leaves[0].host, name, leaves[0])
@@ -54,10 +54,10 @@ def choose(estate: Estate, name: str, host: str | None) -> Chosen:
 
 
 def revoke(chosen: Chosen) -> TaskFunction:
-    """Give the task that revokes and replaces one certificate on its host."""
+    """Make the task that revokes and replaces one certificate on its host."""
 
     def revoke_certificate(task: Task, run: Run) -> Outcome:
-        """Have the serial number refused first, so that a key that is not ours any more cannot renew; then replace."""
+        """Revoke the serial number first, so that a stolen key cannot renew; then replace the certificate."""
         serial = _serial(task, run, chosen)
         done = run.session(run.estate.guest_with("step_ca").name).run(_script(run, serial), 60)
         if done.status and REVOKED not in done.err + done.out:
@@ -66,7 +66,7 @@ def revoke(chosen: Chosen) -> TaskFunction:
         if chosen.leaf is None:
             replaced = replace_mesh_certificate(task, run, chosen.name)
             return Outcome(task.host, [revoked, *replaced.changes])
-        changes = [issue_leaf(chosen.leaf, "the one before is revoked")]
+        changes = [issue_leaf(chosen.leaf, "the previous certificate is revoked")]
         run.session(task.host.name).apply(issuing(run, {chosen.host: changes})[chosen.host])
         return Outcome(task.host, [revoked, *changes])
 
@@ -74,7 +74,7 @@ def revoke(chosen: Chosen) -> TaskFunction:
 
 
 def _serial(task: Task, run: Run, chosen: Chosen) -> str:
-    """The serial number of the certificate that is on the host, in decimal."""
+    """Read the serial number of the certificate on the host, in decimal."""
     host = run.session(task.host.name)
     if chosen.leaf:
         text = host.observe([LeafFiles(chosen.leaf, run.known_authority)]).text(chosen.leaf.certificate) or ""

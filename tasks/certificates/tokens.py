@@ -1,4 +1,4 @@
-"""One-time tokens, signed in the authority's guest: the only thing that a leaf's host needs from it."""
+"""One-time tokens, signed in the CA's guest: all that a leaf's host receives from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ end
 
 
 def mint_tokens(run: Run, leaves: Sequence[Leaf]) -> list[str]:
-    """One-time tokens, each for exactly its leaf's names and usage; they are never logged or shown."""
+    """Mint one-time tokens, each for exactly its leaf's names and usage. Tokens are never logged or shown."""
     if not leaves:
         return []
     ca = run.estate.settings.ca
@@ -68,5 +68,5 @@ def _signing(texts: Sequence[str]) -> str:
 
 
 def _signatures(done: Completed) -> list[bytes]:
-    """What openssl printed: a signature at the end of each line."""
+    """Read openssl's output: a signature at the end of each line."""
     return [bytes.fromhex(line.rpartition(" ")[2]) for line in done.out.splitlines()] if done.status == 0 else []

@@ -1,6 +1,6 @@
-"""A hypervisor's web certificate: issued as every leaf, given to its web server on the node, and taken away again.
+"""A hypervisor's web certificate: issued like every leaf, installed in pveproxy on the node, and removed again.
 
-The key never leaves the node: what hands it over is the API's own program there, not the API from outside.
+The key never leaves the node: `pvenode` installs it there, not the API over the network.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from phoenix.derive.certificates import Leaf, web_leaf
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Hypervisor
 from phoenix.run import Converge, Run
-from phoenix.tasks.certificates.api_trust import lane_problems, prove_lane, way_back_problem
+from phoenix.tasks.certificates.api_trust import connection_problems, own_certificate_problem, prove_connection
 from phoenix.tasks.certificates.issue import issue_certificates
 from phoenix.templating import render
 
 CUSTOM = "/etc/pve/local/pveproxy-ssl.pem"
-"""What Proxmox VE's web server presents instead of the node's own certificate."""
+"""The certificate that pveproxy prefers to the node's own (Administration Guide, "Certificate Management")."""
 OURS = "that of the estate"
 
 
@@ -39,7 +39,7 @@ def web_certificate_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resourc
 
 
 present_web_certificate = Converge("present_web_certificate", web_certificate_resources)
-"""Hand the leaf to the web server, or take it away."""
+"""Install the leaf in the web server, or remove it."""
 
 
 def serve_web_certificate(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
@@ -52,15 +52,15 @@ def serve_web_certificate(task: Task, run: Run, *, dry_run: bool | None = None) 
     order = turns if hypervisor.web_certificate else tuple(reversed(turns))
     changes = [change for turn in order for change in turn(task, run, dry_run=dry_run).changes]
     if changes and not task.is_dry_run(dry_run):
-        prove_lane(run, hypervisor)
+        prove_connection(run, hypervisor)
     return Outcome(task.host, changes)
 
 
 def _problem(run: Run, hypervisor: Hypervisor) -> str | None:
     """Why the API would be unreachable afterwards."""
     if hypervisor.web_certificate:
-        return "; ".join(lane_problems(run, hypervisor))
-    problem = way_back_problem(run, hypervisor)
+        return "; ".join(connection_problems(run, hypervisor))
+    problem = own_certificate_problem(run, hypervisor)
     return problem if problem and present_web_certificate.plan(run, hypervisor).changes else None
 
 

@@ -1,1 +1,1 @@
-"""The firewall on its hypervisor: swept, planned, proved, changed as one transaction, tried with packets."""
+"""The firewall of a hypervisor: read, plan, prove, change in one transaction, test with real packets."""

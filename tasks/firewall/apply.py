@@ -1,4 +1,4 @@
-"""The firewall's step of a deployment: plan, prove, change as a transaction, see that it holds, confirm."""
+"""The firewall's step of a deployment: plan, prove, change in a transaction, test with real packets, confirm."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from phoenix.converge import Change, Outcome, Plan
 from phoenix.derive.firewall import Level, cluster_firewall, guest_firewall
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.model.configuration import Scope
-from phoenix.pve.firewall.plan.reconcile import Phase, Write, in_order, plan_level
-from phoenix.pve.firewall.query.matrix import surprises
+from phoenix.pve.firewall.model.configuration import LevelConfig
+from phoenix.pve.firewall.plan.level import Write, WritePhase, in_order
+from phoenix.pve.firewall.plan.reconcile import plan_level
+from phoenix.pve.firewall.query.attempt import disagreements
 from phoenix.run import Planned, Run
 from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, some
 from phoenix.tasks.firewall.reach import try_present
-from phoenix.tasks.firewall.sweep import cluster_place, guest_place, read_level
+from phoenix.tasks.firewall.sweep import cluster_level, guest_level, read_level
 from phoenix.tasks.firewall.transaction import Transaction
 from phoenix.tasks.firewall.writes import ConcurrentEditError, carry_out, changes_of
 
 TRIES = 4
-OPENING = frozenset({Phase.SETS, Phase.RULES})
+OPENING = frozenset({WritePhase.SETS, WritePhase.RULES})
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class WritePlan(Plan):
 
 def plan_cluster_sets(run: Run, hypervisor: Hypervisor) -> WritePlan:
     """Plan the sets that guests' rules name and that do not exist; existing sets are left as they are."""
-    place = cluster_place()
-    existing = {str(ipset["name"]) for ipset in run.links.api(hypervisor.name).get(f"{place.base}/ipset")}
+    level = cluster_level()
+    existing = {str(ipset["name"]) for ipset in run.links.api(hypervisor.name).get(f"{level.base}/ipset")}
     sets = tuple(ipset for ipset in cluster_firewall(run.estate).ipsets if ipset.name not in existing)
-    writes = plan_level(place, Level({}, ipsets=sets), Scope(), "keep").writes
+    writes = plan_level(level, Level({}, ipsets=sets), LevelConfig(), "keep").writes
     return WritePlan(tuple(changes_of(writes)), writes=tuple(writes))
 
 
@@ -56,14 +57,15 @@ prepare_cluster_sets = Planned("prepare_cluster_sets", plan_cluster_sets, apply_
 
 
 def new_guest_changes(estate: Estate, guest: Guest) -> list[Change]:
-    """What is written for a guest that is about to be made."""
-    return changes_of(plan_level(guest_place(estate, guest), guest_firewall(estate, guest), Scope(), "remove").writes)
+    """The changes to the firewall of a guest that is about to be created."""
+    level, wanted = guest_level(estate, guest), guest_firewall(estate, guest)
+    return changes_of(plan_level(level, wanted, LevelConfig(), "remove").writes)
 
 
 def write_new_guest(run: Run, api: ProxmoxClient, guest: Guest) -> None:
-    """Give a guest its firewall before its first start; what an earlier one of its id left there goes."""
-    place = guest_place(run.estate, guest)
-    plan = plan_level(place, guest_firewall(run.estate, guest), read_level(api, place), "remove")
+    """Write a guest's firewall before its first start; remove what an earlier guest of its id left there."""
+    level = guest_level(run.estate, guest)
+    plan = plan_level(level, guest_firewall(run.estate, guest), read_level(api, level), "remove")
     carry_out(api, in_order([plan]))
 
 
@@ -83,7 +85,7 @@ def open_what_is_declared(task: Task, run: Run, *, dry_run: bool | None = None) 
 
 def plan_everything(run: Run, hypervisor: Hypervisor) -> FirewallPlan:
     """Plan all phases of a hypervisor's firewall and that of its guests in the run."""
-    return plan_firewall(run, hypervisor, frozenset(Phase))
+    return plan_firewall(run, hypervisor, frozenset(WritePhase))
 
 
 def apply_plan(run: Run, hypervisor: Hypervisor, plan: FirewallPlan) -> Plan:
@@ -99,7 +101,7 @@ apply_firewall = Planned("apply_firewall", plan_everything, apply_plan)
 def _change(run: Run, hypervisor: Hypervisor, plan: FirewallPlan) -> tuple[list[Write], tuple[str, ...]]:
     """Make the writes; unless they are confirmed, what was before comes back. Gives them, and notes of the matrix."""
     shell = run.links.shell(hypervisor.name)
-    change = Transaction(hypervisor.name, hypervisor.node, [level.place for level in plan.levels])
+    change = Transaction(hypervisor.name, hypervisor.node, [one.level for one in plan.levels])
     try:
         made = _make(run, hypervisor, change, plan)
         change.settle(shell)
@@ -128,7 +130,7 @@ def _make(run: Run, hypervisor: Hypervisor, change: Transaction, plan: FirewallP
             made += error.made
             edit = str(error)
             time.sleep(0.2 * 2**attempt)
-    raise TaskFailedError(f"somebody else keeps changing the firewall: {edit}; run again")
+    raise TaskFailedError(f"the firewall is being changed concurrently: {edit}; run again")
 
 
 @contextmanager
@@ -146,12 +148,12 @@ def _reconnected(run: Run, hypervisor: Hypervisor) -> Iterator[Links]:
 
 
 def _hold(run: Run, hypervisor: Hypervisor, links: Links) -> tuple[str, ...]:
-    """Try the hosts that the change is about: packets must be treated as the model says of what is there.
+    """Test the changed hosts with real packets: each outcome must agree with the model of the present firewall.
 
-    Gives the hosts that could neither be entered nor asked, as notes; that none could be is an error.
+    Returns a note for each host from which no attempt could be made; if that is every host, it is an error.
     """
     tried = try_present(run, hypervisor, links)
-    if odd := surprises(tried):
+    if odd := disagreements(tried):
         raise TaskFailedError(f"packets are not treated as the model says: {some([str(one) for one in odd])}")
     if tried and all(one.outcome == "untried" for one in tried):
         raise TaskFailedError("no connection could be tried: perl, nsenter and lxc-info are needed on the node")

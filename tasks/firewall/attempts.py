@@ -1,6 +1,6 @@
-"""Real connection attempts from inside hosts, all at once, with nothing installed there.
+"""Real connection attempts from inside hosts, all at once, without installing a program there.
 
-Containers are tried from by the node's own Perl in their network namespaces, machines by the one that they have.
+The node's Perl runs in the network namespaces of its containers; a virtual machine uses its own Perl.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ from typing import cast, get_args
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.estate import Estate, Guest
-from phoenix.pve.firewall.query.matrix import Attempt, Matrix, Outcome, Tried, surprises
+from phoenix.pve.firewall.query.attempt import Attempt, AttemptOutcome, AttemptResult, disagreements
+from phoenix.pve.firewall.query.matrix import Matrix
 from phoenix.templating import program
 
 BATCH = 400
-"""So many attempts of one host are under way at once."""
+"""The number of concurrent attempts of one host."""
 SECONDS, AGAIN = 1, 3
-"""How long an attempt waits for its answer, and the second one of those that were not treated as expected."""
+"""The timeout of an attempt, and of the second attempt after an unexpected outcome, in seconds."""
 Shells = Callable[[str], Shell]
 
 
-def try_all(estate: Estate, matrix: Matrix, shells: Shells, *, full: bool = False) -> list[Tried]:
-    """Make every attempt; what surprises is tried once more, with more patience."""
+def try_all(estate: Estate, matrix: Matrix, shells: Shells, *, full: bool = False) -> list[AttemptResult]:
+    """Make every attempt; repeat those with an unexpected outcome once, with a longer timeout."""
     attempts = matrix.attempts(full=full)
-    outcomes: dict[Attempt, Outcome] = dict.fromkeys(attempts, "untried")
+    outcomes: dict[Attempt, AttemptOutcome] = dict.fromkeys(attempts, "untried")
     outcomes |= _tried(estate, attempts, shells, SECONDS)
-    if odd := [tried.attempt for tried in surprises(matrix.compared(outcomes))]:
+    if odd := [result.attempt for result in disagreements(matrix.compare(outcomes))]:
         outcomes |= _tried(estate, odd, shells, AGAIN)
-    return matrix.compared(outcomes)
+    return matrix.compare(outcomes)
 
 
-def _tried(estate: Estate, attempts: Iterable[Attempt], shells: Shells, limit: int) -> dict[Attempt, Outcome]:
+def _tried(estate: Estate, attempts: Iterable[Attempt], shells: Shells, limit: int) -> dict[Attempt, AttemptOutcome]:
     own: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         own.setdefault(attempt.source, []).append(attempt)
@@ -48,8 +49,8 @@ def _tried(estate: Estate, attempts: Iterable[Attempt], shells: Shells, limit: i
 
 def _from_one(
     estate: Estate, shells: Shells, carrier: str, asked: Mapping[str, Sequence[Attempt]], limit: int
-) -> dict[Attempt, Outcome]:
-    """What one shell can try: its own host's attempts, and those of the containers that it carries."""
+) -> dict[Attempt, AttemptOutcome]:
+    """Make the attempts of one shell: those of its own host and of the containers on it."""
     script = "\n".join(
         (
             "export PATH=/usr/sbin:/usr/bin:/sbin:/bin",
@@ -65,11 +66,11 @@ def _from_one(
     except ConnectionFailedError:
         return {}
     known = {(name, one.proto, one.address, str(one.port)): one for name, attempts in asked.items() for one in attempts}
-    found: dict[Attempt, Outcome] = {}
+    found: dict[Attempt, AttemptOutcome] = {}
     for line in done.out.splitlines():
         *what, outcome = line.split()
-        if (one := known.get(cast("tuple[str, str, str, str]", tuple(what)))) and outcome in get_args(Outcome):
-            found[one] = cast("Outcome", outcome)
+        if (one := known.get(cast("tuple[str, str, str, str]", tuple(what)))) and outcome in get_args(AttemptOutcome):
+            found[one] = cast("AttemptOutcome", outcome)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a run changes of a hypervisor's firewall, and the proof that it may."""
+"""The plan of a hypervisor's firewall in a run, and its proof."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.sources import read_sources
-from phoenix.pve.firewall.model.configuration import truth
-from phoenix.pve.firewall.plan.after_plan import planned_firewall, prove_planned
-from phoenix.pve.firewall.plan.identity import describe
-from phoenix.pve.firewall.plan.reconcile import LevelPlan, Phase, Write, in_order, plan_level
-from phoenix.pve.firewall.proof.prove import Proof, Violation
+from phoenix.pve.firewall.model.configuration import parse_bool
+from phoenix.pve.firewall.plan.after_plan import firewall_after_plan, prove_after_plan
+from phoenix.pve.firewall.plan.identity import format_rule
+from phoenix.pve.firewall.plan.level import LevelPlan, Write, WritePhase, in_order
+from phoenix.pve.firewall.plan.reconcile import plan_level
+from phoenix.pve.firewall.proof.violation import Proof, Violation
 from phoenix.run import Run
-from phoenix.tasks.firewall.sweep import Swept, cluster_place, guest_place, node_place, sweep
+from phoenix.tasks.firewall.sweep import Swept, cluster_level, guest_level, node_level, sweep
 from phoenix.tasks.firewall.writes import changes_of
 
 SHOWN = 5
@@ -27,7 +28,7 @@ class FirewallPlan(Plan):
     """The plans of all levels that a run touches, limited to some phases; `is_on` reports whether anything filters."""
 
     levels: tuple[LevelPlan, ...] = ()
-    phases: frozenset[Phase] = frozenset()
+    phases: frozenset[WritePhase] = frozenset()
     is_on: bool = False
 
     @property
@@ -36,41 +37,41 @@ class FirewallPlan(Plan):
         return writes_of(self.levels, self.phases)
 
 
-def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[Phase]) -> FirewallPlan:
+def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[WritePhase]) -> FirewallPlan:
     """Read the firewall, and compare it with the flows; a plan that cannot be proved is an error."""
     estate, api = run.estate, run.links.api(hypervisor.name)
     guests = touched(run, hypervisor)
     swept = sweep(api, estate, hypervisor, guests)
     levels = tuple(_levels(run, hypervisor, guests, swept))
-    around = replace(swept.around, nics={})  # interfaces are corrected with their guests
-    check_proof(run, prove_planned(estate, planned_firewall(estate, levels, around)))
-    is_on = truth(swept.levels[cluster_place()].options.get("enable"))
+    context = replace(swept.context, nics={})  # interfaces are corrected with their guests
+    check_proof(run, prove_after_plan(estate, firewall_after_plan(estate, levels, context)))
+    is_on = parse_bool(swept.levels[cluster_level()].options.get("enable"))
     changes = changes_of(_without_new_sets(writes_of(levels, phases)))
     return FirewallPlan(tuple(changes), _foreign_notes(run, levels, phases), levels, phases, is_on)
 
 
-def writes_of(levels: Iterable[LevelPlan], phases: frozenset[Phase]) -> list[Write]:
+def writes_of(levels: Iterable[LevelPlan], phases: frozenset[WritePhase]) -> list[Write]:
     """Every write of some phases, in its order."""
     return [write for write in in_order(levels) if write.phase in phases]
 
 
 def _without_new_sets(writes: list[Write]) -> list[Write]:
     """Leave out the writes of sets that do not exist yet: an earlier step of the same run creates them."""
-    path = f"{cluster_place().base}/ipset"
+    path = f"{cluster_level().base}/ipset"
     new = {f"{path}/{write.fields['name']}" for write in writes if write.path == path}
     return [write for write in writes if write.path not in {path, *new}]
 
 
-def _foreign_notes(run: Run, levels: Iterable[LevelPlan], phases: frozenset[Phase]) -> tuple[str, ...]:
+def _foreign_notes(run: Run, levels: Iterable[LevelPlan], phases: frozenset[WritePhase]) -> tuple[str, ...]:
     """A note for each rule that the inventory does not derive, if the estate wants them reported."""
-    if run.estate.settings.foreign_rules != "report" or phases != frozenset(Phase):
+    if run.estate.settings.foreign_rules != "report" or phases != frozenset(WritePhase):
         return ()
-    rules = (f"{level.place.name}: {describe(rule)}" for level in levels for rule in level.foreign)
+    rules = (f"{level.level.name}: {format_rule(rule)}" for level in levels for rule in level.foreign)
     return tuple(f"a rule that the inventory does not derive: {rule}" for rule in rules)
 
 
 def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
-    """The guests of a hypervisor that the run is about and that exist; their rules do not depend on how they are."""
+    """The existing guests of a hypervisor that the run targets; their rules do not depend on their state."""
     return [
         guest
         for guest in run.estate.guests
@@ -79,25 +80,27 @@ def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
 
 
 def check_proof(run: Run, proof: Proof) -> None:
-    """Stop a run whose firewall would let through what is not declared, or refuse what is."""
+    """Stop a run whose firewall would accept what is not declared, or refuse what is."""
     if proof.holds:
         return
-    said = [*map(str, proof.skipped), *(_place(run, violation) for violation in proof.violations)]
-    raise TaskFailedError(f"the firewall would not do what the inventory says, nothing of it was applied: {some(said)}")
+    problems = [*map(str, proof.skipped), *(_place(run, violation) for violation in proof.violations)]
+    raise TaskFailedError(
+        f"the firewall would differ from the inventory's flows, so it was not applied: {some(problems)}"
+    )
 
 
-def some(said: list[str]) -> str:
-    """The first of many things to say, and how many more there are."""
-    more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
-    return "; ".join(said[:SHOWN]) + more
+def some(messages: list[str]) -> str:
+    """Join the first few messages and the number of the others."""
+    more = f"; and {len(messages) - SHOWN} more" if len(messages) > SHOWN else ""
+    return "; ".join(messages[:SHOWN]) + more
 
 
 def _levels(run: Run, hypervisor: Hypervisor, guests: list[Guest], swept: Swept) -> list[LevelPlan]:
     estate, policy = run.estate, run.estate.settings.foreign_rules
-    wanted = {guest_place(estate, guest): guest_firewall(estate, guest) for guest in guests}
+    wanted = {guest_level(estate, guest): guest_firewall(estate, guest) for guest in guests}
     if hypervisor.name in run.targets:
-        wanted = {cluster_place(): cluster_firewall(estate), node_place(hypervisor): NODE, **wanted}
-    return [plan_level(place, level, swept.levels[place], policy) for place, level in wanted.items()]
+        wanted = {cluster_level(): cluster_firewall(estate), node_level(hypervisor): NODE, **wanted}
+    return [plan_level(level, config, swept.levels[level], policy) for level, config in wanted.items()]
 
 
 def _place(run: Run, violation: Violation) -> str:

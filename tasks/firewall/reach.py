@@ -1,4 +1,4 @@
-"""The matrix on demand: the firewall as it is now, and what packets between running hosts show of it."""
+"""The matrix on demand: test the present firewall with real packets between running hosts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from nornir.core.task import Task
 from phoenix.connections.links import Links
 from phoenix.converge import Outcome
 from phoenix.estate import Hypervisor
-from phoenix.pve.firewall.plan.after_plan import planned_firewall
-from phoenix.pve.firewall.plan.reconcile import LevelPlan
-from phoenix.pve.firewall.query.matrix import Matrix, Tried
+from phoenix.pve.firewall.plan.after_plan import firewall_after_plan
+from phoenix.pve.firewall.plan.level import LevelPlan
+from phoenix.pve.firewall.query.attempt import AttemptResult
+from phoenix.pve.firewall.query.matrix import Matrix
 from phoenix.run import Run
 from phoenix.tasks.firewall.attempts import try_all
 from phoenix.tasks.firewall.plan import touched
@@ -19,12 +20,12 @@ from phoenix.tasks.firewall.sweep import sweep
 
 
 class Reach:
-    """Gathers what was tried; `full` asks for every port."""
+    """Collects the results of all hypervisors; `full` tries every port."""
 
     def __init__(self, *, full: bool) -> None:
         self._full = full
         self._lock = threading.Lock()
-        self.tried: list[Tried] = []
+        self.tried: list[AttemptResult] = []
 
     def try_connections(self, task: Task, run: Run) -> Outcome:
         """Try every connection between a hypervisor and the guests that run there."""
@@ -35,10 +36,10 @@ class Reach:
         return Outcome(task.host)
 
 
-def try_present(run: Run, hypervisor: Hypervisor, links: Links, *, full: bool = False) -> list[Tried]:
-    """Read the firewall as it is, and try every connection between the hypervisor and the run's guests there."""
+def try_present(run: Run, hypervisor: Hypervisor, links: Links, *, full: bool = False) -> list[AttemptResult]:
+    """Read the present firewall, and try every connection between the hypervisor and the run's guests there."""
     guests = [guest for guest in touched(run, hypervisor) if run.guests.is_running(guest.vmid)]
     swept = sweep(links.api(hypervisor.name), run.estate, hypervisor, guests)
-    present = (LevelPlan(place, (), scope, ()) for place, scope in swept.levels.items())
-    matrix = Matrix(run.estate, planned_firewall(run.estate, present, swept.around), (hypervisor, *guests))
+    present = (LevelPlan(level, (), config, ()) for level, config in swept.levels.items())
+    matrix = Matrix(run.estate, firewall_after_plan(run.estate, present, swept.context), (hypervisor, *guests))
     return try_all(run.estate, matrix, links.shell, full=full)

@@ -1,4 +1,4 @@
-"""Everything that decides about a hypervisor's packets, read from its API in one sweep."""
+"""Read the firewall of a hypervisor and its guests from the API in one sweep of concurrent requests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from typing import Any
 from phoenix.connections.proxmox import ProxmoxClient
 from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.model.configuration import Backend, Entry, Listed, Nic, Scope, truth
-from phoenix.pve.firewall.plan.after_plan import Surroundings
-from phoenix.pve.firewall.plan.reconcile import Place
+from phoenix.pve.firewall.model.configuration import (
+    FirewallBackend,
+    FirewallNic,
+    IpSetEntry,
+    LevelConfig,
+    ListedRule,
+    parse_bool,
+)
+from phoenix.pve.firewall.plan.after_plan import PlanContext
+from phoenix.pve.firewall.plan.level import FirewallLevel
 from phoenix.pve.paths import path_of
 from phoenix.pve.properties import parse
 
@@ -21,63 +28,64 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Swept:
-    """Levels as they are listed, and what is around them."""
+    """The observed configuration of the levels, and the context of a plan."""
 
-    levels: Mapping[Place, Scope]
-    around: Surroundings
+    levels: Mapping[FirewallLevel, LevelConfig]
+    context: PlanContext
 
 
-def cluster_place() -> Place:
+def cluster_level() -> FirewallLevel:
     """The level of the cluster."""
-    return Place("cluster", "cluster", "cluster/firewall")
+    return FirewallLevel("cluster", "cluster", "cluster/firewall")
 
 
-def node_place(hypervisor: Hypervisor) -> Place:
+def node_level(hypervisor: Hypervisor) -> FirewallLevel:
     """The level of a node, under its inventory name."""
-    return Place("node", hypervisor.name, f"nodes/{hypervisor.node}/firewall")
+    return FirewallLevel("node", hypervisor.name, f"nodes/{hypervisor.node}/firewall")
 
 
-def guest_place(estate: Estate, guest: Guest) -> Place:
+def guest_level(estate: Estate, guest: Guest) -> FirewallLevel:
     """The level of a guest."""
-    return Place("guest", guest.name, f"{path_of(estate, guest)}/firewall", guest.vmid)
+    return FirewallLevel("guest", guest.name, f"{path_of(estate, guest)}/firewall", guest.vmid)
 
 
 def sweep(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, guests: Iterable[Guest]) -> Swept:
-    """Read the cluster, the node and some guests, several questions at once."""
+    """Read the cluster, the node and some guests, several requests at once."""
     every = tuple(guests)
-    places = (cluster_place(), node_place(hypervisor), *(guest_place(estate, guest) for guest in every))
+    node = node_level(hypervisor)
+    wanted = (cluster_level(), node, *(guest_level(estate, guest) for guest in every))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        levels = [(place, pool.submit(read_level, api, place)) for place in places]
+        levels = [(level, pool.submit(read_level, api, level)) for level in wanted]
         nics = [(guest, pool.submit(api.get, f"{path_of(estate, guest)}/config")) for guest in every]
         groups = pool.submit(_groups, api)
-        seen = {place: level.result() for place, level in levels}
+        seen = {level: config.result() for level, config in levels}
         cards = {guest.vmid: _nic(guest, config.result()) for guest, config in nics}
-    backend: Backend = "nftables" if truth(seen[places[1]].options.get("nftables")) else "iptables"
-    return Swept(seen, Surroundings(groups.result(), cards, backend))
+    backend: FirewallBackend = "nftables" if parse_bool(seen[node].options.get("nftables")) else "iptables"
+    return Swept(seen, PlanContext(groups.result(), cards, backend))
 
 
-def read_level(api: ProxmoxClient, place: Place) -> Scope:
+def read_level(api: ProxmoxClient, level: FirewallLevel) -> LevelConfig:
     """Read one level."""
-    options, rules = api.get(f"{place.base}/options"), api.get(f"{place.base}/rules")
-    if place.kind == "node":
-        return Scope(options, tuple(rules))
-    aliases = {str(alias["name"]): str(alias["cidr"]) for alias in api.get(f"{place.base}/aliases")}
-    names = [str(ipset["name"]) for ipset in api.get(f"{place.base}/ipset")]
-    ipsets = {name: _entries(api.get(f"{place.base}/ipset/{name}")) for name in names}
-    return Scope(options, tuple(rules), aliases, ipsets)
+    options, rules = api.get(f"{level.base}/options"), api.get(f"{level.base}/rules")
+    if level.kind == "node":
+        return LevelConfig(options, tuple(rules))
+    aliases = {str(alias["name"]): str(alias["cidr"]) for alias in api.get(f"{level.base}/aliases")}
+    names = [str(ipset["name"]) for ipset in api.get(f"{level.base}/ipset")]
+    ipsets = {name: _entries(api.get(f"{level.base}/ipset/{name}")) for name in names}
+    return LevelConfig(options, tuple(rules), aliases, ipsets)
 
 
-def _entries(listed: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
-    return tuple(Entry(str(entry["cidr"]), truth(entry.get("nomatch"))) for entry in listed)
+def _entries(listed: Iterable[Mapping[str, Any]]) -> tuple[IpSetEntry, ...]:
+    return tuple(IpSetEntry(str(entry["cidr"]), parse_bool(entry.get("nomatch"))) for entry in listed)
 
 
-def _groups(api: ProxmoxClient) -> dict[str, tuple[Listed, ...]]:
+def _groups(api: ProxmoxClient) -> dict[str, tuple[ListedRule, ...]]:
     get: Callable[[str], Any] = api.get
     base = "cluster/firewall/groups"
     return {str(group["group"]): tuple(get(f"{base}/{group['group']}")) for group in get(base)}
 
 
-def _nic(guest: Guest, config: Mapping[str, Any]) -> Nic:
+def _nic(guest: Guest, config: Mapping[str, Any]) -> FirewallNic:
     card = parse(str(config.get("net0", "")))
     mac = card.get("hwaddr") or mac_of(guest.vmid)
-    return Nic(0, (str(guest.address),), mac, truth(card.get("firewall")))
+    return FirewallNic(0, (str(guest.address),), mac, parse_bool(card.get("firewall")))

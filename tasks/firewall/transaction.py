@@ -1,7 +1,7 @@
-"""A change of the firewall that undoes itself: what was is kept on the hypervisor, and a timer there puts it back.
+"""A change of the firewall that rolls back by itself: the hypervisor keeps the old files, and a timer restores them.
 
-Only a confirmation over a new connection stops the timer. So a controller that dies, or that the change cuts off, ends
-in the firewall as it was. Two controllers take turns.
+Only a confirmation over a new connection stops the timer. If the controller dies or the change cuts it off, the old
+firewall returns. Two controllers take turns.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ from collections.abc import Iterable
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.errors import TaskFailedError
-from phoenix.pve.firewall.plan.reconcile import Place
+from phoenix.pve.firewall.plan.level import FirewallLevel
 from phoenix.templating import render
 
 PATIENCE = 150
-"""Seconds to wait for another run's change to end: it is confirmed or undone before that."""
+"""Seconds to wait for another run's transaction: it is confirmed or rolled back before that."""
 LEAST, PER_WRITE = 90, 0.3
-"""How long the timer waits, in seconds: for a start, and more for each write."""
+"""The timer's delay in seconds: a base, and an addition per write."""
 
 
 class Transaction:
-    """One change on one hypervisor, told from others by a token."""
+    """One change on one hypervisor, identified by a token."""
 
-    def __init__(self, hypervisor: str, node: str, places: Iterable[Place]) -> None:
+    def __init__(self, hypervisor: str, node: str, levels: Iterable[FirewallLevel]) -> None:
         self._hypervisor = hypervisor
         self._token = secrets.token_hex(8)
-        self._files = tuple(_file(place, node) for place in places)
+        self._files = tuple(_file(level, node) for level in levels)
 
     def begin(self, shell: Shell, writes: int) -> None:
-        """Keep what is, and start the timer; a further call keeps what is then."""
+        """Save the present files and start the timer; a further call saves them again."""
         self._run(shell, "begin", PATIENCE + 30, seconds=int(LEAST + PER_WRITE * writes))
 
     def settle(self, shell: Shell) -> None:
-        """Wait until Proxmox has put in force what is configured."""
+        """Wait until the configuration is in force."""
         self._run(shell, "settled", 40)
 
     def confirm(self, shell: Shell) -> None:
-        """Let the change stay."""
+        """Stop the timer and keep the change."""
         self._run(shell, "confirm", 30)
 
     def undo(self, shell: Shell) -> bool:
-        """Put back what was, now; tells whether that could be asked for. If not, the timer does it."""
+        """Restore the saved files now; returns false if that fails, and then the timer restores them."""
         try:
             self._run(shell, "restore", 40)
         except (ConnectionFailedError, TaskFailedError):
@@ -64,8 +64,8 @@ class Transaction:
             raise TaskFailedError(f"the firewall of {self._hypervisor}: {said}; run again")
 
 
-def _file(place: Place, node: str) -> str:
-    """Where Proxmox keeps a level (Administration Guide, "Proxmox VE Firewall", "Configuration Files")."""
-    if place.kind == "cluster":
+def _file(level: FirewallLevel, node: str) -> str:
+    """The configuration file of a level (Administration Guide, "Proxmox VE Firewall", "Configuration Files")."""
+    if level.kind == "cluster":
         return "/etc/pve/firewall/cluster.fw"
-    return f"/etc/pve/nodes/{node}/host.fw" if place.kind == "node" else f"/etc/pve/firewall/{place.vmid}.fw"
+    return f"/etc/pve/nodes/{node}/host.fw" if level.kind == "node" else f"/etc/pve/firewall/{level.vmid}.fw"

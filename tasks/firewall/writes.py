@@ -1,6 +1,6 @@
-"""Planned writes, made one after the other: each only where the list is still the one that it was planned for.
+"""Make planned writes one by one, each only if the list of rules is the one that the plan expects.
 
-Source: Proxmox VE API, `digest`: a change that was made with another state in mind is refused.
+Source: Proxmox VE API, `digest`: the API refuses a change that was made for another state.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.converge import Change
 from phoenix.errors import PhoenixError
-from phoenix.pve.firewall.model.configuration import Listed
-from phoenix.pve.firewall.plan.identity import comment_of, means
-from phoenix.pve.firewall.plan.reconcile import Write
+from phoenix.pve.firewall.model.configuration import ListedRule
+from phoenix.pve.firewall.plan.identity import comment_of, meaning_of
+from phoenix.pve.firewall.plan.level import Write
 
 CHANGED_MEANWHILE = ("detected modified configuration", "no rule at position", "already exists", "no such")
 
 
 class ConcurrentEditError(PhoenixError):
-    """Somebody else changed the firewall since it was read; `made` are the writes before that was seen."""
+    """The firewall was changed concurrently since it was read; `made` are the writes made before that was noticed."""
 
     def __init__(self, message: str) -> None:
         self.made: tuple[Write, ...] = ()
@@ -27,7 +27,7 @@ class ConcurrentEditError(PhoenixError):
 
 
 def carry_out(api: ProxmoxClient, writes: Iterable[Write]) -> list[Write]:
-    """Make the writes, and give them back; what is not as it was read ends this with a ConcurrentEditError."""
+    """Make the writes and return them; raises ConcurrentEditError if the configuration is not the one that was read."""
     made: list[Write] = []
     for write in writes:
         try:
@@ -40,7 +40,7 @@ def carry_out(api: ProxmoxClient, writes: Iterable[Write]) -> list[Write]:
 
 
 def _make(api: ProxmoxClient, write: Write) -> None:
-    digest = _digest(api, write) if write.before is not None else None
+    digest = _digest(api, write) if write.expected is not None else None
     fields: dict[str, Any] = dict(write.fields)
     if digest and write.method != "post":
         fields["digest"] = digest
@@ -53,17 +53,17 @@ def _make(api: ProxmoxClient, write: Write) -> None:
 
 
 def changes_of(writes: Iterable[Write]) -> list[Change]:
-    """What writes change, for the report."""
-    return [Change(write.thing, write.verb, write.reason) for write in writes]
+    """The changes that writes make, for the report."""
+    return [Change(write.title, write.verb, write.reason) for write in writes]
 
 
 def _digest(api: ProxmoxClient, write: Write) -> str | None:
-    """The digest of a list of rules that is as it was when the write was planned."""
-    rules = api.get(f"{write.place.base}/rules")
-    if [_known(rule) for rule in rules] != [_known(rule) for rule in write.before or ()]:
-        raise ConcurrentEditError(f"the rules of {write.place.name} are not those that were read")
+    """The digest of a list of rules, after checking that it is the one that the plan expects."""
+    rules = api.get(f"{write.level.base}/rules")
+    if [_known(rule) for rule in rules] != [_known(rule) for rule in write.expected or ()]:
+        raise ConcurrentEditError(f"the rules of {write.level.name} are not those that were read")
     return str(rules[0]["digest"]) if rules else None
 
 
-def _known(rule: Listed) -> tuple[str, ...]:
-    return (*means(rule), comment_of(rule))
+def _known(rule: ListedRule) -> tuple[str, ...]:
+    return (*meaning_of(rule), comment_of(rule))

@@ -13,7 +13,7 @@ from phoenix.converge import Change, Plan
 from phoenix.derive.guests import bind_mounts
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Machine, Template
-from phoenix.pve.properties import differences, parse, spell
+from phoenix.pve.properties import differences, format_properties, parse
 from phoenix.tasks.firewall.apply import new_guest_changes
 
 
@@ -109,4 +109,4 @@ def _without_own_address(machine: Machine, wanted: Mapping[str, str]) -> dict[st
     if "net0" not in wanted or getattr(machine, "mac", None):
         return dict(wanted)
     nic = {key: value for key, value in parse(wanted["net0"]).items() if key != "hwaddr"}
-    return {**wanted, "net0": spell(nic)}
+    return {**wanted, "net0": format_properties(nic)}

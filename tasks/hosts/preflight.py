@@ -1,4 +1,4 @@
-"""Preflight: everything that must be so before anything is touched, with all problems of a hypervisor at once."""
+"""Preflight: check all preconditions of a hypervisor before any change, and report all problems at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from phoenix.estate import Estate, Hypervisor
 from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
-from phoenix.tasks.certificates.api_trust import lane_problems
+from phoenix.tasks.certificates.api_trust import connection_problems
 
 COMMANDS = (
     "lxc-attach",
@@ -42,7 +42,7 @@ MIN_FREE_KIB = 200_000
 
 
 def node_probes(hypervisor: Hypervisor) -> tuple[Probe, ...]:
-    """Questions to the node: missing commands, who uses the DNS port, free space on / in KiB."""
+    """Questions to the node: missing commands, programs on the DNS port, free space on / in KiB."""
     optional = {"zfs": hypervisor.datasets, "pvenode": hypervisor.web_certificate}
     commands = (*COMMANDS, *(command for command, needed in optional.items() if needed))
     missing = f"for c in {' '.join(commands)}; do command -v $c >/dev/null || echo $c; done"
@@ -68,11 +68,11 @@ class _NodeQuestions:
 
 
 def check_access(task: Task, run: Run) -> Outcome:
-    """Prove both lanes, the token's privileges, the node's commands and that ids are free or ours; change nothing."""
+    """Check connections, the token's privileges, the node's commands, and that ids are free or ours; change nothing."""
     estate = run.estate
     hypervisor = estate.hypervisor(task.host.name)
     problems = [*_api_problems(estate, hypervisor, run), *_node_problems(hypervisor, run)]
-    problems += lane_problems(run, hypervisor) if hypervisor.name in run.targets else ()
+    problems += connection_problems(run, hypervisor) if hypervisor.name in run.targets else ()
     if problems:
         raise TaskFailedError("; ".join(problems))
     return Outcome(task.host)

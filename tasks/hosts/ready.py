@@ -1,4 +1,4 @@
-"""Waiting until a guest that was just started can be worked in, with a limit and a reason."""
+"""Wait until a guest that was just started is ready for changes, with a limit and a reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ timeout 170 systemctl is-system-running --wait || true
 
 
 def wait_until_ready(run: Run, guest: Guest) -> None:
-    """Return when the guest's systemd has come up; TaskFailedError says what it waited for in vain."""
+    """Return when the guest's systemd is up; TaskFailedError after READY_SECONDS, with the last state."""
     if guest.kind == "lxc":
         script = CONTAINER.format(limit=int(READY_SECONDS), vmid=guest.vmid)
         done = run.session(guest.hypervisor).run(script, READY_SECONDS + 10)

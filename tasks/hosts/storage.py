@@ -1,4 +1,4 @@
-"""Directories, datasets and exports on the hypervisor that outlive the guests."""
+"""Directories, datasets and NFS exports on the hypervisor that outlive the guests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXPORTS_FILE = "/etc/exports.d/phoenix.exports"
 
 
 def storage_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
-    """What the hypervisor's storage should be; a run on guests alone prepares only their part of it."""
+    """The hypervisor's storage; a run on guests alone covers only their directories."""
     found: list[Resource] = [OwnedDirectory(d.path, d.uid, d.gid, d.mode) for d in directories(run.estate, hypervisor)]
     if hypervisor.name not in run.targets:
         paths = _paths(run, hypervisor)
@@ -39,7 +39,7 @@ def storage_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
 
 
 class Exported:
-    """The exports file, and the kernel's table made from it."""
+    """The exports file, and the kernel's table of exports."""
 
     def __init__(self, file: File) -> None:
         self.file = file
@@ -49,7 +49,7 @@ class Exported:
         return self.file.probes()
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write it and export anew."""
+        """Write it and export again (exportfs(8))."""
         found = self.file.changes(seen)
         return (*found, Change("exports", "reload", script="exportfs -ra", guard=True)) if found else ()
 
@@ -81,4 +81,4 @@ def _datasets(hypervisor: Hypervisor) -> list[Resource]:
 
 
 prepare_storage = Converge("prepare_storage", storage_resources)
-"""Make datasets, directories with shifted owners, and NFS exports for the targeted guests of a hypervisor."""
+"""Create datasets, directories with shifted owners, and NFS exports for the targeted guests of a hypervisor."""

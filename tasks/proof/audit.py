@@ -1,4 +1,4 @@
-"""The audit's look at every host: one script each, which lists certificates and keys and changes nothing."""
+"""Scan every host for the audit: one read-only script per host lists certificates and keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from phoenix.templating import render
 PLACES = AuditPaths(CA_STATE, ANCHOR, BUNDLE, MESH_STORAGE)
 SCAN_SECONDS = 90
 STORE_SIZE = 20
-"""From so many certificates on, a file is listed as a store."""
+"""A file with at least this many certificates is listed as a store."""
 ROOTS = ("/etc", "/opt", "/srv", "/root", "/home", "/usr/local", "/var/lib")
 SKIPPED = (
     "/etc/ssl/certs",
@@ -46,7 +46,7 @@ SKIPPED = (
 
 @dataclass
 class Audit:
-    """One audit: its tasks leave here what they learned."""
+    """One audit: collects what its tasks observe."""
 
     scans: dict[str, Scan] = field(default_factory=dict)
     authority: SeenAuthority | None = None
@@ -65,18 +65,18 @@ class Audit:
         return Outcome(task.host)
 
     def observe_certificates(self, task: Task, run: Run) -> Outcome:
-        """List every certificate and private key of the host, with what its ports present and its timers do."""
+        """List the host's certificates and private keys, the certificates of its ports, and the state of its timers."""
         host = run.session(task.host.name)
         if host.shell is None:
-            raise TaskFailedError("it does not run, or does not exist")
+            raise TaskFailedError("the guest is not running, or does not exist")
         done = host.run(_scan_script(run.estate, task.host.name), SCAN_SECONDS + 20)
         self.scans[task.host.name] = read_scan(task.host.name, done.out)
         return Outcome(task.host)
 
     def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> AuditInput:
-        """What was learned, with a reason for each host that told nothing."""
+        """The scans, with a reason for each host without one."""
         silent = sorted(wanted - self.scans.keys())
-        return AuditInput(self.scans, {name: errors.get(name, "it was not asked") for name in silent}, self.authority)
+        return AuditInput(self.scans, {name: errors.get(name, "it was not scanned") for name in silent}, self.authority)
 
 
 def _scan_script(estate: Estate, name: str) -> str:
@@ -98,7 +98,7 @@ UNIT_KINDS = ("service", "timer")
 
 
 def _roots(host: object) -> Iterator[str]:
-    """Where else than usual a host keeps what is its own."""
+    """Further directories to scan on a host."""
     if isinstance(host, Hypervisor):
         yield "/etc/pve"
     elif isinstance(host, Guest):
@@ -107,6 +107,6 @@ def _roots(host: object) -> Iterator[str]:
 
 
 def _skipped(host: object) -> Iterator[str]:
-    """What a hypervisor keeps for its guests: it is looked at in them."""
+    """Directories of a hypervisor that belong to guests, and are scanned there."""
     if isinstance(host, Hypervisor):
         yield from (host.guest_storage, host.vm_storage, *(dataset.mountpoint for dataset in host.datasets.values()))

@@ -1,4 +1,4 @@
-"""Checks between the steps of a rotation, by plain openssl and curl: who trusts what, and who depends on what."""
+"""Checks between the steps of a rotation: hosts trust the next signer, and are independent of the old one."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ rm -f "$issuer"
 
 
 def check_trust(task: Task, run: Run) -> Outcome:
-    """Prove that the host trusts what is to sign next, in its system store and in the bundle."""
+    """Prove that the host trusts the next signer, in its system store and in the bundle."""
     pem = look(run).state.certificates.get(NEXT_PAIR[0])
     if pem:
         lacking = _told(task, run, TRUSTED.format(issuer=shlex.quote(pem.strip()), bundle=BUNDLE))
         if lacking:
-            raise TaskFailedError(f"it does not trust what is to sign next: {lacking} lack its root")
+            raise TaskFailedError(f"it does not trust the next signer: {lacking} lack its root")
     return Outcome(task.host)
 
 
 def check_independence(task: Task, run: Run) -> Outcome:
-    """Prove that nothing on the host depends on another set than the one that signs now."""
+    """Prove that the host depends on the current signer alone."""
     found = look(run)
     texts = published(found.state, found.signs)
     host = run.estate.host(task.host.name)
@@ -60,22 +60,22 @@ def check_independence(task: Task, run: Run) -> Outcome:
     issuer = shlex.quote(found.state.certificates[found.signs.certificate].strip())
     late = _told(task, run, SIGNED.format(issuer=issuer, leaves=leaves)) if leaves else ""
     if late:
-        raise TaskFailedError(f"not signed by what signs now: {', '.join(late.split())}")
+        raise TaskFailedError(f"not signed by the current signer: {', '.join(late.split())}")
     if host.has("traefik"):
         waiting = MeshCertificates(run.estate, run.known_authority)
         if changes := waiting.changes(run.session(task.host.name).observe([waiting])):
-            raise TaskFailedError(f"the mesh is not done: {'; '.join(map(str, changes))}")
+            raise TaskFailedError(f"the mesh's certificates are not replaced yet: {'; '.join(map(str, changes))}")
     return Outcome(task.host)
 
 
 def _prove_with(task: Task, run: Run, root: str) -> None:
-    """Ask for every route, trusting nothing but one root."""
+    """Request every route, trusting one root alone."""
     anchors = f"/run/phoenix-root-{task.host.name}.crt"
     run.session(task.host.name).run(f"printf '%s\\n' {shlex.quote(root.strip())} >{anchors}")
     silent = silent_routes(task, run, anchors)
     run.session(task.host.name).run(f"rm -f {anchors}")
     if silent:
-        raise TaskFailedError(f"routes that do not answer with the root that signs now alone: {silent}")
+        raise TaskFailedError(f"routes that do not answer with the current root alone: {silent}")
 
 
 def _told(task: Task, run: Run, script: str) -> str:

@@ -1,4 +1,4 @@
-"""The final proof: every route is asked for from the hypervisor, through the edge and straight at the mesh."""
+"""The final proof: request every route from the hypervisor, through the edge and directly at the mesh."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from phoenix.estate import Estate
 from phoenix.run import Run
 
 PROOF_SECONDS = 45
-SHORT_SECONDS = 5  # after a failure elsewhere there is little to wait for
+SHORT_SECONDS = 5  # after a failure of another host most routes are down
 
 SCRIPT = """
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -41,7 +41,7 @@ rm -f "$empty"
 
 
 def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
-    """Ask for every route whose host did not fail; one that does not answer in time fails the run."""
+    """Request every route whose host did not fail; a route without a good answer in time fails the run."""
     if task.is_dry_run(dry_run):
         return Outcome(task.host)
     if silent := silent_routes(task, run, BUNDLE):
@@ -50,7 +50,7 @@ def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcom
 
 
 def silent_routes(task: Task, run: Run, anchors: str) -> str:
-    """Ask for every route whose host did not fail, trusting the file of anchors; says which did not answer."""
+    """Request every route whose host did not fail, trusting the file of anchors; list those without a good answer."""
     estate = run.estate
     edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
     limit = SHORT_SECONDS if run.failed else PROOF_SECONDS
@@ -82,7 +82,7 @@ def _kind(route: Route) -> str:
 
 
 def _good(estate: Estate, route: Route) -> str:
-    """A pattern of good HTTP statuses; whether somebody else's workload is up is not ours to judge."""
+    """A pattern of good HTTP statuses; an external workload may be down."""
     external = any(route.service in guest.services and guest.workload == "external" for guest in estate.guests)
     if route.backend is None:
         return "[23].."

@@ -1,4 +1,4 @@
-"""Names: two dnsmasq instances on the hypervisor, one a view, and who asks them."""
+"""DNS: two dnsmasq instances on the hypervisor, one per view, and the resolvers that query them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from phoenix.templating import render
 WATCH = f"{PROGRAMS}/watch-dns"
 RESOLVER = "/etc/resolv.conf"
 RESOLVED = "/run/systemd/resolve/resolv.conf"
-"""What systemd-resolved really asks, where the other file leads to its stub (systemd-resolved.service(8))."""
+"""The upstream servers of systemd-resolved, where RESOLVER links to its stub (systemd-resolved.service(8))."""
 
 
 def resolver_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
-    """Whom a guest asks: the guests' view, and nobody else."""
+    """A guest's resolver: the guest view only."""
     lines = f"search {run.estate.zone}\nnameserver {run.estate.hypervisor_of(guest).guest_resolver}"
     where = f"readlink -f {RESOLVER} | grep -q ^/run/systemd/resolve/ && f={RESOLVED} || f={RESOLVER}"
     ask = f"{where}; grep -v -e '^[#;]' -e '^ *$' $f"
@@ -30,7 +30,7 @@ def resolver_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
 
 
 def dns_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
-    """Everything that names need on a hypervisor."""
+    """Both DNS views of a hypervisor, and their watchdog."""
     return (
         Directory(DNS_DIRECTORY),
         *(_view(run, hypervisor, view) for view in VIEWS),
@@ -58,7 +58,7 @@ def _view(run: Run, hypervisor: Hypervisor, view: View) -> Daemon:
 
 
 def _watch(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
-    """Servers that hang are started anew; those that end are systemd's concern."""
+    """Restart servers that hang; systemd restarts those that exit."""
     views = [(dns_unit(view), str(_listens(hypervisor, view))) for view in VIEWS]
     name = run.estate.fqdn(hypervisor.node)
     unit = render("dns/watch.service.j2", views=views, program=WATCH, name=name)
@@ -95,7 +95,7 @@ def apply_node_resolver(run: Run, hypervisor: Hypervisor, plan: Plan) -> Plan:
 
 
 def node_resolver(run: Run, hypervisor: Hypervisor) -> dict[str, str]:
-    """The node's resolver in the API's spelling."""
+    """The node's resolver settings as API parameters."""
     servers = {"dns1": str(hypervisor.guest_resolver), "dns2": str(hypervisor.address)}
     return {"search": run.estate.zone, **servers}
 
@@ -105,10 +105,10 @@ def _resolver_path(hypervisor: Hypervisor) -> str:
 
 
 set_node_resolver = Planned("set_node_resolver", plan_node_resolver, apply_node_resolver)
-"""Make the hypervisor ask the estate's own views."""
+"""Make the hypervisor resolve names with the estate's own views."""
 serve_dns = Converge("serve_dns", dns_resources)
-"""Serve both DNS views, and watch that they answer."""
+"""Serve both DNS views and their watchdog."""
 
 
 keep_resolver = Converge("keep_resolver", resolver_resources)
-"""Undo edits of a guest's resolver; Proxmox wrote it when the guest was started."""
+"""Undo edits of a guest's resolver, which Proxmox VE writes at its start."""

@@ -1,7 +1,7 @@
-"""The mesh's certificates: Traefik gets them by ACME; what it does not notice by itself is seen to here.
+"""The mesh's certificates: Traefik obtains them by ACME; this module handles what Traefik does not notice.
 
-Traefik reads its storage and looks for what is due only when it starts, and forgets nothing; its unit makes a restart
-lossless, so that each of these is a restart with another storage, or with another point of renewal.
+Traefik reads its storage and checks for due certificates only at start, and never removes one. Its unit makes a restart
+lossless. Each change here is therefore a restart with an edited storage, or with another renewal threshold.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ TITLE = "certificates of the mesh"
 TORN = "torn"
 LOOK = f"""grep -E '"(main|certificate)": ' {MESH_STORAGE}
 [ ! -s {MESH_STORAGE} ] || [ "$(tail -n 1 {MESH_STORAGE})" = '}}' ] || echo {TORN}"""
-"""Traefik writes its storage in place: a full disk, or a loss of power, leaves a part of it."""
+"""Traefik writes its storage in place: a full disk or a power loss truncates it."""
 
 
 class MeshCertificates:
-    """A good certificate for every route in the mesh's storage, and no other; `replaced` names get another key.
+    """A valid certificate for every route in the mesh's storage, and no other; `replaced` names get a new key.
 
-    `route_files` are the desired route files by name: a name whose file Traefik has had is not asked for again.
+    `route_files` are the desired route files by name. Traefik does not retry a name whose file it has already read.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class MeshCertificates:
         self.replaced = replaced
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for names and certificates of the storage; keys are not read out."""
+        """Ask for names and certificates of the storage; keys stay on the host."""
         return (Probe("command", SUBJECT, LOOK), Probe("unit", MESH_UNIT))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Take out what cannot stay, renew what is stale, ask for what is missing; wait until all is there."""
+        """Remove invalid certificates, renew stale ones, request missing ones; wait until all are there."""
         said = seen.outputs.get(SUBJECT, "")
         if TORN in said.splitlines():
             return self._anew()
         verdict = plan_storage(read_storage(said), self.wanted, self.authority, self.validity, utc_now())
         dropped = {
-            **dict.fromkeys(self.replaced, "it is replaced"),
+            **dict.fromkeys(self.replaced, "replaced by the operator"),
             **{name: drop.reason for name, drop in verdict.dropped.items()},
         }
         missing = [*verdict.missing, *(name for name in dropped if name in self.wanted)]
@@ -73,7 +73,7 @@ class MeshCertificates:
         empty = f"systemctl stop {MESH_UNIT} && : >{MESH_STORAGE} && start_unit {MESH_UNIT}"
         wait = self._with_functions(f"await {_words([*self.wanted])}")
         return (
-            Change(TITLE, "remove", f"{MESH_STORAGE} is not whole", script=empty),
+            Change(TITLE, "remove", f"{MESH_STORAGE} is truncated", script=empty),
             Change(TITLE, "issue", ", ".join(self.wanted), script=wait),
         )
 
@@ -85,7 +85,7 @@ class MeshCertificates:
             script = f"forget {shlex.quote(' '.join(dropped))} {account}"
             yield Change(TITLE, "remove", _reasons(dropped), script=self._with_functions(script))
         elif verdict.missing and not verdict.renewed and self._gave_up(seen, verdict.missing):
-            reason = "it has no certificate for " + ", ".join(verdict.missing)
+            reason = "no certificate for " + ", ".join(verdict.missing)
             yield Change(f"unit {MESH_UNIT}", "restart", reason, script=f"restart_unit {MESH_UNIT}")
         if verdict.renewed:
             script = f"renew_all {_words([*verdict.renewed, *missing])}"
@@ -95,7 +95,7 @@ class MeshCertificates:
             yield Change(TITLE, "issue", ", ".join(missing), script=script)
 
     def _gave_up(self, seen: Observation, missing: tuple[str, ...]) -> bool:
-        """Report whether Traefik runs and has had the route file of a missing name, so that it must have given up."""
+        """Report whether Traefik runs and has read the route file of a missing name, so that it must have given up."""
         unit = seen.units.get(MESH_UNIT)
         files = (self.route_files[name] for name in missing if name in self.route_files)
         has_route = any(seen.text(file.path) == file.content for file in files)

@@ -1,4 +1,4 @@
-"""Nginx: the edge, which ends TLS for clients and verifies the mesh; and the door of mutual TLS before an agent."""
+"""Nginx: the edge, which terminates TLS for clients and verifies the mesh; and mutual TLS in front of an agent."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ CONFIG = "/etc/nginx/conf.d/phoenix.conf"
 RELOAD = f"{PROGRAMS}/reload-nginx"
 DROP_IN = f"{SYSTEMD}/{EDGE_UNIT}.d"
 READ = f"/bin/cp {BUNDLE} {EDGE_ANCHORS}"
-"""What Nginx is about to read can be seen, so that it is told of another bundle, and only of that."""
+"""Copies the bundle that Nginx is about to read, so that a reload follows exactly when the bundle differs."""
 TLS = {
     "ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
     "curves": "X25519:prime256v1:secp384r1",
 }
-"""Mozilla's intermediate profile, for keys on elliptic curves."""
+"""Mozilla's intermediate TLS profile for elliptic-curve keys."""
 
 
 def nginx_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
-    """Everything that Nginx needs on a host; nothing on a host without a listener for it."""
+    """Nginx on a host; empty on a host without a listener for it."""
     if guest.has("nginx"):
         return _daemon(
             (HTTP_PORT, HTTPS_PORT),
@@ -49,7 +49,7 @@ def nginx_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
 
 
 def _daemon(ports: tuple[int, ...], config: str, probe: str) -> tuple[Resource, ...]:
-    """Nginx with its configuration, and with a way of reloading that loses no connection."""
+    """Nginx with its configuration, and a reload program that loses no connection."""
     known = f"systemctl show --property=ExecStartPre,ExecReload {EDGE_UNIT}"
     ours = f"{known} | grep -cF -e 'argv[]={READ} ;' -e 'argv[]={RELOAD} ;'"
     return (
@@ -91,7 +91,7 @@ def _edge(run: Run) -> str:
 
 
 def _names(every: tuple[Route, ...]) -> dict[str, list[str]]:
-    """The names of the routes by what the edge must do for them."""
+    """Group the names of routes by the edge's treatment: web, dashboard, grpc."""
     found: dict[str, list[str]] = {"web": [], "dashboard": [], "grpc": []}
     for route in every:
         kind = "dashboard" if route.backend is None else "grpc" if route.grpc else "web"

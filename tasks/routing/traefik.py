@@ -1,4 +1,4 @@
-"""The mesh: Traefik with one file a route; it gets its certificates from the authority by ACME."""
+"""The mesh: Traefik with one file per route; it obtains certificates from the CA by ACME."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USER, USER_ID = "traefik", 801
 
 
 def traefik_resources(run: Run, _mesh: Guest) -> tuple[Resource, ...]:
-    """Everything that the mesh's guest should have."""
+    """Traefik on the mesh's guest: user, configuration, routes, unit, certificates."""
     estate = run.estate
     values = {"ca_url": ca_url(estate), "bundle": BUNDLE, "dynamic": MESH_ROUTES, "storage": MESH_STORAGE}
     static = render(

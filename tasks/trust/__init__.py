@@ -1,1 +1,1 @@
-"""The estate's anchors in every store of every host that trusts them: what that means, and how it is brought about."""
+"""The estate's anchors in every trust store of every host of `trusted_ca`."""

@@ -1,4 +1,4 @@
-"""What a distribution of trust must know first: which guests run, and which anchors the authority publishes."""
+"""Observe what a trust push needs first: the running guests, and the anchors that the CA publishes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from phoenix.tasks.trust.on_node import ask_node
 from phoenix.tasks.trust.push import trust_in
 
 ONE = Bundle(("",))
-"""What a host is asked about a single anchor is the same whichever it is: it can be asked before that is known."""
+"""The questions about a single anchor do not depend on its content, so hosts are asked before it is known."""
 
 
 def observe_authority(task: Task, run: Run) -> Outcome:
-    """Learn the anchors, ask all containers about theirs at the same time, and find out which of the others run."""
+    """Read the anchors, ask all containers about theirs at the same time, and find the running machines."""
     hypervisor = run.estate.hypervisor(task.host.name)
     guests = [guest for guest in run.estate.guests if guest.hypervisor == hypervisor.name and guest.name in run.targets]
     containers = [guest for guest in guests if guest.kind == "lxc"]
@@ -37,7 +37,7 @@ def observe_authority(task: Task, run: Run) -> Outcome:
 
 
 def _look(run: Run, hypervisor: Hypervisor, containers: list[Guest], expected: Bundle) -> Bundle:
-    """Ask the node and its containers what matters for the expected anchors; gives those that are published."""
+    """Ask the node and its containers about the expected anchors; give the published ones."""
     node, published = run.session(hypervisor.name), exported_bundle(run.estate)
     resources = (ReadOnlyFile(published), *trust_in(expected, run.estate, hypervisor))
     with ThreadPoolExecutor(1) as pool:
@@ -50,7 +50,7 @@ def _look(run: Run, hypervisor: Hypervisor, containers: list[Guest], expected: B
 
 
 def _ask_containers(run: Run, shell: NodeShell, containers: list[Guest], expected: Bundle) -> None:
-    """Ask all containers. A container that answers is running; the API tells about the others."""
+    """Ask all containers. A container that answers is running; the API lists the others."""
     guests = {guest.vmid: guest for guest in containers}
     asked = {vmid: frozenset(probes_of(trust_in(expected, run.estate, guest))) for vmid, guest in guests.items()}
     answers = ask_node(shell, asked) if asked else {}

@@ -1,4 +1,4 @@
-"""What containers hold of the anchors, answered and changed by their node for all of them at once; on_node.pl."""
+"""Containers' trust stores, read and changed from their node for all of them at once, by on_node.pl."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACES = tuple(
 
 
 def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, str]:
-    """The answers of those containers for which the node can give them, by id, to what each is asked."""
+    """Answer each container's questions from the node; a container that needs a shell is left out."""
     groups = {probes: number for number, probes in enumerate(dict.fromkeys(asked.values()))}
     readers = ", ".join(f"[{_quoted(r.unit)}, {_quoted(r.named_in)}]" for r in READERS if r.unit != REGISTRATION_UNIT)
     settings = (
@@ -37,7 +37,7 @@ def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, st
 
 
 def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Sequence[str]]) -> set[int]:
-    """Write files, and settle containers' stores by the words of each; gives those in which all of it was done."""
+    """Write files and update containers' stores; give the ids of the containers that succeeded."""
     listed = ", ".join(f"{_quoted(path)} => {_quoted(text)}" for path, text in texts.items())
     settings = f"our %texts = ({listed}); our $mark = {_quoted(MARK)};\n"
     jobs = (f"{vmid}={','.join(own)}" for vmid, own in words.items())
@@ -46,7 +46,7 @@ def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Se
 
 
 def _group(probes: frozenset[Probe]) -> str:
-    """What containers that are asked the same are asked, as Perl."""
+    """Format one set of questions as Perl."""
     look = next(probe for probe in probes if probe.subject.startswith("system store"))
     paths = sorted({probe.subject for probe in probes if probe.kind in ("stat", "content")})
     listings = sorted({probe.subject for probe in probes if probe.kind == "listing"})
@@ -57,7 +57,7 @@ def _group(probes: frozenset[Probe]) -> str:
 
 
 def _run(node: Shell, settings: str, words: Iterable[str], limit: float, *, politely: bool = False) -> dict[int, str]:
-    """Run the program; `politely` behind whatever else the node does, such as restarts for which requests wait."""
+    """Run the program; `politely` with low priority, so that restarts for which requests wait come first."""
     program = f"{settings}our $store_program = <<'END-OF-STORE';\n{PROGRAM}END-OF-STORE\n{ON_NODE}"
     script = (
         "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"

@@ -1,4 +1,4 @@
-"""Trust stores beside the system's own: Java's, NSS's, and the environment that Python's certifi and Node listen to."""
+"""Further trust stores: Java, NSS, and the environment variables that Python's certifi and Node read."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class _Found:
 
 @dataclass(frozen=True)
 class OtherStores:
-    """Every further store of the host with exactly the anchors; a store that is not there is not made."""
+    """Every further store of the host with exactly the anchors; a missing store is not created."""
 
     bundle: Bundle
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask which there are, what they hold, and for the files of the environment."""
+        """Ask for the stores, their contents, and the files of the environment."""
         look = Probe("command", "other stores", f"{FUNCTIONS}\nfind_stores")
         return (look, *(Probe(kind, path) for path in ENVIRONMENT_FILES for kind in ("listing", "content", "stat")))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Serve each store that holds other anchors of ours, and settle the environment."""
+        """Update each store with other anchors of the estate, and the environment."""
         lines = [line.split("|") for line in seen.outputs.get("other stores", "").splitlines()]
         found = [_Found(kind, path, frozenset(holds.split())) for kind, path, holds in lines]
         return (*self._databases(found), *self._environment(found, seen))
@@ -62,7 +62,7 @@ class OtherStores:
         kinds = {store.kind for store in found}
         values = (PYTHON if "python" in kinds else {}) | (NODE if "node" in kinds else {})
         if not self.bundle.anchors or not values:
-            reason = "nothing on the host listens to it"
+            reason = "no program on the host reads it"
             there = [path for path in ENVIRONMENT_FILES if path in seen.listings]
             changes = [Change(f"file {path}", "remove", reason, script=f"rm -f {path}") for path in there]
             tells_manager = MANAGER in there

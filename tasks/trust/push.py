@@ -1,4 +1,4 @@
-"""Trust: the estate's anchors wherever a host of `trusted_ca` reads them, and on no other host."""
+"""Trust: the estate's anchors in every store of a host of `trusted_ca`, and on no other host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CERTS_D = "/etc/docker/certs.d"
 
 @dataclass(frozen=True)
 class Trust:
-    """The bundle and every store of a host, and those who must be told; a mark stands from beginning to end."""
+    """The bundle and every store of a host, and the services that read them; a mark exists during the change."""
 
     bundle: Bundle
 
@@ -28,13 +28,13 @@ class Trust:
         return File(BUNDLE, self.bundle.pem) if self.bundle.anchors else ManagedGlob(BUNDLE, ())
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for all of it."""
+        """Ask for the services, the stores and the bundle."""
         readers = Readers().probes() if self.bundle.anchors else ()
         parts: tuple[Resource, ...] = (SystemStore(self.bundle), self._file, OtherStores(self.bundle))
         return (*readers, *(probe for part in parts for probe in part.probes()))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """First the bundle, then the stores, then the programs that read them."""
+        """Change the bundle, then the stores, then reload the services that read them."""
         system = SystemStore(self.bundle)
         bundle, store = self._file.changes(seen), system.changes(seen)
         found = (*bundle, *store, *OtherStores(self.bundle).changes(seen))
@@ -45,7 +45,7 @@ class Trust:
         return (system.mark(seen), *found, *told, Change("trust", "update", script=f"rm -f {MARK}", guard=True))
 
     def is_plain(self, seen: Observation) -> bool:
-        """Tell whether there is something to do, and all of it is files and links of the system's store."""
+        """Report whether something differs, and all of it is files and links of the system store."""
         told = Readers().told(seen, self.bundle, store=True, bundle=True)
         return bool(self.bundle.anchors and self.changes(seen)) and not (OtherStores(self.bundle).changes(seen) or told)
 
@@ -59,21 +59,21 @@ class Trust:
 
 
 def trust_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource, ...]:
-    """What trust means on a host; empty for a trusting host before there is a root."""
+    """A host's trust; empty for a trusting host before there is a root."""
     if run.known_authority is None and host.has("trusted_ca"):
         return ()
     return trust_in(run.known_authority.bundle if run.known_authority else Bundle(()), run.estate, host)
 
 
 def trust_in(bundle: Bundle, estate: Estate, host: Hypervisor | Guest) -> tuple[Resource, ...]:
-    """What trust in the anchors of a bundle means on a host: none of them if it is not in `trusted_ca`."""
+    """A host's trust in the anchors of a bundle: none of them if the host is not in `trusted_ca`."""
     if not host.has("trusted_ca"):
         return (Trust(Bundle(())),)
     return (Directory(SETTINGS), Trust(bundle), *_registries(estate, host, bundle))
 
 
 def _registries(estate: Estate, host: Guest | Hypervisor, bundle: Bundle) -> Iterator[Resource]:
-    """Registries of the estate that images come from: Docker reads their anchors at every pull."""
+    """The estate's own image registries: Docker reads their anchors at every pull."""
     if not host.has("docker"):
         return
     zones = (estate.zone, *estate.settings.alias_zones)

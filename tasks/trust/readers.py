@@ -1,4 +1,4 @@
-"""Programs that read anchors only when they start: told in order, once, where they run and it matters to them."""
+"""Services that read anchors only at start: reloaded once, in order, where they run and their anchors differ."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from phoenix.converge.change import Verb
 from phoenix.pki.bundle import Bundle
 
 RESTART_DOCKER = files("phoenix.tasks.trust").joinpath("docker_restart.sh").read_text("utf-8") + "restart_docker"
-# Where Portainer's own certificate is not trusted any more it fails, and is taken up again when there is another one.
+# Registration fails while Portainer's own certificate is not trusted, and is retried when it is replaced.
 REGISTER = f"timeout 120 systemctl start {REGISTRATION_UNIT} || true"
 ACTIVE = "/run/systemd/units/invocation"
-"""systemd keeps a link for each unit that is active; asking for it costs no process."""
+"""systemd keeps a link for each active unit; testing for it starts no process."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A unit that reads the system's `store` or our `bundle`, how it is told, and where it may name what it reads.
+    """A unit that reads the system's `store` or our `bundle`, how to reload it, and where it may name the bundle.
 
-    `loaded` is a file with what it has read: where there is one, it is told exactly if that is not what it should be.
+    `loaded` is a copy of the bundle that it has read: where it exists, the unit is reloaded exactly if it differs.
     """
 
     unit: str
@@ -42,18 +42,18 @@ class Reader:
 
     @property
     def concerned(self) -> str:
-        """Shell that tells whether the unit runs, and reads what it may read."""
+        """Shell condition: the unit runs, and reads the anchors."""
         active = f"[ -L {ACTIVE}:{self.unit} ]"
         return f"{active} && grep -rqsF {BUNDLE} {self.named_in}" if self.named_in else active
 
     def change(self) -> Change:
-        """Tell it, if it still runs."""
+        """Reload it, if it still runs."""
         script = f"if {self.concerned}; then\n{self.script}\nfi"
-        return Change(f"unit {self.unit}", self.verb, "it reads anchors only then", script=script)
+        return Change(f"unit {self.unit}", self.verb, "it reads anchors only at start", script=script)
 
 
 class _Registration(Reader):
-    """Portainer's record of its agents, which holds the bundle: a unit that runs when it is started."""
+    """Portainer's registration of its agents, which holds the bundle: a oneshot unit."""
 
     @property
     def concerned(self) -> str:
@@ -77,16 +77,16 @@ READERS = (
 
 @dataclass(frozen=True)
 class Readers:
-    """All of them, in the order in which they depend on each other."""
+    """All readers, in the order of their dependencies."""
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask which are there, and what they have read."""
+        """Ask which readers there are, and which bundle they have read."""
         asked = "; ".join(f"if {reader.concerned}; then echo {reader.unit}; fi" for reader in READERS)
         loaded = (Probe("content", reader.loaded) for reader in READERS if reader.loaded)
         return (Probe("command", "readers of anchors", asked), *loaded)
 
     def told(self, seen: Observation, wanted: Bundle, *, store: bool, bundle: bool) -> tuple[Change, ...]:
-        """Tell those for whom something changed, or that have read something else than what is wanted."""
+        """Reload the readers whose anchors changed, or that have read another bundle."""
         there = seen.outputs.get("readers of anchors", "").split()
         changed = {"store": store, "bundle": bundle}
 

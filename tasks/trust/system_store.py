@@ -1,4 +1,4 @@
-"""The system store of Debian's ca-certificates: our anchors in it, and none that were withdrawn."""
+"""Debian's system trust store (update-ca-certificates(8)): the estate's anchors, without withdrawn ones."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ FOLDER, _, FIRST = ANCHOR.removesuffix(".crt").rpartition("/")
 STORE = "/etc/ssl/certs"
 SYSTEM_BUNDLE = f"{STORE}/ca-certificates.crt"
 MARK = f"{UNFINISHED}/trust"
-"""Outlives a change of trust that was interrupted, and names the anchors that it was to remove."""
+"""Mark of a change of trust; one that outlives the change was interrupted, and names the anchors to remove."""
 
 
 @dataclass(frozen=True)
 class SystemStore:
-    """Exactly these anchors of ours in the store; none of them where the host is to trust nothing of the estate."""
+    """Exactly these anchors of the estate in the store; none for a host outside `trusted_ca`."""
 
     bundle: Bundle
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What the anchors are called in the store: the first one always the same, others by their fingerprint."""
+        """Names of the anchors in the store: the first is constant, others carry their fingerprint."""
         others = (f"{FIRST}_{fingerprint(anchor)[:8]}" for anchor in self.bundle.anchors[1:])
         return (FIRST, *others) if self.bundle.anchors else ()
 
     @property
     def _subject(self) -> str:
-        """The question's name: in one run it may be asked of one bundle and then of the next."""
+        """The question's name, which depends on the bundle: one run may ask about two bundles."""
         return f"system store of {' '.join(self.names)}"
 
     @property
     def files(self) -> tuple[File, ...]:
-        """One file an anchor."""
+        """One file per anchor."""
         return tuple(File(anchor_file(name), pem) for name, pem in zip(self.names, self.bundle.anchors, strict=True))
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for the files, what an interrupted run left, and everything else in one go."""
+        """Ask for the files, an interrupted run's mark, and the state of the store."""
         look = f"perl -e {shlex.quote(PROGRAM)} look {' '.join(self.names)}"
         return (
             Probe("content", MARK),
@@ -52,7 +52,7 @@ class SystemStore:
         )
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write and remove files of anchors, then bring links, hash links and bundle to what they say."""
+        """Write and remove files of anchors, then update links, hash links and the system bundle."""
         written = [change for file in self.files for change in file.changes(seen)]
         new, wrong = self._new(seen), self._wrong(seen)
         if not (written or wrong or interrupted(seen)):
@@ -67,7 +67,7 @@ class SystemStore:
         return (*written, *removal, Change(f"trust store {STORE}", "update", reason, script=settle))
 
     def words(self, seen: Observation) -> tuple[str, ...]:
-        """What the store's program is told: anchors that are new, that stay, and that are gone."""
+        """Arguments of the store's program: anchors that are new (+), stay (=), and are removed (-)."""
         new = self.names if interrupted(seen) else self._new(seen)
         told = (
             f"{'+' if name in new else '='}{name}.{subject_hash(pem)}"
@@ -93,17 +93,17 @@ class SystemStore:
         return f"it is damaged ({'; '.join(wrong)})" if wrong else "an earlier run was interrupted"
 
     def mark(self, seen: Observation) -> Change:
-        """Note that a change of trust has begun, and which anchors it removes."""
+        """Write the mark, with the anchors that the change removes."""
         names = " ".join(self._gone(seen))
         script = f"{{ [ -d {UNFINISHED} ] || mkdir -p {UNFINISHED}; }} && printf '%s\\n' '{names}' >{MARK}"
         return Change("trust", "update", script=script, guard=True)
 
 
 def anchor_file(name: str) -> str:
-    """The file of an anchor."""
+    """Path of an anchor's file."""
     return f"{FOLDER}/{name}.crt"
 
 
 def interrupted(seen: Observation) -> bool:
-    """Tell whether an earlier change of trust did not come to its end."""
+    """Report whether an earlier change of trust was interrupted."""
     return MARK in seen.contents

@@ -34,7 +34,7 @@ for pull in $pulls; do wait "$pull" || failed=yes; done
 
 
 def volume_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
-    """The mount of the persistent storage, if the guest has one."""
+    """The mount of a machine's persistent storage, or the owners of a container's mounts."""
     if guest.persistent_storage is None:
         return tuple(OwnedDirectory(mount.target, *_ids(mount.owner), mount.mode) for mount in guest.mounts)
     hypervisor = run.estate.hypervisor_of(guest)
@@ -49,12 +49,12 @@ def _ids(owner: str) -> tuple[int, int]:
 
 
 def mount_unit(path: str) -> str:
-    """The name of a mount's unit (systemd-escape(1)): `/` becomes `-`, a real `-` is escaped."""
+    """Name a mount's unit (systemd-escape(1)): `/` becomes `-`, a literal `-` is escaped."""
     return path.strip("/").replace("-", r"\x2d").replace("/", "-") + ".mount"
 
 
 def docker_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
-    """Everything that a Docker host should have."""
+    """The Docker engine, its images, and a unit per container."""
     hypervisor = run.estate.hypervisor_of(guest)
     settings = {
         "dns": [str(hypervisor.guest_resolver)],
@@ -80,17 +80,17 @@ def docker_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
 
 @dataclass(frozen=True)
 class Images:
-    """Images that the engine should have; missing ones are pulled at the same time."""
+    """Images of the engine; missing ones are pulled in parallel."""
 
     names: tuple[str, ...]
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask the engine for all tags and digests that it has."""
+        """Ask the engine for its tags and digests."""
         form = "'{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}'"
         return (Probe("command", "images", f"docker image ls --format {form}"),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Pull what is missing; the first failure ends it, with the engine's own words."""
+        """Pull missing images; a failure carries the engine's message."""
         have = seen.outputs.get("images", "").split()
         missing = [name for name in self.names if name not in have and _untagged(name) not in have]
         script = PULL.format(images=" ".join(map(shlex.quote, missing)))
@@ -100,7 +100,7 @@ class Images:
 
 
 def _untagged(image: str) -> str:
-    """An image that is pinned by digest, as the engine lists it: the tag before a digest says nothing."""
+    """Format an image pinned by digest as the engine lists it, without the tag, which a digest overrides."""
     name, at, digest = image.partition("@")
     return f"{name.rsplit(':', 1)[0] if ':' in name.rsplit('/', 1)[-1] else name}{at}{digest}"
 
@@ -123,7 +123,7 @@ def _container(guest: Guest, name: str, container: Container) -> list[Resource]:
 
 
 def _source(path: str) -> Resource:
-    """What a container's volume is on the host: a secret made here if its name says so, else a directory."""
+    """A container's volume on the host: a generated secret if its name ends in `password`, else a directory."""
     if path.endswith("password"):
         return GeneratedFile(path, "head -c 24 /dev/urandom | base64 -w0")
     return Directory(path, mode="0750")

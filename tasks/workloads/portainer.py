@@ -1,4 +1,4 @@
-"""Portainer: its agents are made known to it on its own host, with the client certificate that they demand."""
+"""Portainer: registers its agents from its own host, with the client certificate that they require."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRIPT = f"{PROGRAMS}/register-agent"
 
 
 def portainer_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
-    """The script that registers, and the state that it brings about."""
+    """The registration program, its unit, and the registered state."""
     agents = _agents(run, guest)
     if not agents or "portainer" not in guest.services:
         return ()
@@ -38,7 +38,7 @@ def portainer_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
 
 
 def password_file(guest: Guest) -> str:
-    """Where Portainer's first password is made and stays."""
+    """Path of Portainer's generated admin password."""
     return f"{guest.persistent_storage}/portainer/admin_password"
 
 

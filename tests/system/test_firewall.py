@@ -331,7 +331,7 @@ def test_matrix() -> None:
     """Packets between all hosts are treated as the model says, for every port that anything mentions."""
     status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", "--full")
     assert status == 0, output
-    assert "0 against the model" in output
+    assert "disagreements with the model: 0" in output
 
 
 BLOCK = (
@@ -356,7 +356,7 @@ def test_packets_against_the_model() -> None:
     assert status == 1
     odd = "nginx-gateway → traefik, 8443/tcp at 10.0.0.12: the model says ACCEPT by guest 102, rule"
     assert odd in output
-    assert "1 against the model" in output
+    assert "disagreements with the model: 1" in output
     assert f"packets are not treated as the model says: {odd}" in changed.errors("pve")
     assert files == before
     assert bench.deploy(*some).record["changed"] == 1

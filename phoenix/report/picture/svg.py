@@ -8,7 +8,7 @@ from html import escape
 from phoenix.derive.flows import flows
 from phoenix.estate import Estate
 from phoenix.estate.sources import Sources
-from phoenix.report.flows import spell
+from phoenix.report.flows import format_ports
 from phoenix.report.picture.folding import KINDS
 from phoenix.report.picture.layout import MARGIN, Box, Layout
 from phoenix.report.picture.paths import path
@@ -76,7 +76,7 @@ def _heading(estate: Estate) -> Iterator[str]:
 def _line(one: Wire, layout: Layout, sources: Sources) -> str:
     ink, arrow = INK[one.arrow.kind], one.arrow
     said = "\n".join(
-        f"{spell(flow)} {flow.purpose}, {sources.place(flow.origin[0], flow.origin[1:])}" for flow in arrow.flows
+        f"{format_ports(flow)} {flow.purpose}, {sources.place(flow.origin[0], flow.origin[1:])}" for flow in arrow.flows
     )
     title = escape(f"{arrow.source} → {arrow.dest}\n{said}")
     drawn = f'<path class="line" stroke="{ink}" marker-end="url(#{arrow.kind})" d="{path(one, layout)}"/>'

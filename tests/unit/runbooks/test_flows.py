@@ -16,7 +16,7 @@ import pytest
 from phoenix.derive.flows import flows
 from tests.support.inventories import Copy, example
 from tests.support.places import ROOT
-from tests.unit.phoenix.pve.firewall.test_model import ORACLE, RECORDED
+from tests.unit.phoenix.pve.firewall.replay.recordings import ORACLE, RECORDED
 
 
 @dataclass(frozen=True)
@@ -92,19 +92,19 @@ def test_another_inventory(run: Runbook, tmp_path: Path) -> None:
     ("words", "status", "says"),
     [
         (("portainer", "drphoenix", "9001"), 0, "portainer → drphoenix, 9001/tcp: open\n"),
-        (("portainer", "drphoenix", "9001"), 0, "  portainer lets it out: guest 1001, rule "),
+        (("portainer", "drphoenix", "9001"), 0, "  portainer accepts it outbound: guest 1001, rule "),
         (("portainer", "drphoenix", "9001"), 0, "  flow: client of portainer-agent, inventory/hosts.yaml:"),
-        (("ollama", "drphoenix", "9001"), 1, "  ollama does not let it out: guest 914, policy_out\n"),
-        (("ollama", "drphoenix", "9001"), 1, "  drphoenix does not let it in: guest 1002, policy_in\n"),
+        (("ollama", "drphoenix", "9001"), 1, "  ollama drops it outbound: guest 914, policy_out\n"),
+        (("ollama", "drphoenix", "9001"), 1, "  drphoenix drops it inbound: guest 1002, policy_in\n"),
         (
             ("ollama", "drphoenix", "9001"),
             1,
             "  to open it: add ollama to `clients` of the service portainer-agent, inventory/hosts.yaml:",
         ),
-        (("outside", "pve", "icmp"), 1, "  nothing opens it: only the estate's own network may ping"),
-        (("management", "pve", "3128"), 0, "  no flow says so: Proxmox VE itself keeps it open for those who manage\n"),
-        (("pve", "8.8.8.8", "53/udp"), 0, "  no flow says so: a hypervisor connects freely\n"),
-        (("ollama", "ollama", "80"), 0, "  what a host sends to itself meets no firewall\n"),
+        (("outside", "pve", "icmp"), 1, "  cannot be opened: ping is permitted between hosts and"),
+        (("management", "pve", "3128"), 0, "  no flow: Proxmox VE opens it to `management`\n"),
+        (("pve", "8.8.8.8", "53/udp"), 0, "  no flow: a hypervisor may open any connection\n"),
+        (("ollama", "ollama", "80"), 0, "  traffic from a host to itself is not filtered\n"),
     ],
 )
 def test_why(run: Runbook, words: tuple[str, ...], status: int, says: str) -> None:
@@ -115,27 +115,27 @@ def test_why(run: Runbook, words: tuple[str, ...], status: int, says: str) -> No
 
 
 def test_who_can(run: Runbook) -> None:
-    """Those who can are listed with their flow, and those who cannot are named."""
+    """The endpoints that can connect are listed with their flow; the others are named."""
     done = run("--who-can", "drphoenix", "9001")
     assert done.status == 0
     lines = done.out.splitlines()
     assert [line.split()[0] for line in lines[3:5]] == ["pve", "portainer"]
     assert all("client of portainer-agent  inventory/hosts.yaml:" in line for line in lines[3:5])
-    assert lines[-1].startswith("and by nobody else: not by outside, lan, management, step-ca, ")
+    assert lines[-1].startswith("and closed to outside, lan, management, step-ca, ")
 
 
 def test_nobody_can(run: Runbook) -> None:
-    """That nobody can is said plainly, with status 1."""
+    """If no endpoint can connect, the answer names all that cannot, with status 1."""
     done = run("--who-can", "ollama", "22")
     assert done.status == 1
-    assert done.out.startswith("nobody can open a connection to 22/tcp of ollama: not one of outside, lan, ")
+    assert done.out.startswith("22/tcp of ollama is closed to outside, lan, ")
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--why", "nobody", "pve", "22"), "'nobody' is nothing of the estate: hosts are pve, step-ca, "),
-        (("--who-can", "pve", "ssh"), "'ssh' is no port: say 443, 53/udp or icmp"),
+        (("--why", "nobody", "pve", "22"), "'nobody' is not an endpoint of the estate: name a host (pve, step-ca, "),
+        (("--who-can", "pve", "ssh"), "'ssh' is not a port: write 443, 53/udp or icmp"),
         (("--why", "pve", "ollama"), "expected 3 arguments"),
         (("--why", "a", "b", "1", "--who-can", "a", "1"), "not allowed with argument --why"),
         (("--who-can", "a", "1", "--replay", "x"), "not allowed with argument --who-can"),

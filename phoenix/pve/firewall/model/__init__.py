@@ -1,1 +1,1 @@
-"""The configuration, compiled to chains, and the verdict on a packet."""
+"""The model of Proxmox VE's firewall: configuration → chains of rules → the verdict on a packet."""

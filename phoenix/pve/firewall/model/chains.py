@@ -1,14 +1,13 @@
-"""A firewall's levels → the chains that packets go through.
+"""The configuration of all levels → the chains of rules that packets go through.
 
-Source: Administration Guide, "Proxmox VE Firewall", and the recorded answers of Proxmox's own simulator. Cluster rules
-and policies concern the nodes only. An accept in a sender's chain ends that chain: the receiver is asked as well.
-Rules of type `forward` concern what a node routes, and nothing that crosses its bridge: they are left out here.
+Source: Administration Guide, "Proxmox VE Firewall", and the recorded answers of Proxmox's simulator. Cluster rules and
+policies apply to nodes only. An accept in the sender's chain ends that chain; the receiver's chain is still evaluated.
+Rules of type `forward` apply to routed packets only, not to those that cross a bridge; the model leaves them out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
 
 from phoenix.pve.firewall.model.builtin_rules import (
     blacklist,
@@ -16,119 +15,83 @@ from phoenix.pve.firewall.model.builtin_rules import (
     ipfilter,
     macfilter,
     management,
-    neighbours,
+    neighbor_discovery,
     policy,
 )
-from phoenix.pve.firewall.model.compile import concerns, matches_of
-from phoenix.pve.firewall.model.configuration import Direction, Firewall, GuestScope, Listed, Nic, Scope, truth
-from phoenix.pve.firewall.model.lookup import Names, RuleError
-from phoenix.pve.firewall.model.match import Match, Origin, Step
+from phoenix.pve.firewall.model.configuration import (
+    Firewall,
+    FirewallNic,
+    GuestLevel,
+    LevelConfig,
+    TrafficDirection,
+    parse_bool,
+)
+from phoenix.pve.firewall.model.listed_rules import RuleCompiler, SkippedRule
+from phoenix.pve.firewall.model.lookup import AddressLookup
+from phoenix.pve.firewall.model.match import ChainRule, RuleMatch, RuleOrigin
 
-Chain = tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A rule that Proxmox leaves out, and why."""
-
-    origin: Origin
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.origin}: {self.reason}"
+RuleChain = tuple[ChainRule, ...]
 
 
 class Chains:
-    """The chains of one firewall, each made when it is first asked for; `skipped` fills up as they are."""
+    """The chains of one firewall, compiled on first use; `skipped` collects the rules that Proxmox ignores."""
 
     def __init__(self, firewall: Firewall) -> None:
         self.firewall = firewall
-        self.skipped: dict[Skipped, None] = {}
-        self._made: dict[Hashable, Chain] = {}
+        self.skipped: dict[SkippedRule, None] = {}
+        self._compiled: dict[Hashable, RuleChain] = {}
 
     @property
     def is_on(self) -> bool:
-        """Tell whether anything is filtered at all: the cluster's switch."""
-        return truth(self.firewall.cluster.options.get("enable"))
+        """Tell whether the cluster's switch is on; otherwise no packet is filtered."""
+        return parse_bool(self.firewall.cluster.options.get("enable"))
 
-    def guest(self, vmid: int, nic: Nic, direction: Direction) -> Chain | None:
-        """A guest's chain for one interface; None where it is not filtered."""
+    def guest(self, vmid: int, nic: FirewallNic, direction: TrafficDirection) -> RuleChain | None:
+        """A guest's chain for one interface; None if it is not filtered."""
         guest = self.firewall.guests.get(vmid)
-        if not (self.is_on and guest and nic.firewall and guest.scope.is_on("enable", default=False)):
+        if not (self.is_on and guest and nic.firewall and guest.config.is_on("enable", default=False)):
             return None
         return self._once((vmid, nic.index, direction), lambda: self._guest(vmid, guest, nic, direction))
 
-    def node(self, name: str, direction: Direction) -> Chain | None:
-        """A node's chain; None where it is not filtered."""
-        scope = self.firewall.nodes.get(name, Scope())
-        if not (self.is_on and scope.is_on("enable", default=True)):
+    def node(self, name: str, direction: TrafficDirection) -> RuleChain | None:
+        """A node's chain; None if it is not filtered."""
+        config = self.firewall.nodes.get(name, LevelConfig())
+        if not (self.is_on and config.is_on("enable", default=True)):
             return None
-        return self._once((name, direction), lambda: self._node(name, scope, direction))
+        return self._once((name, direction), lambda: self._node(name, config, direction))
 
-    def _once(self, key: Hashable, make: Callable[[], Iterator[Step]]) -> Chain:
-        if key not in self._made:
-            self._made[key] = tuple(make())
-        return self._made[key]
+    def _once(self, key: Hashable, build: Callable[[], Iterator[ChainRule]]) -> RuleChain:
+        if key not in self._compiled:
+            self._compiled[key] = tuple(build())
+        return self._compiled[key]
 
-    def _guest(self, vmid: int, guest: GuestScope, nic: Nic, direction: Direction) -> Iterator[Step]:
-        level, scope, backend = f"guest {vmid}", guest.scope, self.firewall.backend
-        names = Names(scope, self.firewall.cluster)
+    def _guest(
+        self, vmid: int, guest: GuestLevel, nic: FirewallNic, direction: TrafficDirection
+    ) -> Iterator[ChainRule]:
+        config, backend = guest.config, self.firewall.backend
+        lookup = AddressLookup(config, self.firewall.cluster)
         if direction == "in":
-            yield from blacklist(level, names)
-        yield from dhcp(level, scope, direction, backend)
+            yield from blacklist(vmid, lookup)
+        yield from dhcp(vmid, config, direction, backend)
         if direction == "out":
-            yield from macfilter(level, scope, nic)
-            yield from ipfilter(level, scope, names, nic)
-        yield from neighbours(level, scope, direction, backend)
-        yield from self._rules(level, scope.rules, direction, names, nic)
-        yield from policy(level, scope.options, direction)
+            yield from macfilter(vmid, config, nic)
+            yield from ipfilter(vmid, config, lookup, nic)
+        yield from neighbor_discovery(vmid, config, direction, backend)
+        yield from RuleCompiler(self.firewall, vmid, direction, lookup, self.skipped, nic).compile(config.rules)
+        yield from policy(vmid, config.options, direction)
 
-    def _node(self, name: str, scope: Scope, direction: Direction) -> Iterator[Step]:
-        cluster, local = self.firewall.cluster, self.firewall.local_network
-        yield Step(Match("igmp"), "ACCEPT", Origin(name, part="igmp"))
-        yield from neighbours(name, scope, direction, self.firewall.backend)
+    def _node(self, name: str, config: LevelConfig, direction: TrafficDirection) -> Iterator[ChainRule]:
+        cluster, backend = self.firewall.cluster, self.firewall.backend
+        own, shared = AddressLookup(config, cluster), AddressLookup(cluster, cluster)
+        yield ChainRule(RuleMatch("igmp"), "ACCEPT", RuleOrigin(name, part="igmp"))
+        yield from neighbor_discovery(name, config, direction, backend)
         if direction == "in":
-            yield from blacklist(name, Names(scope, cluster))
-        way_in = tuple(management(name, cluster, local, direction))
-        if self.firewall.backend == "nftables":
-            yield from way_in
-        yield from self._rules(name, scope.rules, direction, Names(scope, cluster))
-        yield from self._rules("cluster", cluster.rules, direction, Names(cluster, cluster))
-        if self.firewall.backend == "iptables":
-            yield from way_in
+            yield from blacklist(name, own)
+        management_rules = tuple(management(name, cluster, self.firewall.local_network, direction))
+        if backend == "nftables":
+            yield from management_rules
+        yield from RuleCompiler(self.firewall, name, direction, own, self.skipped).compile(config.rules)
+        yield from RuleCompiler(self.firewall, "cluster", direction, shared, self.skipped).compile(cluster.rules)
+        if backend == "iptables":
+            yield from management_rules
         yield from policy("cluster", cluster.options, direction)
-
-    def _rules(
-        self, level: str, rules: tuple[Listed, ...], direction: Direction, names: Names, nic: Nic | None = None
-    ) -> Iterator[Step]:
-        for position, rule in enumerate(rules):
-            if truth(rule.get("enable")):
-                origin = Origin(level, position, comment=str(rule.get("comment") or "").strip())
-                yield from self._rule(origin, rule, direction, names, nic)
-
-    def _rule(
-        self, origin: Origin, rule: Listed, direction: Direction, names: Names, nic: Nic | None
-    ) -> Iterator[Step]:
-        try:
-            if nic and not concerns(rule, nic.index):
-                return
-            if rule["type"] == "group":
-                yield from self._group(origin, str(rule["action"]), direction, names)
-            elif rule["type"] == direction:
-                yield from (self._step(origin, rule, match) for match in matches_of(rule, names))
-        except RuleError as error:
-            self.skipped[Skipped(origin, str(error))] = None
-
-    def _group(self, origin: Origin, name: str, direction: Direction, names: Names) -> Iterator[Step]:
-        group = self.firewall.groups.get(name)
-        if group is None:
-            raise RuleError(f"there is no security group '{name}'; it counts as empty")
-        for position, rule in enumerate(group):
-            inner = Origin(origin.level, origin.position, f"rule {position} of group {name}", origin.comment)
-            if truth(rule.get("enable")) and rule["type"] == direction:
-                yield from self._rule(inner, rule, direction, names, None)
-
-    def _step(self, origin: Origin, rule: Listed, match: Match) -> Step:
-        action = rule["action"]
-        dropped = self.firewall.backend == "nftables" and action == "REJECT" and origin.level.startswith("guest ")
-        return Step(match, "DROP" if dropped and rule["type"] == "in" else action, origin)

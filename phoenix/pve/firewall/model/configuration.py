@@ -1,6 +1,6 @@
-"""A firewall as Proxmox VE lists it: scopes of options, rules, aliases and sets, and the interfaces they filter.
+"""The firewall's configuration as the Proxmox VE API lists it: the model's input.
 
-Source: Proxmox VE Administration Guide, chapter "Proxmox VE Firewall"; spellings are those of the API.
+Source: Proxmox VE Administration Guide, chapter "Proxmox VE Firewall"; keys and values are spelled as in the API.
 """
 
 from __future__ import annotations
@@ -9,37 +9,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Direction = Literal["in", "out"]
-Backend = Literal["iptables", "nftables"]
-Listed = Mapping[str, Any]
-"""A rule as the API lists it: type, action, enable, and whatever it restricts."""
+TrafficDirection = Literal["in", "out"]
+FirewallBackend = Literal["iptables", "nftables"]
+ListedRule = Mapping[str, Any]
+"""A rule as the API lists it: type, action, enable, and the fields that restrict it."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A member of an IP set; with `nomatch` it is left out of the set."""
+class IpSetEntry:
+    """A member of an IP set; `nomatch` excludes it from the set."""
 
     cidr: str
     nomatch: bool = False
 
 
 @dataclass(frozen=True)
-class Scope:
-    """One level of the firewall: the cluster, a node or a guest. Rules are in the API's order, position 0 first."""
+class LevelConfig:
+    """The configuration of one level: cluster, node or guest. Rules are in the API's order, position 0 first."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
-    rules: tuple[Listed, ...] = ()
+    rules: tuple[ListedRule, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
-    ipsets: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    ipsets: Mapping[str, tuple[IpSetEntry, ...]] = field(default_factory=dict)
 
     def is_on(self, name: str, *, default: bool) -> bool:
-        """Read an option that is a switch."""
-        return truth(self.options.get(name), default=default)
+        """Read a boolean option."""
+        return parse_bool(self.options.get(name), default=default)
 
 
 @dataclass(frozen=True)
-class Nic:
-    """A guest's interface: its number (`net0` is 0), addresses, MAC and whether its packets are filtered."""
+class FirewallNic:
+    """A guest's network interface: its index (`net0` is 0), addresses, MAC and the flag that filters it."""
 
     index: int
     addresses: tuple[str, ...]
@@ -48,27 +48,30 @@ class Nic:
 
 
 @dataclass(frozen=True)
-class GuestScope:
-    """A guest's level, with its interfaces."""
+class GuestLevel:
+    """A guest's configuration and the interfaces that it filters."""
 
-    scope: Scope
-    nics: tuple[Nic, ...]
+    config: LevelConfig
+    nics: tuple[FirewallNic, ...]
 
 
 @dataclass(frozen=True)
 class Firewall:
-    """All of it. `local_network` is what a node takes for its own where no alias of that name says otherwise."""
+    """The configuration of all levels.
 
-    cluster: Scope
+    `local_network` is the node's connected network in CIDR notation; an alias of that name overrides it.
+    """
+
+    cluster: LevelConfig
     local_network: str
-    groups: Mapping[str, tuple[Listed, ...]] = field(default_factory=dict)
-    nodes: Mapping[str, Scope] = field(default_factory=dict)
-    guests: Mapping[int, GuestScope] = field(default_factory=dict)
-    backend: Backend = "iptables"
+    groups: Mapping[str, tuple[ListedRule, ...]] = field(default_factory=dict)
+    nodes: Mapping[str, LevelConfig] = field(default_factory=dict)
+    guests: Mapping[int, GuestLevel] = field(default_factory=dict)
+    backend: FirewallBackend = "iptables"
 
 
-def truth(value: object, *, default: bool = False) -> bool:
-    """Read a switch as the API spells it; what is not there is as by default."""
+def parse_bool(value: object, *, default: bool = False) -> bool:
+    """Read a boolean in one of the API's spellings; an absent value has the default."""
     if value is None:
         return default
     return str(value).strip().lower() in ("1", "on", "yes", "true")

@@ -1,7 +1,7 @@
-"""A packet through the chains: what becomes of it, and which rule decides.
+"""A packet and the chains → the verdict and the rule that decides.
 
-Source: Administration Guide, "Proxmox VE Firewall". A packet meets at most one sender's and one receiver's chain: a
-guest's or a node's. Both must accept.
+Source: Administration Guide, "Proxmox VE Firewall". A packet meets at most one sender's and one receiver's chain, each
+of a guest or a node. Both must accept.
 """
 
 from __future__ import annotations
@@ -9,27 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from phoenix.pve.firewall.model.chains import Chain, Chains
-from phoenix.pve.firewall.model.configuration import Direction
-from phoenix.pve.firewall.model.intervals import address_of, contains
-from phoenix.pve.firewall.model.match import Action, Match, Origin
+from phoenix.pve.firewall.model.chains import Chains, RuleChain
+from phoenix.pve.firewall.model.configuration import TrafficDirection
+from phoenix.pve.firewall.model.intervals import contains, int_to_address
+from phoenix.pve.firewall.model.match import RuleAction, RuleMatch, RuleOrigin
 
 OUTSIDE = ""
 EPHEMERAL = 49_152
-"""A port that a client might be given for its own end (RFC 6335 section 6)."""
-End = int | str
-"""Who sends or receives: a guest's id, a node's name, or `OUTSIDE`."""
+"""A typical source port of a client: the first of the dynamic ports (RFC 6335 section 6)."""
+PacketEnd = int | str
+"""The sender or receiver of a packet: a guest's id, a node's name, or `OUTSIDE`."""
 
 
 @dataclass(frozen=True)
 class Packet:
-    """A packet that opens a connection, or with `established` one of a connection that is open.
+    """A packet that opens a connection, or with `established` one of an open connection.
 
-    Addresses are places on the line of `intervals`. `icmp` is the type's name. `broadcast` is one that goes to many.
+    `source` and `dest` are addresses as integers of `intervals`. `icmp` is the name of the ICMP type. `broadcast` marks
+    a broadcast or multicast packet.
     """
 
-    sender: End
-    receiver: End
+    sender: PacketEnd
+    receiver: PacketEnd
     source: int
     dest: int
     proto: str
@@ -42,59 +43,64 @@ class Packet:
     syn: bool = True
 
     def __str__(self) -> str:
-        what = f"{self.proto} {self.icmp or self.dport or ''}".strip()
-        return f"{what} from {address_of(self.source)} to {address_of(self.dest)}"
+        traffic = f"{self.proto} {self.icmp or self.dport or ''}".strip()
+        return f"{traffic} from {int_to_address(self.source)} to {int_to_address(self.dest)}"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What becomes of a packet; `origin` is the rule that decides, None where nothing filters."""
+class PacketVerdict:
+    """The action on a packet; `origin` is the rule that decides, None if no chain filters the packet."""
 
-    action: Action
-    origin: Origin | None = None
+    action: RuleAction
+    origin: RuleOrigin | None = None
+
+    @property
+    def decided_by(self) -> str:
+        """The deciding rule as text."""
+        return str(self.origin or "no rule, since no chain filters it")
 
 
-def judge(chains: Chains, packet: Packet) -> Verdict:
-    """Send a packet through its sender's chain and its receiver's; the first that refuses decides, or the last."""
-    last = Verdict("ACCEPT")
-    for verdict in () if packet.established else verdicts(chains, packet):
+def evaluate(chains: Chains, packet: Packet) -> PacketVerdict:
+    """Send a packet through its sender's and its receiver's chain; the first that refuses decides, else the last."""
+    last = PacketVerdict("ACCEPT")
+    for verdict in () if packet.established else side_verdicts(chains, packet):
         last = verdict
         if last.action != "ACCEPT":
             break
     return last
 
 
-def verdicts(chains: Chains, packet: Packet) -> Iterator[Verdict]:
-    """What each end that filters says of a packet that opens a connection."""
-    sides: tuple[tuple[End, int, Direction], ...] = (
+def side_verdicts(chains: Chains, packet: Packet) -> Iterator[PacketVerdict]:
+    """Evaluate a packet that opens a connection at each end that filters."""
+    sides: tuple[tuple[PacketEnd, int, TrafficDirection], ...] = (
         (packet.sender, packet.source, "out"),
         (packet.receiver, packet.dest, "in"),
     )
     for end, address, direction in sides:
         chain = chain_of(chains, end, address, direction)
         if chain is not None:
-            yield decide(chain, packet)
+            yield evaluate_chain(chain, packet)
 
 
-def chain_of(chains: Chains, end: End, address: int, direction: Direction) -> Chain | None:
-    """The chain that a packet of an end meets; None where there is none."""
+def chain_of(chains: Chains, end: PacketEnd, address: int, direction: TrafficDirection) -> RuleChain | None:
+    """The chain that filters an end's packets; None if there is none."""
     if isinstance(end, str):
         return chains.node(end, direction) if end else None
     guest = chains.firewall.guests.get(end)
     if guest is None or not guest.nics:
         return None
-    own = str(address_of(address))
+    own = str(int_to_address(address))
     nic = next((nic for nic in guest.nics if own in nic.addresses), guest.nics[0])
     return chains.guest(end, nic, direction)
 
 
-def decide(chain: Chain, packet: Packet) -> Verdict:
-    """The first step that fits; a chain ends with a policy, which always does."""
-    return next(Verdict(step.action, step.origin) for step in chain if fits(step.match, packet))
+def evaluate_chain(chain: RuleChain, packet: Packet) -> PacketVerdict:
+    """The verdict of the first rule that matches; a chain ends with a policy, which always does."""
+    return next(PacketVerdict(rule.action, rule.origin) for rule in chain if matches(rule.match, packet))
 
 
-def fits(match: Match, packet: Packet) -> bool:
-    """Tell whether a packet is what a step asks for."""
+def matches(match: RuleMatch, packet: Packet) -> bool:
+    """Tell whether a packet meets every condition of a match."""
     return (
         (not match.proto or match.proto == packet.proto)
         and (not match.dport or contains(match.dport, packet.dport))

@@ -1,4 +1,4 @@
-"""The firewall that an estate's flows yield, as the model takes it: what would be sent to the API, read back."""
+"""An estate → the firewall that is derived from its flows, as the model takes it."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from phoenix.derive.cache import cached_per_estate
 from phoenix.derive.firewall import IpSet, cluster_firewall, guest_firewall
 from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Guest
-from phoenix.pve.firewall.model.configuration import Entry, Firewall, GuestScope, Nic, Scope
+from phoenix.pve.firewall.model.configuration import Firewall, FirewallNic, GuestLevel, IpSetEntry, LevelConfig
 
 
 @cached_per_estate
-def derived_firewall(estate: Estate) -> Firewall:
-    """Cluster, nodes by their inventory names, and guests by id."""
+def firewall_from_estate(estate: Estate) -> Firewall:
+    """Build all levels: the cluster, nodes by inventory name, and guests by id."""
     cluster = cluster_firewall(estate)
-    scope = Scope(
+    config = LevelConfig(
         cluster.options,
         tuple(rule.parameters for rule in cluster.rules),
         cluster.aliases,
         {ipset.name: _entries(ipset) for ipset in cluster.ipsets},
     )
-    nodes = {hypervisor.name: Scope() for hypervisor in estate.hypervisors}
+    nodes = {hypervisor.name: LevelConfig() for hypervisor in estate.hypervisors}
     guests = {guest.vmid: _guest(estate, guest) for guest in estate.guests}
-    return Firewall(scope, str(estate.settings.network.subnet), nodes=nodes, guests=guests)
+    return Firewall(config, str(estate.settings.network.subnet), nodes=nodes, guests=guests)
 
 
-def _guest(estate: Estate, guest: Guest) -> GuestScope:
-    found = guest_firewall(estate, guest)
-    scope = Scope(found.options, tuple(rule.parameters for rule in found.rules))
-    return GuestScope(scope, (Nic(0, (str(guest.address),), mac_of(guest.vmid)),))
+def _guest(estate: Estate, guest: Guest) -> GuestLevel:
+    level = guest_firewall(estate, guest)
+    config = LevelConfig(level.options, tuple(rule.parameters for rule in level.rules))
+    return GuestLevel(config, (FirewallNic(0, (str(guest.address),), mac_of(guest.vmid)),))
 
 
-def _entries(ipset: IpSet) -> tuple[Entry, ...]:
+def _entries(ipset: IpSet) -> tuple[IpSetEntry, ...]:
     return (
-        *(Entry(network) for network in ipset.networks),
-        *(Entry(network, nomatch=True) for network in ipset.except_),
+        *(IpSetEntry(network) for network in ipset.networks),
+        *(IpSetEntry(network, nomatch=True) for network in ipset.except_),
     )

@@ -1,4 +1,7 @@
-"""Sets of numbers as intervals: ports, and addresses counted on one line, IPv4 first and IPv6 after it."""
+"""Sets of integers as disjoint intervals: ports, and IP addresses as integers, IPv4 first and IPv6 after it.
+
+The lowest layer of the model: rules' ports and addresses are compiled to these sets.
+"""
 
 from __future__ import annotations
 
@@ -7,37 +10,37 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-Interval = tuple[int, int]
-Intervals = tuple[Interval, ...]
-"""Disjoint, ascending, both ends included."""
+ClosedInterval = tuple[int, int]
+"""The lowest and the highest member."""
+Intervals = tuple[ClosedInterval, ...]
+"""A set: disjoint and ascending."""
 
 V4_END = 2**32
-ANY_PORT: Intervals = ((0, 65535),)
+"""The integer of the IPv6 address `::`."""
 ANY_V4: Intervals = ((0, V4_END - 1),)
-ANY_V6: Intervals = ((V4_END, V4_END + 2**128 - 1),)
 
 
-def number(address: str | IPv4Address | IPv6Address) -> int:
-    """The place of an address on the line; ValueError for what is none."""
-    found = ip_address(address) if isinstance(address, str) else address
-    return int(found) if found.version == 4 else int(found) + V4_END  # noqa: PLR2004
+def address_to_int(address: str | IPv4Address | IPv6Address) -> int:
+    """Convert an address; raises ValueError if the text is not an address."""
+    parsed = ip_address(address) if isinstance(address, str) else address
+    return int(parsed) if parsed.version == 4 else int(parsed) + V4_END  # noqa: PLR2004
 
 
-def address_of(place: int) -> IPv4Address | IPv6Address:
-    """The address at a place of the line."""
-    return IPv4Address(place) if place < V4_END else IPv6Address(place - V4_END)
+def int_to_address(value: int) -> IPv4Address | IPv6Address:
+    """Convert an integer back to its address."""
+    return IPv4Address(value) if value < V4_END else IPv6Address(value - V4_END)
 
 
 @lru_cache(maxsize=65536)
-def network(text: str) -> Interval:
-    """An address or a network in CIDR notation, host bits cleared; ValueError for what is neither."""
-    found = ip_network(text, strict=False)
-    return number(found.network_address), number(found.broadcast_address)
+def parse_network(text: str) -> ClosedInterval:
+    """Read an address or a network in CIDR notation, ignoring host bits; raises ValueError for other text."""
+    network = ip_network(text, strict=False)
+    return address_to_int(network.network_address), address_to_int(network.broadcast_address)
 
 
-def union(parts: Iterable[Interval]) -> Intervals:
-    """All of them, joined where they touch."""
-    joined: list[Interval] = []
+def union(parts: Iterable[ClosedInterval]) -> Intervals:
+    """Unite intervals; adjacent ones are joined."""
+    joined: list[ClosedInterval] = []
     for low, high in sorted(parts):
         if joined and low <= joined[-1][1] + 1:
             joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
@@ -46,21 +49,21 @@ def union(parts: Iterable[Interval]) -> Intervals:
     return tuple(joined)
 
 
-def without(parts: Intervals, hole: Interval) -> Intervals:
-    """What is left of a set when an interval is taken out."""
-    left: list[Interval] = []
+def subtract(parts: Intervals, hole: ClosedInterval) -> Intervals:
+    """Remove an interval from a set."""
+    rest: list[ClosedInterval] = []
     for low, high in parts:
         if high < hole[0] or low > hole[1]:
-            left.append((low, high))
+            rest.append((low, high))
             continue
         if low < hole[0]:
-            left.append((low, hole[0] - 1))
+            rest.append((low, hole[0] - 1))
         if high > hole[1]:
-            left.append((hole[1] + 1, high))
-    return tuple(left)
+            rest.append((hole[1] + 1, high))
+    return tuple(rest)
 
 
-def contains(parts: Intervals, place: int) -> bool:
-    """Tell whether a number is in the set."""
-    index = bisect_right(parts, (place, 2**200))
-    return index > 0 and place <= parts[index - 1][1]
+def contains(parts: Intervals, value: int) -> bool:
+    """Tell whether an integer is in the set."""
+    index = bisect_right(parts, (value, 2**200))
+    return index > 0 and value <= parts[index - 1][1]

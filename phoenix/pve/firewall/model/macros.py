@@ -1,11 +1,14 @@
-"""Proxmox's rule macros: a name for what a protocol needs open. Facts, as (protocol, ports or ICMP type) pairs."""
+"""Proxmox VE's rule macros: for each name the protocols and ports, or the ICMP type, that it opens.
+
+Source: Administration Guide, appendix "Firewall Macro Definitions". The lab reads this table, too (ADR 16).
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One protocol of a macro with its destination ports (or ICMP type), if it names any."""
+    """One protocol of a macro, with its destination ports or ICMP type if the macro restricts them."""
 
     proto: str
     dport: str = ""

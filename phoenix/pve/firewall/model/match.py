@@ -1,4 +1,4 @@
-"""The steps that a chain consists of: what a packet must be, what becomes of it, and which rule says so."""
+"""Compiled rules: what a packet must match, the action, and the rule's origin. Chains consist of these."""
 
 from __future__ import annotations
 
@@ -8,32 +8,35 @@ from typing import Literal
 
 from phoenix.pve.firewall.model.intervals import Intervals
 
-Action = Literal["ACCEPT", "DROP", "REJECT"]
-Special = Literal["", "broadcast", "not-syn"]
+RuleAction = Literal["ACCEPT", "DROP", "REJECT"]
+SpecialPacket = Literal["", "broadcast", "not-syn"]
+LevelId = int | str
+"""A level of the firewall: a guest's id, a node's name, or `cluster`."""
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where a step comes from: a level (`cluster`, a node's name, `guest 103`) and what of it.
+class RuleOrigin:
+    """The place of a rule: its level and where in the level.
 
-    `position` is the rule's in its list, None for what Proxmox adds; `part` says which rule of a group, or what was
-    added; `comment` is the rule's own.
+    `position` is the index in the level's list, None for rules that Proxmox adds. `part` names the rule of a security
+    group or the built-in rule. `comment` is the rule's own.
     """
 
-    level: str
+    level: LevelId
     position: int | None = None
     part: str = ""
     comment: str = ""
 
     def __str__(self) -> str:
+        level = f"guest {self.level}" if isinstance(self.level, int) else self.level
         rule = "" if self.position is None else f", rule {self.position}"
         part = f", {self.part}" if self.part else ""
-        return f"{self.level}{rule}{part}" + (f" ({self.comment})" if self.comment else "")
+        return f"{level}{rule}{part}" + (f" ({self.comment})" if self.comment else "")
 
 
 @dataclass(frozen=True)
-class Match:
-    """What a packet must be; an empty field does not matter. An address set of None does not matter either."""
+class RuleMatch:
+    """What a packet must match. Empty fields and address sets of None match every packet."""
 
     proto: str = ""
     dport: Intervals = ()
@@ -43,18 +46,18 @@ class Match:
     dest: Intervals | None = None
     not_source: Intervals | None = None
     not_mac: str = ""
-    special: Special = ""
+    special: SpecialPacket = ""
 
     @cached_property
-    def service(self) -> Match:
-        """The same without its addresses."""
-        return Match(self.proto, self.dport, self.sport, self.icmp, special=self.special)
+    def without_addresses(self) -> RuleMatch:
+        """The match on protocol, ports and ICMP type alone."""
+        return RuleMatch(self.proto, self.dport, self.sport, self.icmp, special=self.special)
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step: the first whose match fits decides."""
+class ChainRule:
+    """One rule of a chain; the first that matches decides."""
 
-    match: Match
-    action: Action
-    origin: Origin
+    match: RuleMatch
+    action: RuleAction
+    origin: RuleOrigin

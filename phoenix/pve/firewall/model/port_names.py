@@ -1,4 +1,4 @@
-"""Names of ports, which a rule may give instead of numbers (services(5), as Debian ships it): facts."""
+"""Service names that a rule may use for port numbers. Source: /etc/services of Debian (services(5))."""
 
 from __future__ import annotations
 
@@ -41,4 +41,4 @@ zope=9673 webmin=10000 zabbix-agent=10050 zabbix-trapper=10051 amanda=10080 kama
 amidxtape=10083 nbd=10809 hkp=11371 sgi-cmsd=17001 sgi-crsd=17002 sgi-gcd=17003 sgi-cad=17004 db-lsp=17500
 dcap=22125 gsidcap=22128 wnn6=22273 binkp=24554 asp=27374 csync2=30865 dircproxy=57000 tfido=60177 fido=60179
 """
-SERVICES = {name: int(port) for name, port in (word.split("=") for word in _TABLE.split())}
+PORT_NUMBERS = {name: int(port) for name, port in (word.split("=") for word in _TABLE.split())}

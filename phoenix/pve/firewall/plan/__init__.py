@@ -1,1 +1,1 @@
-"""The writes from the observed configuration to the derived one, and the firewall after them."""
+"""The API calls from the observed configuration to the derived one, and the firewall after them."""

@@ -1,6 +1,6 @@
-"""The firewall as it will be after a run: what is derived, with whatever of the present one stays. Pure.
+"""The plans of a run → the firewall after it, and its proof. Pure.
 
-Levels that the run does not touch are taken as derived: whoever runs it on one guest is told about that guest.
+A level that the run does not touch is taken as derived: a run on one guest reports on that guest alone.
 """
 
 from __future__ import annotations
@@ -9,52 +9,66 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from phoenix.estate import Estate
-from phoenix.pve.firewall.model.configuration import Backend, Firewall, GuestScope, Listed, Nic
-from phoenix.pve.firewall.model.from_estate import derived_firewall
+from phoenix.pve.firewall.model.configuration import (
+    Firewall,
+    FirewallBackend,
+    FirewallNic,
+    GuestLevel,
+    LevelConfig,
+    ListedRule,
+)
+from phoenix.pve.firewall.model.from_estate import firewall_from_estate
+from phoenix.pve.firewall.model.match import LevelId
 from phoenix.pve.firewall.plan.identity import key_of
-from phoenix.pve.firewall.plan.reconcile import LevelPlan
-from phoenix.pve.firewall.proof.prove import Proof, prove
+from phoenix.pve.firewall.plan.level import LevelPlan
+from phoenix.pve.firewall.proof.prove import prove
+from phoenix.pve.firewall.proof.violation import Proof
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a run leaves as it is: security groups, guests' interfaces by id, and what filters."""
+class PlanContext:
+    """What a run observes and leaves unchanged: security groups, guests' interfaces by id, and the backend."""
 
-    groups: Mapping[str, tuple[Listed, ...]]
-    nics: Mapping[int, Nic]
-    backend: Backend
+    groups: Mapping[str, tuple[ListedRule, ...]]
+    nics: Mapping[int, FirewallNic]
+    backend: FirewallBackend
 
 
-def planned_firewall(estate: Estate, plans: Iterable[LevelPlan], around: Surroundings) -> Firewall:
-    """Put plans in the place of the levels that they are about."""
-    firewall = derived_firewall(estate)
+def firewall_after_plan(estate: Estate, plans: Iterable[LevelPlan], context: PlanContext) -> Firewall:
+    """Replace the levels of the derived firewall that have a plan with their configuration after it."""
+    firewall = firewall_from_estate(estate)
     cluster, nodes, guests = firewall.cluster, dict(firewall.nodes), dict(firewall.guests)
     for plan in plans:
-        if plan.place.kind == "cluster":
+        if plan.level.kind == "cluster":
             cluster = plan.after
-        elif plan.place.kind == "node":
-            nodes[plan.place.name] = plan.after
+        elif plan.level.kind == "node":
+            nodes[plan.level.name] = plan.after
         else:
-            vmid = plan.place.vmid
-            nic = around.nics.get(vmid)
-            guests[vmid] = GuestScope(plan.after, (nic,) if nic else guests[vmid].nics)
-    return replace(firewall, cluster=cluster, nodes=nodes, guests=guests, groups=around.groups, backend=around.backend)
+            vmid = plan.level.vmid
+            nic = context.nics.get(vmid)
+            guests[vmid] = GuestLevel(plan.after, (nic,) if nic else guests[vmid].nics)
+    return replace(
+        firewall, cluster=cluster, nodes=nodes, guests=guests, groups=context.groups, backend=context.backend
+    )
 
 
-def prove_planned(estate: Estate, firewall: Firewall) -> Proof:
-    """Prove a planned firewall; where foreign rules are kept, what they open counts as meant."""
-    foreign = frozenset(_foreign(firewall))
+def prove_after_plan(estate: Estate, firewall: Firewall) -> Proof:
+    """Prove the firewall after a plan; where the inventory keeps foreign rules, what they accept is tolerated.
+
+    A foreign rule that Proxmox skips is no fault of the plan.
+    """
+    foreign = frozenset(_foreign_rules(firewall))
     proof = prove(estate, firewall, foreign if estate.settings.foreign_rules == "keep" else frozenset())
     skipped = tuple(one for one in proof.skipped if (one.origin.level, one.origin.position) not in foreign)
     return replace(proof, skipped=skipped)
 
 
-def _foreign(firewall: Firewall) -> Iterator[tuple[str, int]]:
-    """Rules that nobody derived, by position and the name that the proof gives their level."""
-    levels = {
-        "cluster": firewall.cluster,
-        **firewall.nodes,
-        **{f"guest {vmid}": guest.scope for vmid, guest in firewall.guests.items()},
-    }
-    for level, scope in levels.items():
-        yield from ((level, position) for position, rule in enumerate(scope.rules) if key_of(rule) is None)
+def _foreign_rules(firewall: Firewall) -> Iterator[tuple[LevelId, int]]:
+    guests = ((vmid, guest.config) for vmid, guest in firewall.guests.items())
+    levels: tuple[tuple[LevelId, LevelConfig], ...] = (
+        ("cluster", firewall.cluster),
+        *firewall.nodes.items(),
+        *guests,
+    )
+    for level, config in levels:
+        yield from ((level, position) for position, rule in enumerate(config.rules) if key_of(rule) is None)

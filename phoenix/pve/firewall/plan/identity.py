@@ -1,6 +1,6 @@
-"""Which rule of a list is which: a derived rule is known by the key in its comment; one without such a key is foreign.
+"""Identify rules: a derived rule carries a key in its comment; a rule without a key is foreign.
 
-Proxmox gives rules no name of their own, only a position that moves whenever another rule comes or goes.
+Proxmox gives rules no name, only a position that changes whenever another rule is added or removed.
 """
 
 from __future__ import annotations
@@ -10,47 +10,51 @@ from collections.abc import Mapping
 from typing import Any
 
 from phoenix.derive.firewall import PREFIX, Rule
-from phoenix.pve.firewall.model.configuration import Listed
+from phoenix.pve.firewall.model.configuration import ListedRule
 
-FIELDS = ("type", "action", "enable", "macro", "proto", "dport", "sport", "source", "dest", "iface", "icmp-type")
-"""What a rule means; its log level is the operator's own affair."""
+RULE_FIELDS = ("type", "action", "enable", "macro", "proto", "dport", "sport", "source", "dest", "iface", "icmp-type")
+"""The fields that decide what a rule does. The log level is left to the operator."""
 KEY = re.compile(rf"{re.escape(PREFIX)}([0-9a-f]{{8}})\b")
 
 
-def key_of(rule: Listed) -> str | None:
-    """Read the key out of a rule's comment."""
-    found = KEY.match(str(rule.get("comment") or "").strip())
-    return found.group(1) if found else None
+def key_of(rule: ListedRule) -> str | None:
+    """Read the key from a rule's comment; None for a foreign rule."""
+    match = KEY.match(str(rule.get("comment") or "").strip())
+    return match.group(1) if match else None
 
 
-def means(rule: Listed) -> tuple[str, ...]:
-    """What a rule means, in a form that can be compared; Proxmox spells macros its own way."""
-    return tuple(_value(rule.get(name)) for name in FIELDS)
+def meaning_of(rule: ListedRule) -> tuple[str, ...]:
+    """What a rule does, in a form that can be compared: Proxmox changes the case of macros."""
+    return tuple(_normalized(rule.get(name)) for name in RULE_FIELDS)
 
 
-def comment_of(rule: Listed) -> str:
-    """A rule's comment as Proxmox keeps it."""
+def comment_of(rule: ListedRule) -> str:
+    """A rule's comment as Proxmox stores it."""
     return str(rule.get("comment") or "").strip()
 
 
-def edits(wanted: Rule, seen: Listed) -> dict[str, str]:
-    """What to send so that a listed rule becomes a derived one; nothing if it is that already."""
-    goal = wanted.parameters
-    found = {name: goal[name] for name in FIELDS if name in goal and _value(goal[name]) != _value(seen.get(name))}
-    if comment_of(seen) != wanted.comment:
-        found["comment"] = wanted.comment
-    surplus = [name for name in FIELDS if name not in goal and _value(seen.get(name))]
-    return found | ({"delete": ",".join(surplus)} if surplus else {})
+def changed_fields(wanted: Rule, observed: ListedRule) -> dict[str, str]:
+    """The API parameters that turn a listed rule into a derived one; empty if they are equal."""
+    target = wanted.parameters
+    fields = {
+        name: target[name]
+        for name in RULE_FIELDS
+        if name in target and _normalized(target[name]) != _normalized(observed.get(name))
+    }
+    if comment_of(observed) != wanted.comment:
+        fields["comment"] = wanted.comment
+    surplus = [name for name in RULE_FIELDS if name not in target and _normalized(observed.get(name))]
+    return fields | ({"delete": ",".join(surplus)} if surplus else {})
 
 
-def describe(rule: Mapping[str, Any]) -> str:
-    """Say a rule in one line, as it would stand in the firewall's file."""
+def format_rule(rule: Mapping[str, Any]) -> str:
+    """A rule in one line, as in the firewall's configuration file."""
     words = [str(rule.get("type", "")).upper()]
     words.append(f"{rule['macro']}({rule.get('action', '')})" if rule.get("macro") else str(rule.get("action", "")))
     words += [f"{key} {rule[key]}" for key in ("source", "dest", "proto", "dport") if rule.get(key)]
-    said = " ".join(words) + ("" if str(rule.get("enable", "0")) == "1" else " (off)")
-    return f"{said} ({comment_of(rule)})" if comment_of(rule) else said
+    line = " ".join(words) + ("" if str(rule.get("enable", "0")) == "1" else " (off)")
+    return f"{line} ({comment_of(rule)})" if comment_of(rule) else line
 
 
-def _value(value: object) -> str:
+def _normalized(value: object) -> str:
     return "" if value is None else str(value).strip().lower()

@@ -1,1 +1,1 @@
-"""What the flows permit, and the proof that a firewall permits exactly that."""
+"""The proof that a firewall permits exactly what the estate's flows permit."""

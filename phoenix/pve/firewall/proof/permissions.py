@@ -1,105 +1,109 @@
-"""What the flows of an estate allow, end by end: the other side of the proof, made without a rule in mind."""
+"""An estate's flows → what each end may send and receive: the second reading of the flows, made without rules.
+
+The proof compares it with the rules that `derive/firewall.py` makes, so the two share no code (ADR 16).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
-from phoenix.derive.flows import Flow, flows_by_host
+from phoenix.derive.flows import Flow, FlowAddress, flows_by_host
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.model.evaluate import End
-from phoenix.pve.firewall.model.intervals import ANY_V4, Intervals, contains, network, number, union, without
-from phoenix.pve.firewall.model.lookup import ports
-from phoenix.pve.firewall.model.match import Match
-from phoenix.pve.firewall.proof.partition import Service
+from phoenix.pve.firewall.model.evaluate import PacketEnd
+from phoenix.pve.firewall.model.intervals import (
+    ANY_V4,
+    Intervals,
+    address_to_int,
+    contains,
+    parse_network,
+    subtract,
+    union,
+)
+from phoenix.pve.firewall.model.lookup import parse_ports
+from phoenix.pve.firewall.model.match import RuleMatch
+from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 
-PROXMOX = ("5900:5999", "3128", "60000:60050", "22", "8006")
-"""Proxmox itself opens these to whoever may manage it: consoles, SPICE, migration, SSH and the API."""
+PROXMOX_PORTS = ("5900:5999", "3128", "60000:60050", "22", "8006")
+"""The ports that Proxmox opens to management: consoles, SPICE, migration, SSH and the API."""
+ESSENTIAL_ICMP = ("fragmentation-needed", "time-exceeded")
 
 
 @dataclass(frozen=True)
-class Allowed:
-    """One permission of an end: what may be asked, whose addresses are at the other side, and the flow that says so."""
+class Permission:
+    """Traffic that an end may receive or send, the addresses at the other end, and the flow it follows from, if any."""
 
-    match: Match
+    match: RuleMatch
     peers: Intervals
     flow: Flow | None = None
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An end that filters: its name and addresses, and all that it may be asked and may ask for."""
+class EndPermissions:
+    """An end that filters: its id, name and addresses, and everything that it may receive and send."""
 
-    end: End
+    end: PacketEnd
     name: str
     addresses: tuple[int, ...]
-    inbound: tuple[Allowed, ...]
-    outbound: tuple[Allowed, ...]
+    inbound: tuple[Permission, ...]
+    outbound: tuple[Permission, ...]
 
 
-def declared(estate: Estate) -> tuple[Judged, ...]:
-    """Every hypervisor and every guest."""
-    return tuple(judged(estate, host) for host in estate.live())
+def estate_permissions(estate: Estate) -> tuple[EndPermissions, ...]:
+    """The permissions of every hypervisor and guest."""
+    return tuple(host_permissions(estate, host) for host in estate.live())
 
 
-def judged(estate: Estate, host: Guest | Hypervisor) -> Judged:
-    """All that one host may be asked and may ask for."""
-    own = flows_by_host(estate).get(host.name, ())
-    inbound = [allowed for flow in own if flow.dest == host.name for allowed in _allowed(estate, flow, flow.source)]
-    outbound = [allowed for flow in own if flow.source == host.name for allowed in _allowed(estate, flow, flow.dest)]
-    vital = [Allowed(Match("icmp", icmp=kind), ANY_V4) for kind in ("fragmentation-needed", "time-exceeded")]
-    addresses = (number(host.address),)
+def host_permissions(estate: Estate, host: Guest | Hypervisor) -> EndPermissions:
+    """The permissions of one host."""
+    flows = flows_by_host(estate).get(host.name, ())
+    inbound = [one for flow in flows if flow.dest == host.name for one in _of_flow(estate, flow, flow.source)]
+    outbound = [one for flow in flows if flow.source == host.name for one in _of_flow(estate, flow, flow.dest)]
+    essential = [Permission(RuleMatch("icmp", icmp=kind), ANY_V4) for kind in ESSENTIAL_ICMP]
+    addresses = (address_to_int(host.address),)
     if isinstance(host, Guest):
-        return Judged(host.vmid, host.name, addresses, (*inbound, *vital), (*outbound, *vital))
-    resolver = number(host.guest_resolver)
-    inbound += [*_of_proxmox(estate), Allowed(Match("igmp"), ANY_V4)]
-    free = (Allowed(Match(), ANY_V4),)
-    return Judged(host.name, host.name, (*addresses, resolver), (*inbound, *vital), free)
+        return EndPermissions(host.vmid, host.name, addresses, (*inbound, *essential), (*outbound, *essential))
+    resolver = address_to_int(host.guest_resolver)
+    inbound += [*_of_management(estate), Permission(RuleMatch("igmp"), ANY_V4)]
+    everything = (Permission(RuleMatch(), ANY_V4),)
+    return EndPermissions(host.name, host.name, (*addresses, resolver), (*inbound, *essential), everything)
 
 
-def _allowed(estate: Estate, flow: Flow, party: str) -> Iterator[Allowed]:
-    peers = addresses_of(estate, party, flow.purpose)
+def _of_flow(estate: Estate, flow: Flow, party: str) -> Iterator[Permission]:
+    peers = addresses_of(estate, party, flow.at)
     if flow.protocol == "icmp":
-        yield Allowed(Match("icmp", icmp="echo-request"), peers, flow)
+        yield Permission(RuleMatch("icmp", icmp="echo-request"), peers, flow)
     for port in flow.ports:
-        yield Allowed(Match(flow.protocol, ((port, port),)), peers, flow)
+        yield Permission(RuleMatch(flow.protocol, ((port, port),)), peers, flow)
 
 
-def _of_proxmox(estate: Estate) -> Iterator[Allowed]:
-    managers = addresses_of(estate, "management", "")
-    peers = union((*managers, *addresses_of(estate, estate.hypervisors[0].name, "")))
-    yield from (Allowed(Match("tcp", ports(port)), peers) for port in PROXMOX)
+def _of_management(estate: Estate) -> Iterator[Permission]:
+    managers = addresses_of(estate, "management")
+    peers = union((*managers, *addresses_of(estate, estate.hypervisors[0].name)))
+    yield from (Permission(RuleMatch("tcp", parse_ports(port)), peers) for port in PROXMOX_PORTS)
 
 
-def permissions(said: Iterable[Allowed], peer: int, service: Service) -> Iterator[Allowed]:
-    """Those of an end's permissions that let it and an address use a service."""
-    for one in said:
-        if service.is_in(one.match) and contains(one.peers, peer):
-            yield one
+def matching_permissions(permissions: Iterable[Permission], peer: int, traffic: TrafficClass) -> Iterator[Permission]:
+    """Select the permissions that cover traffic with a peer's address."""
+    return (one for one in permissions if traffic.is_in(one.match) and contains(one.peers, peer))
 
 
-def addresses_of(estate: Estate, party: str, purpose: str) -> Intervals:
-    """The addresses of a party; a hypervisor answers guests' questions for names at an address of its own."""
+def addresses_of(estate: Estate, party: str, at: FlowAddress = "host") -> Intervals:
+    """The addresses of a party of a flow; `at` selects one of a hypervisor's two."""
     net = estate.settings.network
-    subnet = network(str(net.subnet))
+    subnet = parse_network(str(net.subnet))
     match party:
         case "any":
             return ANY_V4
         case "lan":
             return (subnet,)
         case "internet":
-            return without(ANY_V4, subnet)
+            return subtract(ANY_V4, subnet)
         case "management":
-            return union(network(str(managers)) for managers in net.management)
+            return union(parse_network(str(managers)) for managers in net.management)
         case "upstream":
-            return union((number(server), number(server)) for server in net.upstream_dns)
+            return union((address_to_int(server), address_to_int(server)) for server in net.upstream_dns)
     host = estate.host(party)
-    resolves = isinstance(host, Hypervisor) and purpose == "names"
-    place = number(host.guest_resolver if resolves and isinstance(host, Hypervisor) else str(_address(host)))
-    return ((place, place),)
-
-
-def _address(host: object) -> IPv4Address:
     assert isinstance(host, Guest | Hypervisor)  # noqa: S101  # templates take part in no flow
-    return host.address
+    address = address_to_int(host.guest_resolver if isinstance(host, Hypervisor) and at == "resolver" else host.address)
+    return ((address, address),)

@@ -1,1 +1,1 @@
-"""Questions about a firewall: which rules decide, who can connect, what to declare, what to try."""
+"""An operator's questions to the model: which rules decide, who can connect, what to declare, what to test."""

@@ -1,4 +1,4 @@
-"""The ends that a question about the firewall names: hosts, addresses, and words for everybody else."""
+"""The text of a question → its endpoints (a host, an address, or a word for other addresses) and its traffic."""
 
 from __future__ import annotations
 
@@ -8,78 +8,88 @@ from ipaddress import IPv4Address
 
 from phoenix.errors import PhoenixError
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pve.firewall.model.intervals import ANY_V4, Intervals, network, number, without
-from phoenix.pve.firewall.proof.partition import HIGHEST_PORT, Service
+from phoenix.pve.firewall.model.evaluate import OUTSIDE, PacketEnd
+from phoenix.pve.firewall.model.intervals import ANY_V4, Intervals, address_to_int, parse_network, subtract
+from phoenix.pve.firewall.model.lookup import MAX_PORT
 from phoenix.pve.firewall.proof.permissions import addresses_of
+from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 
 WORDS = ("outside", "lan", "management")
-"""Who is no host: the world beyond the estate's network, that network's other addresses, and those who manage."""
+"""Addresses that are no host's: beyond the estate's network, in it, and those of the inventory's `management`."""
 
 
 class QuestionError(PhoenixError):
-    """A question about what is not there; the message says what is."""
+    """A question about an unknown endpoint or port; the message lists what is known."""
 
 
 @dataclass(frozen=True)
-class Party:
-    """One end of a question: a host with its addresses, the first its own, or the addresses that a word stands for."""
+class QueryEndpoint:
+    """One end of a question: a host with its addresses, the main one first, or the addresses that a word stands for."""
 
     name: str
     addresses: Intervals
     host: Guest | Hypervisor | None = None
 
 
-def owners(estate: Estate) -> dict[int, Guest | Hypervisor]:
-    """Every host by its addresses."""
-    return {place: host for host in estate.live() for place in _places(host)}
+def hosts_by_address(estate: Estate) -> dict[int, Guest | Hypervisor]:
+    """Every host, by each of its addresses."""
+    return {address: host for host in estate.live() for address in host_addresses(host)}
 
 
-def party(estate: Estate, text: str) -> Party:
-    """The end that a text names."""
+def host_addresses(host: Guest | Hypervisor) -> tuple[int, ...]:
+    """A host's addresses, the main one first; a hypervisor has a second one for the guests' resolver."""
+    resolver = (host.guest_resolver,) if isinstance(host, Hypervisor) else ()
+    return tuple(address_to_int(address) for address in (host.address, *resolver))
+
+
+def packet_end(host: Guest | Hypervisor | None) -> PacketEnd:
+    """A host as the sender or receiver of packets."""
+    if host is None:
+        return OUTSIDE
+    return host.name if isinstance(host, Hypervisor) else host.vmid
+
+
+def parse_endpoint(estate: Estate, text: str) -> QueryEndpoint:
+    """Find the endpoint that a text names: a host, a word, or an IPv4 address."""
     if text in WORDS:
-        return Party(text, _addresses_of_word(estate, text))
+        return QueryEndpoint(text, _addresses_of_word(estate, text))
     host = estate.by_name.get(text)
     if isinstance(host, Guest | Hypervisor):
-        return Party(text, tuple((place, place) for place in _places(host)), host)
+        return QueryEndpoint(text, tuple((address, address) for address in host_addresses(host)), host)
     if host is not None:
-        raise QuestionError(f"{text} is a template: it never runs, and no packet is ever its own")
+        raise QuestionError(f"{text} is a template: it never runs and has no traffic; name a guest")
     try:
-        place = number(IPv4Address(text))
+        address = address_to_int(IPv4Address(text))
     except ValueError:
         names = ", ".join(one.name for one in estate.live())
-        known = f"hosts are {names}; beside them there are {', '.join(WORDS)}, and IPv4 addresses"
-        raise QuestionError(f"{text!r} is nothing of the estate: {known}") from None
-    owner = owners(estate).get(place)
-    return Party(owner.name if owner else text, ((place, place),), owner)
+        known = f"a host ({names}), one of {', '.join(WORDS)}, or an IPv4 address"
+        raise QuestionError(f"{text!r} is not an endpoint of the estate: name {known}") from None
+    owner = hosts_by_address(estate).get(address)
+    return QueryEndpoint(owner.name if owner else text, ((address, address),), owner)
 
 
-def service(text: str) -> Service:
-    """What `443`, `53/udp` or `icmp` asks for."""
+def parse_traffic(text: str) -> TrafficClass:
+    """Read a port as `443` (TCP) or `53/udp`, or `icmp` for echo requests."""
     if text == "icmp":
-        return Service("icmp", icmp="echo-request")
-    found = re.fullmatch(r"(\d{1,5})(?:/(tcp|udp))?", text, re.ASCII)
-    if not found or not 1 <= int(found[1]) <= HIGHEST_PORT:
-        raise QuestionError(f"{text!r} is no port: say 443, 53/udp or icmp")
-    return Service(found[2] or "tcp", int(found[1]))
+        return TrafficClass("icmp", icmp="echo-request")
+    match = re.fullmatch(r"(\d{1,5})(?:/(tcp|udp))?", text, re.ASCII)
+    if not match or not 1 <= int(match[1]) <= MAX_PORT:
+        raise QuestionError(f"{text!r} is not a port: write 443, 53/udp or icmp")
+    return TrafficClass(match[2] or "tcp", int(match[1]))
 
 
-def spell(asked: Service) -> str:
-    """A service as it is asked for."""
-    return asked.proto if asked.icmp else f"{asked.dport}/{asked.proto}"
-
-
-def _places(host: Guest | Hypervisor) -> tuple[int, ...]:
-    resolver = (host.guest_resolver,) if isinstance(host, Hypervisor) else ()
-    return tuple(number(address) for address in (host.address, *resolver))
+def format_traffic(traffic: TrafficClass) -> str:
+    """Write traffic as `parse_traffic` reads it."""
+    return traffic.proto if traffic.icmp else f"{traffic.dport}/{traffic.proto}"
 
 
 def _addresses_of_word(estate: Estate, word: str) -> Intervals:
-    managers = addresses_of(estate, "management", "")
+    managers = addresses_of(estate, "management")
     if word == "management":
         return managers
-    low, high = network(str(estate.settings.network.subnet))
-    # The first and the last address of a network are nobody's.
-    found = ((low + 1, high - 1),) if word == "lan" else without(ANY_V4, (low, high))
+    low, high = parse_network(str(estate.settings.network.subnet))
+    # The first and the last address of a network belong to no host.
+    addresses = ((low + 1, high - 1),) if word == "lan" else subtract(ANY_V4, (low, high))
     for hole in managers:
-        found = without(found, hole)
-    return found
+        addresses = subtract(addresses, hole)
+    return addresses

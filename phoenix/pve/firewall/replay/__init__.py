@@ -1,1 +1,1 @@
-"""Recorded verdicts of the real firewall, compared with the model's."""
+"""Recorded verdicts of Proxmox's own firewall simulator, compared with the model's."""

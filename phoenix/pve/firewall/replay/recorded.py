@@ -1,4 +1,4 @@
-"""A file of recorded verdicts → its cases, or what of it is not of that shape: `replay` relies on it."""
+"""The bytes of a recording → its cases, validated against the schema before they are replayed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from phoenix.errors import PhoenixError
-from phoenix.pve.firewall.replay.schema import Case
+from phoenix.pve.firewall.replay.schema import RecordedCase
 
-GZIP = b"\x1f\x8b"
-MOST_PROBLEMS = 10
-"""So many are shown: one mistake in what made the file is often everywhere."""
+GZIP_MAGIC = b"\x1f\x8b"
+MAX_PROBLEMS = 10
+"""The message shows this many: a mistake of the program that made the recording is often in every case."""
 MESSAGES = {
     "missing": "is missing",
     "model_type": "must be a mapping",
@@ -26,38 +26,38 @@ MESSAGES = {
 }
 
 
-class RecordError(PhoenixError):
-    """A file that is no record of verdicts; the message names the case and the key."""
+class RecordingError(PhoenixError):
+    """A file that is not a recording of verdicts; the message names the case and the key."""
 
 
 def read_cases(data: bytes) -> list[Mapping[str, Any]]:
-    """The cases of a file, compressed or not; absent optional parts stay absent."""
+    """Read the cases of a recording, compressed by gzip or not; absent optional keys stay absent."""
     try:
-        text = gzip.decompress(data) if data.startswith(GZIP) else data
+        text = gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data
     except (OSError, EOFError, zlib.error) as error:
-        raise RecordError(f"begins like gzip, and cannot be decompressed: {error}") from None
+        raise RecordingError(f"starts like a gzip file, but cannot be decompressed: {error}") from None
     try:
-        found = json.loads(text)
+        cases = json.loads(text)
     except RecursionError:
-        raise RecordError("is nested too deeply to be JSON of that structure") from None
+        raise RecordingError("is nested too deeply for a recording of verdicts") from None
     except ValueError as error:
-        raise RecordError(f"is not JSON: {error}") from None
-    if not isinstance(found, list):
-        raise RecordError("must be a list of cases")
-    problems = [problem for index, case in enumerate(found) for problem in _problems(index, case)]
+        raise RecordingError(f"is not JSON: {error}") from None
+    if not isinstance(cases, list):
+        raise RecordingError("must be a list of cases")
+    problems = [problem for index, case in enumerate(cases) for problem in _problems(index, case)]
     if problems:
-        more = len(problems) - MOST_PROBLEMS
-        shown = problems[:MOST_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
-        raise RecordError("is no record of verdicts:\n  " + "\n  ".join(shown))
-    return found
+        more = len(problems) - MAX_PROBLEMS
+        shown = problems[:MAX_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
+        raise RecordingError("is not a recording of verdicts:\n  " + "\n  ".join(shown))
+    return cases
 
 
 def _problems(index: int, case: object) -> Iterable[str]:
     try:
-        Case.model_validate(case, strict=True)
+        RecordedCase.model_validate(case, strict=True)
     except ValidationError as error:
         for one in error.errors(include_url=False, include_input=False):
-            # A union's branch is no key of the file.
+            # pydantic adds the branch of a union to the path; it is not a key of the file.
             path = ".".join(str(part) for part in one["loc"] if not re.fullmatch(r"str|int|bool|_\w+", str(part)))
             message = MESSAGES.get(one["type"]) or one["msg"].removeprefix("Value error, ")
             yield f"case {index}: {path}: {message}" if path else f"case {index}: {message}"

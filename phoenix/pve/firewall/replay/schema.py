@@ -1,7 +1,4 @@
-"""The shape of a recorded case, so that a file of another shape is refused before it is replayed.
-
-What a case may leave out may also be null; further keys do not matter.
-"""
+"""The schema of a recorded case. Optional keys may be null; unknown keys are ignored."""
 
 from __future__ import annotations
 
@@ -10,109 +7,106 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from phoenix.pve.firewall.model.intervals import network, number
-from phoenix.pve.firewall.model.match import Action
+from phoenix.pve.firewall.model.intervals import address_to_int, parse_network
+from phoenix.pve.firewall.model.lookup import MAX_PORT
+from phoenix.pve.firewall.model.match import RuleAction
 
-HIGHEST_PORT = 65_535
 
-
-def _is(check: Callable[[str], object], what: str) -> AfterValidator:
-    def checked(text: str) -> str:
+def _parsed_by(parse: Callable[[str], object], kind: str) -> AfterValidator:
+    def validate(text: str) -> str:
         try:
-            check(text)
+            parse(text)
         except ValueError:
-            raise ValueError(f"{text!r} is no {what}") from None
+            raise ValueError(f"{text!r} is not an {kind}") from None
         return text
 
-    return AfterValidator(checked)
+    return AfterValidator(validate)
 
 
-Address = Annotated[str, _is(number, "IP address")]
-Network = Annotated[str, _is(network, "address or network")]
-Switch = bool | int | str | None
-Word = str | int | None
+_Address = Annotated[str, _parsed_by(address_to_int, "IP address")]
+_Network = Annotated[str, _parsed_by(parse_network, "address or network")]
+_Switch = bool | int | str | None
+_Word = str | int | None
 
 
-class _Shape(BaseModel):
+class _Schema(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class _Rule(_Shape):
+class _Rule(_Schema):
     type: Literal["in", "out", "group", "forward"]
     action: str
-    enable: Switch = None
+    enable: _Switch = None
     macro: str | None = None
-    proto: Word = None
-    dport: Word = None
-    sport: Word = None
+    proto: _Word = None
+    dport: _Word = None
+    sport: _Word = None
     source: str | None = None
     dest: str | None = None
     iface: str | None = None
     comment: str | None = None
 
 
-class _Options(_Shape):
-    enable: Switch = None
-    policy_in: Action | None = None
-    policy_out: Action | None = None
+class _Options(_Schema):
+    enable: _Switch = None
+    policy_in: RuleAction | None = None
+    policy_out: RuleAction | None = None
 
 
-class _Member(_Shape):
+class _Entry(_Schema):
     cidr: str
-    nomatch: Switch = None
+    nomatch: _Switch = None
 
 
-class _Scope(_Shape):
+class _Level(_Schema):
     options: _Options | None = None
     rules: list[_Rule] | None = None
-    aliases: dict[str, Network] | None = None
-    ipsets: dict[str, list[str | _Member]] | None = None
+    aliases: dict[str, _Network] | None = None
+    ipsets: dict[str, list[str | _Entry]] | None = None
 
 
-class _Cluster(_Scope):
+class _Cluster(_Level):
     groups: dict[str, list[_Rule]] | None = None
 
 
-class _Guest(_Scope):
-    ip: Address
+class _Guest(_Level):
+    ip: _Address
     mac: str | None = None
     nic_firewall: bool | int | str
 
 
-class _Packet(_Shape):
+class _Packet(_Schema):
     sender: str = Field(alias="from")
     receiver: str = Field(alias="to")
     proto: str
-    source: Address
-    dest: Address
-    dport: Word = None
-    verdict: Action
+    source: _Address
+    dest: _Address
+    dport: _Word = None
+    verdict: RuleAction
 
     @model_validator(mode="after")
-    def _says_what_it_asks_for(self) -> Self:
-        port = isinstance(self.dport, int) and 0 <= self.dport <= HIGHEST_PORT
-        if self.proto in ("tcp", "udp") and not port:
-            raise ValueError(f"dport: of {self.proto} must be a number up to {HIGHEST_PORT}")
+    def _dport_fits_proto(self) -> Self:
+        is_port = isinstance(self.dport, int) and 0 <= self.dport <= MAX_PORT
+        if self.proto in ("tcp", "udp") and not is_port:
+            raise ValueError(f"dport: of {self.proto} must be a number up to {MAX_PORT}")
         if self.proto == "icmp" and not isinstance(self.dport, str):
             raise ValueError("dport: of icmp must be the name of a type, such as echo-request")
         return self
 
 
-class Case(_Shape):
+class RecordedCase(_Schema):
     """One configuration and its packets."""
 
-    local_network: Network
+    local_network: _Network
     cluster: _Cluster
     guests: dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], _Guest]
     packets: list[_Packet]
 
     @model_validator(mode="after")
-    def _names_known_ends(self) -> Self:
+    def _ends_exist(self) -> Self:
         known = {"outside", "host", *(f"{kind}{vmid}" for vmid in self.guests for kind in ("ct", "vm"))}
         for index, packet in enumerate(self.packets):
             for key, end in (("from", packet.sender), ("to", packet.receiver)):
                 if end not in known:
-                    raise ValueError(
-                        f"packets.{index}.{key}: {end!r} is neither outside, nor host, nor a guest of the case"
-                    )
+                    raise ValueError(f"packets.{index}.{key}: {end!r} is not outside, host or a guest of the case")
         return self

@@ -1,4 +1,4 @@
-"""Property strings: what was sent and what Proxmox gives back mean the same."""
+"""Property strings as sent and as Proxmox returns them have the same meaning."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoenix.pve.properties import differences, is_property_string, merged, parse, same, spell
+from phoenix.pve.properties import differences, format_properties, is_property_string, is_same, merge, parse
 
 NET = "name=eth0,bridge=vmbr0,firewall=1,type=veth,ip=10.0.0.10/24,gw=10.0.0.1"
 BACK = "name=eth0,bridge=vmbr0,firewall=1,gw=10.0.0.1,hwaddr=BC:24:11:0A:0B:0C,ip=10.0.0.10/24,type=veth"
 
 
 @pytest.mark.parametrize(
-    ("key", "wanted", "seen", "answer"),
+    ("key", "wanted", "observed", "answer"),
     [
         ("net0", NET, BACK, True),
         ("net0", f"{NET},hwaddr=52:54:00:aa:bb:ca", BACK, False),
@@ -41,13 +41,13 @@ BACK = "name=eth0,bridge=vmbr0,firewall=1,gw=10.0.0.1,hwaddr=BC:24:11:0A:0B:0C,i
         ("hostname", "a,b=c", "a,b=c", True),
     ],
 )
-def test_same(key: str, wanted: str, seen: str | None, answer: bool) -> None:  # noqa: FBT001  # a row of the table
-    """Values are compared by meaning: order, case of addresses and what Proxmox adds do not count."""
-    assert same(key, wanted, seen) is answer
+def test_is_same(key: str, wanted: str, observed: str | None, answer: bool) -> None:  # noqa: FBT001  # a row of the table
+    """Values are compared by meaning: order, case of addresses and added keys do not count."""
+    assert is_same(key, wanted, observed) is answer
 
 
 @pytest.mark.parametrize(
-    ("key", "wanted", "seen", "sent"),
+    ("key", "wanted", "observed", "sent"),
     [
         ("net0", "name=eth0,bridge=vmbr1", "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,type=veth",
          "name=eth0,bridge=vmbr1,hwaddr=BC:24:11:00:00:01,type=veth"),
@@ -60,21 +60,21 @@ def test_same(key: str, wanted: str, seen: str | None, answer: bool) -> None:  #
         ("memory", "512", "256", "512"),
     ],
 )  # fmt: skip
-def test_merged(key: str, wanted: str, seen: str | None, sent: str) -> None:
-    """What is sent keeps what Proxmox or a person added, above all the hardware address."""
-    assert merged(key, wanted, seen) == sent
+def test_merge(key: str, wanted: str, observed: str | None, sent: str) -> None:
+    """The value to send keeps what Proxmox or a person added, such as the hardware address."""
+    assert merge(key, wanted, observed) == sent
 
 
 def test_differences() -> None:
-    """Only options that differ are sent, numbers and booleans of the API read as text, absent ones included."""
-    seen = {"memory": 512, "onboot": True, "cores": 2, "description": "mine\n", "net0": BACK}
+    """Only options that differ or are absent are sent; numbers and booleans are compared as text."""
+    observed = {"memory": 512, "onboot": True, "cores": 2, "description": "mine\n", "net0": BACK}
     wanted = {"memory": "512", "onboot": "1", "cores": "4", "net0": NET, "hostname": "a"}
-    assert differences(wanted, seen) == {"cores": "4", "hostname": "a"}
-    assert differences({"description": "mine"}, seen) == {}
+    assert differences(wanted, observed) == {"cores": "4", "hostname": "a"}
+    assert differences({"description": "mine"}, observed) == {}
 
 
 def test_which_are_property_strings() -> None:
-    """Numbered options are known by their stem."""
+    """Numbered options are recognized by their stem."""
     assert all(map(is_property_string, ("net0", "net12", "mp255", "rootfs", "ipconfig0", "startup")))
     assert not any(map(is_property_string, ("tags", "nameserver", "memory", "hostname", "features")))
 
@@ -84,15 +84,15 @@ KEYS = st.text("abcdefgh", min_size=1, max_size=6)
 
 
 @given(properties=st.dictionaries(KEYS, WORD, min_size=1), first=st.none() | WORD)
-def test_read_what_was_written(properties: dict[str, str], first: str | None) -> None:
-    """Spelling and reading are each other's inverse."""
+def test_round_trip(properties: dict[str, str], first: str | None) -> None:
+    """Formatting and parsing are inverse."""
     whole = properties if first is None else {"": first, **properties}
-    assert parse(spell(whole)) == whole
+    assert parse(format_properties(whole)) == whole
 
 
-@given(wanted=st.dictionaries(KEYS, WORD, min_size=1), seen=st.dictionaries(KEYS, WORD, min_size=1))
-def test_merging_settles(wanted: dict[str, str], seen: dict[str, str]) -> None:
-    """After a merge nothing differs any more, and nothing that was seen is lost."""
-    sent = merged("net0", spell(wanted), spell(seen))
-    assert same("net0", spell(wanted), sent)
-    assert parse(sent).keys() == wanted.keys() | seen.keys()
+@given(wanted=st.dictionaries(KEYS, WORD, min_size=1), observed=st.dictionaries(KEYS, WORD, min_size=1))
+def test_merge_converges(wanted: dict[str, str], observed: dict[str, str]) -> None:
+    """After a merge no option differs, and no observed key is lost."""
+    sent = merge("net0", format_properties(wanted), format_properties(observed))
+    assert is_same("net0", format_properties(wanted), sent)
+    assert parse(sent).keys() == wanted.keys() | observed.keys()

@@ -9,7 +9,7 @@ import pytest
 
 from phoenix.derive.flows import Flow, flows
 from phoenix.estate.sources import Sources, read_sources
-from phoenix.report.flows import as_json, as_table, spell
+from phoenix.report.flows import as_json, as_table, format_ports
 from tests.support.inventories import Copy
 
 
@@ -70,4 +70,4 @@ def test_json(copy: Copy, ends: str, port: int, file: str, marker: str) -> None:
 )
 def test_spell(flow: Flow, text: str) -> None:
     """What a flow asks for is ports with their protocol, or ICMP."""
-    assert spell(flow) == text
+    assert format_ports(flow) == text

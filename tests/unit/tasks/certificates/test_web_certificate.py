@@ -15,7 +15,7 @@ from phoenix.estate import Estate, Hypervisor
 from phoenix.pki.bundle import SeenAuthority, read_bundle
 from phoenix.run import Run
 from phoenix.tasks.certificates import api_trust
-from phoenix.tasks.certificates.api_trust import lane_problems, prove_lane, way_back_problem
+from phoenix.tasks.certificates.api_trust import connection_problems, own_certificate_problem, prove_connection
 from tests.support.chains import Authority
 from tests.support.estates import estate, hypervisor
 
@@ -51,12 +51,12 @@ def seen(*authorities: Authority) -> SeenAuthority:
 
 def test_pin_alone(authority: Authority) -> None:
     """A pinned fingerprint cannot hold: the lines to add are told, with the name if the URL's host is another one."""
-    (problem,) = lane_problems(running(seen(authority), **PIN), NODE)
+    (problem,) = connection_problems(running(seen(authority), **PIN), NODE)
     assert problem.startswith("pve: with `web_certificate` its certificate changes every few days")
     assert (
         "add `ca: FILE` below its `api:`, where FILE is a copy of the node's /lxc/110/ssl/phoenix_ca_bundle" in problem
     )
-    (problem,) = lane_problems(running(seen(authority), "https://127.0.0.1:8006", **PIN), NODE)
+    (problem,) = connection_problems(running(seen(authority), "https://127.0.0.1:8006", **PIN), NODE)
     assert "add `ca: FILE` and `name: node.lab.test` below its `api:`" in problem
 
 
@@ -72,38 +72,38 @@ def test_pin_alone(authority: Authority) -> None:
 @pytest.mark.parametrize("pin", [PIN, {}])
 def test_authority_trusted(authority: Authority, url: str, name: str | None, pin: dict[str, str]) -> None:
     """With the estate's anchors, for a name or address that the certificate is for, there is no problem."""
-    assert list(lane_problems(running(seen(authority), url, ca=authority.root, name=name, **pin), NODE)) == []
+    assert list(connection_problems(running(seen(authority), url, ca=authority.root, name=name, **pin), NODE)) == []
 
 
 def test_other_name(authority: Authority) -> None:
     """A name that the certificate is not for would be refused by the lane, and is told before."""
-    (problem,) = lane_problems(running(seen(authority), "https://127.0.0.1:8006", ca=authority.root), NODE)
+    (problem,) = connection_problems(running(seen(authority), "https://127.0.0.1:8006", ca=authority.root), NODE)
     assert "is not for 127.0.0.1: add `name: node.lab.test`" in problem
 
 
 def test_rotated_root(authority: Authority, tmp_path: Path) -> None:
     """A new anchor must stand in the file before anything is signed by it; the old one alone is not enough."""
     both = seen(authority, Authority(tmp_path / "next"))
-    (problem,) = lane_problems(running(both, ca=authority.root), NODE)
+    (problem,) = connection_problems(running(both, ca=authority.root), NODE)
     assert f"{authority.root}, which the access file names, lacks 1 of the estate's anchors: append /lxc/110" in problem
     file = tmp_path / "both.crt"
     file.write_text(both.bundle.pem)
-    assert list(lane_problems(running(both, ca=file), NODE)) == []
+    assert list(connection_problems(running(both, ca=file), NODE)) == []
 
 
 def test_no_authority_yet(authority: Authority) -> None:
     """Before there is an authority there is nothing to trust; one that was trusted may be about to be restored."""
-    (problem,) = lane_problems(running(None, **PIN), NODE)
+    (problem,) = connection_problems(running(None, **PIN), NODE)
     assert "deploy once without it" in problem
-    assert list(lane_problems(running(None, ca=authority.root), NODE)) == []
+    assert list(connection_problems(running(None, ca=authority.root), NODE)) == []
 
 
 def test_switched_off(authority: Authority) -> None:
     """Without a web certificate a pin is enough; without a pin the way back to the node's own is closed."""
     pinned, signed = running(seen(authority), **PIN), running(seen(authority), ca=authority.root)
-    assert list(lane_problems(pinned, hypervisor())) == []
-    assert way_back_problem(pinned, NODE) is None
-    assert "add its `fingerprint`" in (way_back_problem(signed, NODE) or "")
+    assert list(connection_problems(pinned, hypervisor())) == []
+    assert own_certificate_problem(pinned, NODE) is None
+    assert "add its `fingerprint`" in (own_certificate_problem(signed, NODE) or "")
 
 
 def test_lane_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,9 +121,9 @@ def test_lane_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
 
     run = running(None, **PIN)
     run.links.api = cast("Any", lambda _name: Api())  # type: ignore[method-assign]
-    prove_lane(run, NODE)
+    prove_connection(run, NODE)
     assert asked == ["close", "version", "version"]
     asked.clear()
     monkeypatch.setattr(api_trust, "PROOF_SECONDS", 0.0)
     with pytest.raises(TaskFailedError, match="connection refused; `pvenode cert delete 1` on the node"):
-        prove_lane(run, NODE)
+        prove_connection(run, NODE)

@@ -1,4 +1,4 @@
-"""What a run says of a firewall that would not do what the inventory says."""
+"""A run stops before it applies a firewall whose proof fails."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from phoenix.errors import TaskFailedError
-from phoenix.pve.firewall.model.configuration import Entry
-from phoenix.pve.firewall.model.from_estate import derived_firewall
+from phoenix.pve.firewall.model.configuration import IpSetEntry
+from phoenix.pve.firewall.model.from_estate import firewall_from_estate
 from phoenix.pve.firewall.proof.prove import prove
 from phoenix.tasks.firewall.plan import SHOWN, check_proof, some
 from tests.support.inventories import example
@@ -18,15 +18,15 @@ from tests.support.places import ROOT
 
 
 def test_a_violation_names_packet_rule_and_line() -> None:
-    """What is declared and closed is told with the packet, what closes it, and the line of the inventory."""
-    firewall = derived_firewall(example())
-    black = {**firewall.cluster.ipsets, "blacklist": (Entry("10.0.0.12"),)}
+    """A declared connection that would be closed is reported with packet, deciding rule and line of the inventory."""
+    firewall = firewall_from_estate(example())
+    black = {**firewall.cluster.ipsets, "blacklist": (IpSetEntry("10.0.0.12"),)}
     proof = prove(example(), replace(firewall, cluster=replace(firewall.cluster, ipsets=black)))
     run: Any = SimpleNamespace(inventory=ROOT / "inventory")
-    with pytest.raises(TaskFailedError) as told:
+    with pytest.raises(TaskFailedError) as raised:
         check_proof(run, proof)
-    text = str(told.value)
-    assert "nothing of it was applied" in text
+    text = str(raised.value)
+    assert "so it was not applied" in text
     assert "from 10.0.0.12 to" in text
     assert "set blacklist" in text
     assert "inventory/" in text
@@ -34,12 +34,12 @@ def test_a_violation_names_packet_rule_and_line() -> None:
 
 
 def test_a_firewall_that_holds() -> None:
-    """Nothing is said of one that does."""
+    """A firewall whose proof holds raises no error."""
     run: Any = SimpleNamespace(inventory=None)
-    check_proof(run, prove(example(), derived_firewall(example())))
+    check_proof(run, prove(example(), firewall_from_estate(example())))
 
 
-def test_few_are_all_said() -> None:
-    """Only what is left out is counted."""
+def test_some() -> None:
+    """A few messages are joined; of more, the number of the others is given."""
     assert some(["a", "b"]) == "a; b"
     assert some([*"abcdefg"]) == "a; b; c; d; e; and 2 more"

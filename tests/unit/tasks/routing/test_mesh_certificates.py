@@ -93,7 +93,7 @@ def test_torn_storage(mesh: Callable[..., MeshCertificates]) -> None:
     """A storage of which only a part was written is begun anew."""
     seen = Observation(outputs={"mesh certificates": '"main": "a.lab.test"\ntorn\n'})
     first, second = mesh().changes(seen)
-    assert first.reason == "/etc/traefik/acme.json is not whole"
+    assert first.reason == "/etc/traefik/acme.json is truncated"
     assert second.reason == "a.lab.test, b.lab.test"
 
 

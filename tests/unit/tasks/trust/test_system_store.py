@@ -388,5 +388,5 @@ def test_who_has_read_the_bundle_is_not_told_of_it(machine: Machine, unit: str, 
     assert machine.converge(R1)
     assert machine.noted("systemctl") == []
     copy.write_text(OTHER)
-    assert machine.converge(R1) == [f"{told} unit {unit}: it reads anchors only then"]
+    assert machine.converge(R1) == [f"{told} unit {unit}: it reads anchors only at start"]
     assert f"{told} {unit}" in machine.noted("systemctl")

@@ -1,4 +1,4 @@
-"""A file of recorded verdicts is read whatever it leaves out, and refused by case and key where its shape is wrong."""
+"""A recording is read without its optional keys, and refused with case and key if it violates the schema."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from phoenix.pve.firewall.replay.recorded import MOST_PROBLEMS, RecordError, read_cases
-from phoenix.pve.firewall.replay.replay import replay
+from phoenix.pve.firewall.replay.compare import replay
+from phoenix.pve.firewall.replay.recorded import MAX_PROBLEMS, RecordingError, read_cases
 
 Case = dict[str, Any]
 WEB = {"from": "outside", "to": "ct101", "proto": "tcp", "source": "203.0.113.9", "dest": "10.0.0.101", "dport": 80}
 
 
 def case() -> Case:
-    """One case with nothing in it that could be left out, and a packet that its rule lets in."""
+    """A minimal case with a packet that its rule accepts and one that it does not."""
     rules = [{"type": "in", "action": "ACCEPT", "enable": 1, "macro": "HTTP"}]
     guest = {"ip": "10.0.0.101", "nic_firewall": 1, "options": {"enable": 1}, "rules": rules}
     cluster: Case = {"options": {"enable": 1}}
@@ -26,34 +26,40 @@ def case() -> Case:
 
 
 def differing(*cases: Case) -> list[str]:
-    """What a file of these cases is replayed to: its disagreements."""
+    """The packets of a recording whose verdicts differ from the model's."""
     return [str(one) for one in replay(read_cases(json.dumps(cases).encode())) if one.differs]
 
 
-def put(path: str, value: object) -> Callable[[Case], None]:
-    """Write a key of a case; `packets.1.to` is the second packet's."""
+def keys_of(path: str) -> list[str | int]:
+    """The keys and indexes of a path; 101 is a guest's id."""
+    return [int(key) if key.isdecimal() and key != "101" else key for key in path.split(".")]
 
-    def change(given: Any) -> None:
-        *above, last = (int(key) if key.isdecimal() and key != "101" else key for key in path.split("."))
+
+def put(path: str, value: object) -> Callable[[Case], None]:
+    """Set a key of a case; `packets.1.to` is the second packet's."""
+
+    def change(value_at: Any) -> None:
+        *above, last = keys_of(path)
         for key in above:
-            given = given[key]
-        given[last] = value
+            value_at = value_at[key]
+        value_at[last] = value
 
     return change
 
 
 def drop(path: str) -> Callable[[Case], None]:
-    """Leave out a key of a case."""
+    """Remove a key of a case."""
 
-    def change(given: Any) -> None:
-        *above, last = (int(key) if key.isdecimal() and key != "101" else key for key in path.split("."))
+    def change(value_at: Any) -> None:
+        *above, last = keys_of(path)
         for key in above:
-            given = given[key]
-        del given[last]
+            value_at = value_at[key]
+        del value_at[last]
 
     return change
 
 
+PACKET_81 = "tcp 81 from 203.0.113.9 to 10.0.0.101"
 NULLS = {"options": None, "aliases": None, "ipsets": None, "groups": None, "rules": None}
 MEMBERS = ["10.0.0.0/24", {"cidr": "10.0.0.101", "nomatch": 1}]
 
@@ -67,8 +73,11 @@ MEMBERS = ["10.0.0.0/24", {"cidr": "10.0.0.101", "nomatch": 1}]
         (put("cluster.aliases", {"net_0": "10.0.0.0/24"}), []),
         (put("cluster.ipsets", {"set0": MEMBERS}), []),
         (put("cluster.groups", {"grp0": []}), []),
-        # Without the cluster's switch, the guest's, its NIC's or its rules, another verdict is right.
-        (put("cluster", NULLS), ["case 0: tcp 81 from 203.0.113.9 to 10.0.0.101: recorded DROP, judged ACCEPT by "]),
+        # Without the switch of cluster, guest or NIC, or without rules, the model's verdict differs.
+        (
+            put("cluster", NULLS),
+            [f"case 0: {PACKET_81}: recorded DROP, the model says ACCEPT by "],
+        ),
         (drop("cluster.options"), ["case 0: tcp 81"]),
         (drop("guests.101.options"), ["case 0: tcp 81"]),
         (put("guests.101.nic_firewall", 0), ["case 0: tcp 81"]),
@@ -76,25 +85,25 @@ MEMBERS = ["10.0.0.0/24", {"cidr": "10.0.0.101", "nomatch": 1}]
         (drop("guests.101.rules.0.enable"), ["case 0: tcp 80"]),
         (drop("guests.101.rules.0.macro"), ["case 0: tcp 81"]),
         (put("packets.0.verdict", "REJECT"), ["case 0: tcp 80"]),
-        # A rule that Proxmox would skip is skipped.
+        # A rule that Proxmox skips is skipped.
         (put("guests.101.rules.0.macro", "Nonsense"), ["case 0: tcp 80"]),
         (put("packets", []), []),
         (put("packets.0", {**WEB, "to": "vm101", "verdict": "ACCEPT"}), []),
     ],
 )
-def test_what_may_be_left_out(change: Callable[[Case], None], disagreements: list[str]) -> None:
-    """Optional parts may be absent or null, and mean what they mean in the API."""
-    given = case()
-    change(given)
-    found = differing(given)
-    assert [one[: len(said)] for one, said in zip(found, disagreements, strict=True)] == disagreements
+def test_optional_keys(change: Callable[[Case], None], disagreements: list[str]) -> None:
+    """Optional keys may be absent or null, and then mean the same as in the API."""
+    changed = case()
+    change(changed)
+    lines = differing(changed)
+    assert [line[: len(start)] for line, start in zip(lines, disagreements, strict=True)] == disagreements
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (drop("local_network"), "case 1: local_network: is missing"),
-        (put("local_network", "nowhere"), "case 1: local_network: 'nowhere' is no address or network"),
+        (put("local_network", "nowhere"), "case 1: local_network: 'nowhere' is not an address or network"),
         (drop("cluster"), "case 1: cluster: is missing"),
         (put("cluster", []), "case 1: cluster: must be a mapping"),
         (put("cluster.options", {"policy_in": "ALLOW"}), "case 1: cluster.options.policy_in: "),
@@ -105,41 +114,41 @@ def test_what_may_be_left_out(change: Callable[[Case], None], disagreements: lis
         (put("cluster.ipsets", {"management": [7]}), "case 1: cluster.ipsets.management.0: must be "),
         (drop("guests"), "case 1: guests: is missing"),
         (put("guests", []), "case 1: guests: must be a mapping"),
-        (put("guests.101.ip", "10.0.0.300"), "case 1: guests.101.ip: '10.0.0.300' is no IP address"),
+        (put("guests.101.ip", "10.0.0.300"), "case 1: guests.101.ip: '10.0.0.300' is not an IP address"),
         (drop("guests.101.nic_firewall"), "case 1: guests.101.nic_firewall: is missing"),
         (drop("packets"), "case 1: packets: is missing"),
         (drop("packets.1.verdict"), "case 1: packets.1.verdict: is missing"),
         (put("packets.1.verdict", "ALLOW"), "case 1: packets.1.verdict: "),
-        (put("packets.1.from", "ct999"), "case 1: packets.1.from: 'ct999' is neither outside, nor host, nor a guest"),
-        (put("packets.1.to", "inside"), "case 1: packets.1.to: 'inside' is neither"),
+        (put("packets.1.from", "ct999"), "case 1: packets.1.from: 'ct999' is not outside, host or a guest of the case"),
+        (put("packets.1.to", "inside"), "case 1: packets.1.to: 'inside' is not outside"),
         (put("packets.1.to", 101), "case 1: packets.1.to: must be text"),
         (drop("packets.1.dport"), "case 1: packets.1: dport: of tcp must be a number"),
         (put("packets.1.dport", "http"), "case 1: packets.1: dport: of tcp must be a number"),
         (put("packets.1.dport", 65536), "case 1: packets.1: dport: of tcp must be a number up to 65535"),
         (put("packets.1.proto", "icmp"), "case 1: packets.1: dport: of icmp must be the name of a type"),
-        (put("packets.1.source", "here"), "case 1: packets.1.source: 'here' is no IP address"),
+        (put("packets.1.source", "here"), "case 1: packets.1.source: 'here' is not an IP address"),
     ],
 )
-def test_wrong_shape(change: Callable[[Case], None], says: str) -> None:
-    """What is missing, of a wrong type, or names nobody is said with its case and key."""
+def test_schema(change: Callable[[Case], None], message: str) -> None:
+    """A key that is missing, has a wrong type or names an unknown end is reported with its case."""
     wrong = case()
     change(wrong)
-    with pytest.raises(RecordError) as refused:
+    with pytest.raises(RecordingError) as refused:
         differing(case(), wrong)
-    assert says in str(refused.value)
+    assert message in str(refused.value)
 
 
-def test_a_set_without_meaning() -> None:
-    """A member that is no address is found when the set is needed: for what comes to the node."""
+def test_invalid_set_member() -> None:
+    """A set member that is no address is reported when a packet needs the set."""
     wrong = case()
     wrong["cluster"]["ipsets"] = {"management": ["no where"]}
     wrong["packets"][1]["to"] = "host"
-    with pytest.raises(RecordError, match="case 1: 'no where' is not an address"):
+    with pytest.raises(RecordingError, match="case 1: 'no where' is not an address"):
         differing(case(), wrong)
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "is not JSON"),
         (b"verdicts", "is not JSON"),
@@ -152,31 +161,31 @@ def test_a_set_without_meaning() -> None:
         (gzip.compress(b"verdicts"), "is not JSON"),
     ],
 )
-def test_no_record(data: bytes, says: str) -> None:
-    """A file that is no list of cases is refused, compressed or not."""
-    with pytest.raises(RecordError, match=says):
+def test_not_a_recording(data: bytes, message: str) -> None:
+    """A file that is not a list of cases is refused, compressed or not."""
+    with pytest.raises(RecordingError, match=message):
         read_cases(data)
 
 
 def test_compressed_or_not() -> None:
-    """The two are told apart by what they begin with."""
+    """Compressed and plain files give the same cases."""
     plain = json.dumps([case()]).encode()
     assert read_cases(plain) == read_cases(gzip.compress(plain)) == [case()]
 
 
-def test_a_mistake_everywhere() -> None:
-    """Of a mistake that is in every case a few are told, with how many there are."""
+def test_number_of_problems_is_limited() -> None:
+    """A mistake in every case is reported for a few, with the number of the others."""
     wrong = case()
     del wrong["local_network"]
-    with pytest.raises(RecordError) as refused:
-        read_cases(json.dumps([wrong] * (MOST_PROBLEMS + 7)).encode())
+    with pytest.raises(RecordingError) as refused:
+        read_cases(json.dumps([wrong] * (MAX_PROBLEMS + 7)).encode())
     assert str(refused.value).splitlines()[-1].strip() == "and 7 more"
 
 
 def test_one_line() -> None:
-    """A disagreement is one line, whatever a comment has in it."""
-    given = case()
-    given["guests"]["101"]["rules"][0]["comment"] = "two\nlines"
-    given["packets"][0]["verdict"] = "DROP"
-    (line,) = differing(given)
-    assert line.endswith("judged ACCEPT by guest 101, rule 0 (two lines)")
+    """A differing packet is one line, even if a comment has several."""
+    changed = case()
+    changed["guests"]["101"]["rules"][0]["comment"] = "two\nlines"
+    changed["packets"][0]["verdict"] = "DROP"
+    (line,) = differing(changed)
+    assert line.endswith("the model says ACCEPT by guest 101, rule 0 (two lines)")
