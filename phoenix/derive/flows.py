@@ -27,7 +27,7 @@ Protocol = Literal["tcp", "udp", "icmp"]
 FlowAddress = Literal["host", "resolver"]
 """A hypervisor has an address of its own and one at which it resolves names for its guests."""
 
-WORDS = ("any", "lan", "management", "internet", "upstream")
+NETWORK_WORDS = ("any", "lan", "management", "internet", "upstream")
 DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
 
 
@@ -35,8 +35,8 @@ DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
 class Flow:
     """One permission: `source` may connect to `dest` on the ports; ICMP means echo requests.
 
-    `origin` is where the inventory says so: a host, or nothing for the whole estate, and the keys below it. `at`
-    selects the address of an end that is a hypervisor.
+    `origin` is the declaring entry of the inventory: a host, or an empty string for the whole estate, and the keys
+    below it. `at` selects the address of an end that is a hypervisor.
     """
 
     dest: str
@@ -77,7 +77,7 @@ def clients(estate: Estate, names: tuple[str, ...]) -> tuple[str, ...]:
     """Expand the `clients` of a service: groups to their members, hosts and words to themselves."""
     ends: dict[str, None] = {}
     for name in names:
-        is_one = name in WORDS or isinstance(estate.by_name.get(name), Guest | Hypervisor)
+        is_one = name in NETWORK_WORDS or isinstance(estate.by_name.get(name), Guest | Hypervisor)
         ends.update(dict.fromkeys([name] if is_one else [host.name for host in estate.members(name)]))
     return tuple(ends)
 
