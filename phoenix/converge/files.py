@@ -85,7 +85,7 @@ class ReadOnlyFile:
         return (Probe("content", self.path),)
 
     def changes(self, _seen: Observation) -> tuple[Change, ...]:
-        """Change nothing."""
+        """Return no change."""
         return ()
 
 

@@ -66,25 +66,25 @@ class Observation:
 
 def observe_script(probes: Iterable[Probe]) -> str:
     """Write the script for all probes; it prints one line per result: fields separated by `|`, contents in base64."""
-    ordered = sorted(set(probes))
+    asked = sorted(set(probes))
     parts = []
-    if stats := _words(ordered, "stat"):
+    if stats := _words(asked, "stat"):
         parts.append(f"stat -c '@stat|%F|%a|%U:%G|%s|%Y|%n' -- {stats} 2>/dev/null")
-    if contents := _words(ordered, "content"):
+    if contents := _words(asked, "content"):
         parts.append(
             f'for f in {contents}; do [ -f "$f" ] && printf "@content|%s|%s\\n" "$(base64 -w0 <"$f")" "$f"; done'
         )
-    if packages := _words(ordered, "package"):
+    if packages := _words(asked, "package"):
         form = "'@package|${db:Status-Status}|${Package}\\n'"
         parts.append(f"dpkg-query -W -f {form} -- {packages} 2>/dev/null")
-    if units := _words(ordered, "unit"):
+    if units := _words(asked, "unit"):
         properties = ",".join(UNIT_PROPERTIES)
         parts.append(f"systemctl show --property={properties} -- {units} 2>/dev/null | sed 's/^/@unit|/'")
-    for probe in ordered:
+    for probe in asked:
         if probe.kind == "listing":
             quoted = shlex.quote(probe.subject)
-            line = f'printf "@listing|%s|%s\\n" {quoted} "$f"'
-            parts.append(f'for f in {probe.subject}; do if [ -e "$f" ] || [ -L "$f" ]; then {line}; fi; done')
+            tell = f'printf "@listing|%s|%s\\n" {quoted} "$f"'
+            parts.append(f'for f in {probe.subject}; do if [ -e "$f" ] || [ -L "$f" ]; then {tell}; fi; done')
         if probe.kind == "command":
             quoted = shlex.quote(probe.subject)
             parts.append(f'printf "@command|%s|%s\\n" "$({{ {probe.command}; }} 2>/dev/null | base64 -w0)" {quoted}')

@@ -61,7 +61,7 @@ class HostSession:
         return self._seen
 
     def plan(self, resources: Sequence[Resource]) -> tuple[Change, ...]:
-        """Observe resources and compare; change nothing."""
+        """Observe resources and compare them, without a change."""
         seen = self.observe(resources)
         return tuple(change for resource in resources for change in resource.changes(seen))
 

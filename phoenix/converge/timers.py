@@ -12,7 +12,7 @@ from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.units import Unit
 
 RESTART = "timeout 120 systemctl restart {0} || {{ systemctl daemon-reload && timeout 120 systemctl restart {0}; }}"
-"""systemd may have cached that a unit of this name does not exist, after its removal: a reload makes it read again."""
+"""systemd may have kept that there is no such unit, from one of the same name that was removed: so it looks again."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Timers:
         return (
             *files,
             *((reload,) if stale else ()),
-            *_merge("timeout 120 systemctl enable --quiet --no-reload {}", enabled),
-            *_merge(RESTART, activity),
+            *_together("timeout 120 systemctl enable --quiet --no-reload {}", enabled),
+            *_together(RESTART, activity),
         )
 
 
-def _merge(command: str, changes: Sequence[tuple[Unit, Change]]) -> tuple[Change, ...]:
+def _together(command: str, changes: Sequence[tuple[Unit, Change]]) -> tuple[Change, ...]:
     """Replace the scripts of several changes by one that makes all of them, in the first change."""
     script = command.format(" ".join(shlex.quote(unit.name) for unit, _ in changes))
     return tuple(replace(change, script="" if index else script) for index, (_, change) in enumerate(changes))

@@ -11,18 +11,18 @@ from phoenix.estate.model import Estate
 
 
 class PhoenixInventory:
-    """Load a directory of inventory files; all files are validated before the first host exists."""
+    """Load a directory of inventory files; everything is validated before the first host exists."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
 
     def load(self) -> Inventory:
-        """Return the estate as a Nornir inventory; InventoryError lists every mistake."""
+        """Give Nornir the estate; InventoryError lists every mistake."""
         return as_nornir(load_estate(self.directory))
 
 
 def as_nornir(estate: Estate) -> Inventory:
-    """Convert an estate to a Nornir inventory: each host has its address, its groups, and its settings as data."""
+    """Show an estate as Nornir sees one: each host with its address, its groups and its settings as data."""
     defaults = Defaults(data={"zone": estate.zone})
     groups = Groups({name: Group(name=name, defaults=defaults) for host in estate.hosts() for name in host.groups})
     hosts = Hosts(

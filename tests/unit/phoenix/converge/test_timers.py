@@ -8,7 +8,7 @@ from phoenix.converge.observe import FileStat, UnitState
 
 PAIR = (Unit("a.service", "[Service]\n", enabled=None, active=None), Unit("a.timer", "[Timer]\n"))
 MORE = (*PAIR, Unit("b.service", "[Service]\n", enabled=None, active=None), Unit("b.timer", "[Timer]\n"))
-CONVERGED = Observation(
+SOUND = Observation(
     stats={f"{SYSTEMD}/{unit.name}": FileStat("regular file", "0644", "root:root", 10, 0) for unit in PAIR},
     contents={f"{SYSTEMD}/{unit.name}": (unit.content or "").encode() for unit in PAIR},
     units={"a.timer": UnitState("loaded", "active", "enabled", reload_needed=False)},
@@ -20,8 +20,8 @@ def scripts(timers: Timers, seen: Observation) -> list[str]:
     return [change.script for change in timers.changes(seen) if change.script and not change.script.startswith("put ")]
 
 
-def restart_with_retry(names: str) -> str:
-    """Write the command that starts timers, with a second attempt after a daemon-reload."""
+def again(names: str) -> str:
+    """How timers are started, with a second try for which systemd looks at everything."""
     restart = f"timeout 120 systemctl restart {names}"
     return f"{restart} || {{ systemctl daemon-reload && {restart}; }}"
 
@@ -31,18 +31,18 @@ def test_all_new() -> None:
     unknown = UnitState("not-found", "inactive", "", reload_needed=False)
     assert scripts(Timers(MORE), Observation(units={"a.timer": unknown, "b.timer": unknown})) == [
         "timeout 120 systemctl enable --quiet --no-reload a.timer b.timer",
-        restart_with_retry("a.timer b.timer"),
+        again("a.timer b.timer"),
     ]
 
 
 def test_no_difference() -> None:
     """A converged host has no changes."""
-    assert Timers(PAIR).changes(CONVERGED) == ()
+    assert Timers(PAIR).changes(SOUND) == ()
 
 
 def test_one_more() -> None:
     """Only new units are enabled and started, and each of their changes is reported."""
-    changes = Timers(MORE).changes(CONVERGED)
+    changes = Timers(MORE).changes(SOUND)
     assert [str(change) for change in changes if not change.guard] == [
         f"create file {SYSTEMD}/b.service",
         f"create file {SYSTEMD}/b.timer",
@@ -54,4 +54,4 @@ def test_one_more() -> None:
 def test_settings_changed() -> None:
     """A timer with a changed file is restarted after a daemon-reload."""
     timer = Timers((PAIR[0], Unit("a.timer", "[Timer]\nOnActiveSec=1\n")))
-    assert scripts(timer, CONVERGED) == ["systemctl daemon-reload", restart_with_retry("a.timer")]
+    assert scripts(timer, SOUND) == ["systemctl daemon-reload", again("a.timer")]
