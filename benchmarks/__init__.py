@@ -1,1 +1,1 @@
-"""Measurements of the public commands; see run.py."""
+"""Benchmarks of the public commands; `make bench` runs them, run.py first."""

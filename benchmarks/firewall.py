@@ -1,4 +1,4 @@
-"""Measure deriving and proving the firewall of large estates; `make bench` runs it at the end."""
+"""Measures deriving and proving the firewall of large estates."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from phoenix.pve.firewall.model.from_estate import firewall_from_estate
 from phoenix.pve.firewall.proof.prove import prove
 
 PROMISED = {200: 2.0, 2000: 30.0}
-"""Seconds for both steps, by the number of guests."""
+"""Maximum seconds for both steps, by number of guests."""
 FIRST = IPv4Address("10.0.1.0")
 ROLES = {"ca": ("step_ca",), "edge": ("trusted_ca", "nginx"), "mesh": ("trusted_ca", "traefik")}
 Sample = dict[str, float]
 
 
 def main() -> int:
-    """Report the best times of some runs and the most memory of any, each run in a process of its own."""
-    given = _given()
-    if given.once:
-        print(json.dumps(_measure(given.once)))
+    """Report the best times and the largest memory of several runs, each in its own process."""
+    arguments = _arguments()
+    if arguments.once:
+        print(json.dumps(_measure(arguments.once)))
         return 0
     console, machine = Console(), describe()
     console.print(*(f"{key}: {value}" for key, value in machine.items()), sep="\n", highlight=False)
-    samples = {guests: [_in_a_process(guests) for _ in range(given.runs)] for guests in PROMISED}
+    samples = {guests: [_in_a_process(guests) for _ in range(arguments.runs)] for guests in PROMISED}
     table = Table("guests", "rules", "derived s", "proved s", "both, promised s", "peak MiB", box=None)
     for guests, own in samples.items():
         best = {key: min(sample[key] for sample in own) for key in ("derived", "proved")}
@@ -45,16 +45,18 @@ def main() -> int:
         peak = max(sample["mib"] for sample in own)
         table.add_row(str(guests), f"{own[0]['rules']:.0f}", *times, f"{PROMISED[guests]:.0f}", f"{peak:.0f}")
     console.print(table)
-    if given.json:
-        given.json.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
     return int(any(_best(own) > PROMISED[guests] for guests, own in samples.items()))
 
 
-def _given() -> Namespace:
+def _arguments() -> Namespace:
     parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
-    parser.add_argument("--runs", metavar="N", type=positive, default=3, help="Runs of each (default: %(default)s).")
-    parser.add_argument("--once", metavar="GUESTS", type=positive, help="One run with so many guests, here, as JSON.")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="Write the samples here, too.")
+    parser.add_argument(
+        "--runs", metavar="N", type=positive, default=3, help="Number of runs per size (default: %(default)s)."
+    )
+    parser.add_argument("--once", metavar="GUESTS", type=positive, help="Make one run in this process; print JSON.")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="Also write the samples to this file.")
     return parser.parse_args()
 
 
@@ -63,7 +65,7 @@ def _best(samples: list[Sample]) -> float:
 
 
 def _in_a_process(guests: int) -> Sample:
-    """A run whose memory is nobody else's."""
+    """Make a run in a new process, so that its memory is not shared with other runs."""
     command = [sys.executable, __file__, "--once", str(guests)]
     sample: Sample = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=600).stdout)
     return sample
@@ -71,7 +73,7 @@ def _in_a_process(guests: int) -> Sample:
 
 def _measure(guests: int) -> Sample:
     estate = _estate(guests)
-    began = time.monotonic()
+    start = time.monotonic()
     firewall = firewall_from_estate(estate)
     derived = time.monotonic()
     proof = prove(estate, firewall)
@@ -80,11 +82,11 @@ def _measure(guests: int) -> Sample:
         raise SystemExit(f"the proof does not hold: {proof.violations[:1]} {proof.skipped[:1]}")
     rules = len(firewall.cluster.rules) + sum(len(guest.config.rules) for guest in firewall.guests.values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"derived": derived - began, "proved": proved - derived, "rules": rules, "mib": peak}
+    return {"derived": derived - start, "proved": proved - derived, "rules": rules, "mib": peak}
 
 
 def _estate(guests: int) -> Estate:
-    """A hypervisor with authority, edge, mesh, and guests with an exposed service each and one for two others."""
+    """Return an estate with CA, edge, mesh, and guests with an exposed service and a service for two other guests."""
     network = {
         "subnet": "10.0.0.0/16",
         "gateway": "10.0.0.1",

@@ -1,4 +1,4 @@
-"""Measure the issue of 200 leaves to 40 guests, beside the rate at which the authority can sign at all."""
+"""Measures the issue of 200 leaves to 40 guests, compared with the CA's maximum signing rate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.forty import FORTY, LAB, PYTHON, Forty
 from benchmarks.machine import describe
 from benchmarks.measure import ROOT, BenchmarkError
 
-LEAVES = 5  # on each guest
+LEAVES = 5  # per guest
 PREPARE = """
 set -e
 rm -rf /run/ceiling && mkdir -m 700 /run/ceiling && cd /run/ceiling
@@ -45,7 +45,7 @@ echo "$(ls *.crt | wc -l) $begin $end"; rm -rf /run/ceiling
 
 
 def main() -> int:
-    """Report both rates in certificates a second; the ceiling is the best of several numbers of signers at once."""
+    """Report both rates in certificates per second; the ceiling is the best of several numbers of parallel signers."""
     ArgumentParser(description=main.__doc__, allow_abbrev=False).parse_args()
     os.environ["PHOENIX_LAB"] = f"{LAB}-issue"
     console = Console()
@@ -53,14 +53,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="phoenix-bench-", dir="/var/tmp") as scratch:
         forty = Forty(Path(scratch))
         try:
-            console.print(f"making {FORTY} containers", style="dim")
+            console.print(f"creating {FORTY} containers", style="dim")
             forty.start()
             ceiling = max(_ceiling(parallel) for parallel in (2, 4, 8))
-            console.print(f"the authority's own ceiling, by concurrent `step ca sign`: {ceiling:.1f} a second")
+            console.print(f"the CA's ceiling, with parallel `step ca sign`: {ceiling:.1f} per second")
             seconds, number = _issue(forty)
             rate = number / seconds
-            console.print(f"{number} leaves on {FORTY} guests in {seconds:.1f} s: {rate:.1f} a second")
-            console.print(f"that is {rate / ceiling:.2f} of the ceiling, with keys, tokens, renewal scripts and timers")
+            console.print(f"{number} leaves on {FORTY} guests in {seconds:.1f} s: {rate:.1f} per second")
+            console.print(f"this is {rate / ceiling:.2f} of the ceiling, with keys, tokens, renewal scripts and timers")
         except (BenchmarkError, subprocess.CalledProcessError) as error:
             console.print(str(error), style="red", markup=False, highlight=False)
             return 1
@@ -84,16 +84,16 @@ def _in_authority(script: str) -> str:
 
 
 def _issue(forty: Forty) -> tuple[float, int]:
-    """Deploy the leaves; the programs are there already, so that the stage is only about certificates."""
+    """Deploy the leaves after the programs, so that only certificates are measured; return seconds and number."""
     hosts = forty.inventory / "hosts.yaml"
     text = hosts.read_text().replace("groups: [lxc, trusted_ca]", "groups: [lxc, trusted_ca, step_cli]")
     hosts.write_text(text)
     _deploy(forty)
     for vmid in forty.targets.values():
-        door = f"ssh-{vmid}: {{port: 22, scheme: tcp, clients: [pve]}}"
+        ssh = f"ssh-{vmid}: {{port: 22, scheme: tcp, clients: [pve]}}"
         leaves = [f"leaf-{vmid}-{n}: {{port: {20000 + n}, scheme: https}}" for n in range(LEAVES)]
-        separator = ", " if f"{{{door}}}" in text else "\n      "
-        text = text.replace(door, separator.join([door, *leaves]))
+        separator = ", " if f"{{{ssh}}}" in text else "\n      "
+        text = text.replace(ssh, separator.join([ssh, *leaves]))
     hosts.write_text(text)
     record = _deploy(forty)
     issued = sum(

@@ -1,4 +1,4 @@
-"""What machine the numbers are of."""
+"""Describes this machine for the benchmarks' reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def describe() -> dict[str, str]:
-    """Cores, memory, kernel and Python of this machine."""
+    """Return this machine's processor, memory, load, kernel, system and Python version."""
     return {
         "processor": f"{len(os.sched_getaffinity(0))} cores, {_field('/proc/cpuinfo', 'model name')}",
         "memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 1024**2:.0f} GiB",

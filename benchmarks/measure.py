@@ -1,4 +1,4 @@
-"""Runs a command as an operator would, and measures its time and its memory."""
+"""Runs commands as an operator would and measures their time and memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LIMIT = 1200.0  # seconds for any one command
 
 
 class BenchmarkError(Exception):
-    """A command that was to be measured failed; the message says where its output is."""
+    """A measured command failed; the message holds the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run: seconds, and the largest resident memory of any one process of it."""
+    """One run: seconds, and the largest resident memory of any of its processes."""
 
     seconds: float
     mib: float
@@ -29,14 +29,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is measured: the command, what is run before and after it, and what we promise."""
+    """A measurement: the command, the commands before and after it, and the promised result."""
 
     name: str
     command: tuple[str, ...]
     before: tuple[tuple[str, ...], ...] = ()
     after: tuple[tuple[str, ...], ...] = ()
     fresh_cache: bool = False
-    runs: int | None = None  # None: as many as asked for
+    runs: int | None = None  # None: the number of the option --runs
     promise: str = ""
 
 
@@ -48,24 +48,24 @@ class Measured:
     samples: tuple[Sample, ...] = field(default=())
 
     def seconds(self) -> tuple[float, float, float]:
-        """Minimum, median and maximum."""
+        """Return minimum, median and maximum."""
         times = [sample.seconds for sample in self.samples]
         return min(times), median(times), max(times)
 
     def mib(self) -> float:
-        """The largest memory of all runs."""
+        """Return the largest memory of all runs."""
         return max(sample.mib for sample in self.samples)
 
 
 def positive(text: str) -> int:
-    """A number from 1 on, as an option's value."""
+    """Parse an option's value that must be at least 1."""
     if (number := int(text)) < 1:
         raise ValueError
     return number
 
 
 def measure(scenario: Scenario, runs: int, scratch: Path) -> Measured:
-    """Run a scenario several times, each from the state that it asks for."""
+    """Run a scenario several times, with its commands before and after each run."""
     samples = []
     for number in range(scenario.runs or runs):
         for step in scenario.before:
@@ -79,8 +79,8 @@ def measure(scenario: Scenario, runs: int, scratch: Path) -> Measured:
 
 
 def timed(command: tuple[str, ...], environment: Mapping[str, str], log: Path) -> Sample:
-    """One run of a command, its output in a file; ended with all its children at the limit."""
-    began = time.monotonic()
+    """Run a command with its output in a file; kill it and its children after LIMIT."""
+    start = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
@@ -93,11 +93,11 @@ def timed(command: tuple[str, ...], environment: Mapping[str, str], log: Path) -
         )
         signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, LIMIT)
-        # wait4, and not Popen.wait: it tells this child's own use of memory.
+        # wait4(2) instead of Popen.wait: it returns this child's own memory use.
         _, status, usage = os.wait4(process.pid, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BenchmarkError(f"{' '.join(command)} ended with {process.returncode}:\n{end}")
-    return Sample(time.monotonic() - began, usage.ru_maxrss / 1024)
+    return Sample(time.monotonic() - start, usage.ru_maxrss / 1024)

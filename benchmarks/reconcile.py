@@ -1,4 +1,4 @@
-"""Measure what an unchanged firewall of the deployed lab costs a run: one sweep of reads, the plan and its proof."""
+"""Measures a run on an unchanged firewall of the deployed lab: one sweep of reads, the plan and its proof."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PROMISED = 0.5
 
 
 def main() -> int:
-    """Report minimum, median and maximum; a firewall that is not as derived is no measurement."""
+    """Report minimum, median and maximum; exit if the firewall differs from the derived one."""
     parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
-    parser.add_argument("--runs", metavar="N", type=positive, default=7, help="Runs (default: %(default)s).")
+    parser.add_argument("--runs", metavar="N", type=positive, default=7, help="Number of runs (default: %(default)s).")
     runs, console, estate = parser.parse_args().runs, Console(), load_estate(usual_inventory())
     console.print(*(f"{key}: {value}" for key, value in describe().items()), sep="\n", highlight=False)
     hypervisor = estate.hypervisors[0]
@@ -41,17 +41,17 @@ def main() -> int:
     whole = _times(runs, lambda: _unchanged(run, hypervisor))
     links.close()
     for name, times in (("sweep alone", swept), ("sweep, plan and proof", whole)):
-        said = " ".join(f"{kind} {value:.3f} s" for kind, value in _summary(times).items())
-        console.print(f"{name}: {said} (promised {PROMISED} s)", highlight=False)
+        summary = " ".join(f"{kind} {value:.3f} s" for kind, value in _summary(times).items())
+        console.print(f"{name}: {summary} (promised {PROMISED} s)", highlight=False)
     return int(median(whole) > PROMISED)
 
 
 def _times(runs: int, work: Callable[[], object]) -> list[float]:
     times = []
     for _ in range(runs):
-        begun = time.monotonic()
+        start = time.monotonic()
         work()
-        times.append(time.monotonic() - begun)
+        times.append(time.monotonic() - start)
     return times
 
 
@@ -61,7 +61,7 @@ def _summary(times: list[float]) -> dict[str, float]:
 
 def _unchanged(run: Run, hypervisor: Hypervisor) -> None:
     if writes := plan_firewall(run, hypervisor, frozenset(WritePhase)).writes:
-        sys.exit(f"the firewall is not as derived, {len(writes)} writes to make: deploy to the lab first")
+        sys.exit(f"the firewall differs from the derived one by {len(writes)} writes; deploy to the lab first")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same job by other tools: the root into forty stores, each as fast as its documentation lets it be."""
+"""The same job with other tools: add the root to forty stores, with the fastest documented settings of each tool."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.forty import FORTY, Forty
-from phoenix.lab.places import Places
+from phoenix.lab.places import LabPlaces
 
 TOOLS = ("pyinfra==3.10.0", "ansible-core==2.19.14")
 ANCHOR = "/usr/local/share/ca-certificates/phoenix_ca.crt"
@@ -50,7 +50,7 @@ if [ "$(cat {anchor} 2>/dev/null; echo .)" != "$new." ]; then printf %s "$new" >
 
 
 def prepare(forty: Forty) -> dict[str, tuple[str, ...]]:
-    """Install the tools in an environment of their own, write what each needs, and give their commands by name."""
+    """Install the tools in their own environment and write their files; return their commands by tool."""
     tools, folder, names = _installed(), forty.folder, list(forty.targets)
     values = {"root": forty.root, "anchor": ANCHOR, "key": forty.key, "names": names}
     (folder / "deploy.py").write_text(PYINFRA.format(**values))
@@ -71,10 +71,10 @@ def prepare(forty: Forty) -> dict[str, tuple[str, ...]]:
 
 
 def _installed() -> Path:
-    place = Places.of_environment().cache / "benchmark-tools"
-    mark = place / "installed"
+    folder = LabPlaces.of_environment().cache / "benchmark-tools"
+    mark = folder / "installed"
     if not mark.exists() or mark.read_text() != " ".join(TOOLS):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
-        subprocess.run([place / "bin/pip", "install", "--quiet", *TOOLS], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([folder / "bin/pip", "install", "--quiet", *TOOLS], check=True)
         mark.write_text(" ".join(TOOLS))
-    return place / "bin"
+    return folder / "bin"

@@ -1,4 +1,4 @@
-"""Measure what the README promises, by running the public commands; `make bench`."""
+"""Measures what the README promises by running the public commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PYTHON = sys.executable
 DEPLOY = (PYTHON, "runbooks/deploy.py", "--lab")
 UP, DOWN = (PYTHON, "runbooks/lab.py", "up"), (PYTHON, "runbooks/lab.py", "down")
 
-# In this order: each leaves the lab as the next one wants it.
+# The order matters: each scenario leaves the lab in the state that the next one needs.
 SCENARIOS = (
     Scenario("artifacts cold", (PYTHON, "runbooks/artifacts.py"), fresh_cache=True, runs=1),
     Scenario(
@@ -52,34 +52,40 @@ SCENARIOS = (
 
 
 def main() -> int:
-    """Report minimum, median and maximum of each scenario, with the machine they are of."""
-    given = _given()
+    """Report minimum, median and maximum of each scenario, and the machine."""
+    arguments = _arguments()
     console, machine = Console(), describe()
     console.print(*(f"{key}: {value}" for key, value in machine.items()), sep="\n", highlight=False)
-    chosen = [one for one in SCENARIOS if not given.only or one.name.startswith(tuple(given.only))]
+    chosen = [one for one in SCENARIOS if not arguments.only or one.name.startswith(tuple(arguments.only))]
     measured: list[Measured] = []
-    # Not below /tmp: that may be a tmpfs, and an image is large.
+    # /tmp may be a tmpfs, which is too small for an image.
     with tempfile.TemporaryDirectory(prefix="phoenix-bench-", dir="/var/tmp") as scratch:
         try:
             for scenario in chosen:
                 console.print(f"measuring: {scenario.name}", style="dim")
-                measured.append(measure(scenario, given.runs, Path(scratch)))
+                measured.append(measure(scenario, arguments.runs, Path(scratch)))
         except BenchmarkError as error:
             console.print(str(error), style="red", markup=False, highlight=False)
     console.print(_table(measured))
-    if given.json:
+    if arguments.json:
         samples = {one.scenario.name: [asdict(sample) for sample in one.samples] for one in measured}
-        given.json.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
+        arguments.json.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
     return int(len(measured) < len(chosen))
 
 
-def _given() -> Namespace:
+def _arguments() -> Namespace:
     parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
     parser.add_argument(
-        "--runs", metavar="N", type=positive, default=5, help="Runs of each scenario not cold (default: %(default)s)."
+        "--runs",
+        metavar="N",
+        type=positive,
+        default=5,
+        help="Number of runs per scenario, except cold ones (default: %(default)s).",
     )
-    parser.add_argument("--only", metavar="NAME", action="append", help="Scenarios, by the beginning of their name.")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="Write the samples here, too.")
+    parser.add_argument(
+        "--only", metavar="NAME", action="append", help="Run only scenarios whose name starts with NAME."
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="Also write the samples to this file.")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Measure a push of trust to forty containers, beside pyinfra, Ansible and OpenSSH; `make bench` runs it at the end."""
+"""Measures a push of trust to forty containers, compared with pyinfra, Ansible and OpenSSH."""
 
 from __future__ import annotations
 
@@ -24,48 +24,52 @@ Times = dict[tuple[str, str], list[float]]
 
 
 def main() -> int:
-    """Report the best time of each tool, and ours as a part of it."""
-    given = _given()
+    """Report the best time of each tool, and Phoenix's time as a fraction of it."""
+    arguments = _arguments()
     use_own_lab()
     console, machine, times = Console(), describe(), Times()
     console.print(*(f"{key}: {value}" for key, value in machine.items()), sep="\n", highlight=False)
     with tempfile.TemporaryDirectory(prefix="phoenix-bench-", dir="/var/tmp") as scratch:
         forty = Forty(Path(scratch))
         try:
-            console.print(f"making {FORTY} containers", style="dim")
+            console.print(f"creating {FORTY} containers", style="dim")
             forty.start()
-            _measure(forty, times, given.firsts, given.runs, console)
+            _measure(forty, times, arguments.firsts, arguments.runs, console)
         except BenchmarkError as error:
             console.print(str(error), style="red", markup=False, highlight=False)
         finally:
             forty.stop()
     console.print(_table(times))
-    if given.json:
-        samples = {f"{tool}, {scenario}": found for (scenario, tool), found in times.items()}
-        given.json.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
+    if arguments.json:
+        samples = {f"{tool}, {scenario}": seconds for (scenario, tool), seconds in times.items()}
+        arguments.json.write_text(json.dumps({"machine": machine, "samples": samples}, indent=2) + "\n")
     for missed in _missed(times):
-        console.print(f"not kept: {missed}", style="red", highlight=False)
+        console.print(f"promise not met: {missed}", style="red", highlight=False)
     return int(bool(_missed(times)))
 
 
-def _given() -> Namespace:
+def _arguments() -> Namespace:
     parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
     parser.add_argument(
         "--runs",
         metavar="N",
         type=positive,
         default=5,
-        help="Pushes without a change of each tool (default: %(default)s).",
+        help="Number of pushes without a change per tool (default: %(default)s).",
     )
     parser.add_argument(
-        "--firsts", metavar="N", type=positive, default=1, help="First pushes of each tool (default: %(default)s)."
+        "--firsts",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="Number of first pushes per tool (default: %(default)s).",
     )
-    parser.add_argument("--json", metavar="FILE", type=Path, help="Write the samples here, too.")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="Also write the samples to this file.")
     return parser.parse_args()
 
 
 def _measure(forty: Forty, times: Times, firsts: int, runs: int, console: Console) -> None:
-    """First pushes, then pushes without a change; in each round every tool has its turn."""
+    """Measure first pushes, then pushes without a change; each round runs every tool."""
     ours = (PYTHON, "runbooks/trust.py", "--lab", "--inventory", str(forty.inventory))
     commands = {**prepare(forty), OURS: ours}
     log = forty.folder / "log"
@@ -82,27 +86,27 @@ def _measure(forty: Forty, times: Times, firsts: int, runs: int, console: Consol
 
 
 def _table(times: Times) -> Table:
-    table = Table("scenario", "tool", "best s", "runs", "ours as a part of it", "promised", box=None)
+    table = Table("scenario", "tool", "best s", "runs", "Phoenix as a fraction", "promised", box=None)
     for (scenario, tool), samples in times.items():
         promised = PROMISED.get((scenario, tool))
-        part = _part(times, scenario, tool)
-        shown = "" if part is None or tool == OURS else f"{part:.3f}"
+        fraction = _fraction(times, scenario, tool)
+        cell = "" if fraction is None or tool == OURS else f"{fraction:.3f}"
         table.add_row(
-            scenario, tool, f"{min(samples):.2f}", str(len(samples)), shown, f"{promised:.2f}" if promised else ""
+            scenario, tool, f"{min(samples):.2f}", str(len(samples)), cell, f"{promised:.2f}" if promised else ""
         )
     return table
 
 
-def _part(times: Times, scenario: str, tool: str) -> float | None:
+def _fraction(times: Times, scenario: str, tool: str) -> float | None:
     ours, theirs = times.get((scenario, OURS)), times.get((scenario, tool))
     return min(ours) / min(theirs) if ours and theirs else None
 
 
 def _missed(times: Times) -> list[str]:
-    parts = {key: _part(times, *key) for key in PROMISED}
+    fractions = {key: _fraction(times, *key) for key in PROMISED}
     return [
-        f"{scenario}: {'nothing measured' if part is None else f'{part:.3f} of {tool}'}, promised {PROMISED[key]:.2f}"
-        for key, part in parts.items()
+        f"{scenario}: {'not measured' if part is None else f'{part:.3f} of {tool}'}, promised {PROMISED[key]:.2f}"
+        for key, part in fractions.items()
         if part is None or part > PROMISED[key]
         for scenario, tool in (key,)
     ]

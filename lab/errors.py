@@ -1,4 +1,4 @@
-"""What the lab says when it cannot do what it was asked."""
+"""The lab's errors: every module of the lab raises them, runbooks/lab.py prints them."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from phoenix.errors import PhoenixError
 
 
 class LabError(PhoenixError):
-    """A message for the operator: what is wrong, where, and what to do about it."""
+    """A message for the operator: what is wrong, where, and what to do."""

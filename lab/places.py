@@ -1,4 +1,4 @@
-"""Where everything of the lab lies: on the machine, inside its hypervisor, and on its network."""
+"""The lab's paths on this machine and inside its hypervisor, and the addresses on its network."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ OPERATOR = "10.0.0.20"
 CLIENT = "10.0.0.50"
 API_PORT = 8006
 
-# Inside the hypervisor.
+# Paths inside the hypervisor.
 INSIDE = Path("/var/lib/lab")
-INSIDE_CODE = INSIDE / "code"  # this package and the product's, read-only
-INSIDE_SITE = INSIDE / "site"  # what the API server imports, read-only
+INSIDE_CODE = INSIDE / "code"  # the packages lab and phoenix, read-only
+INSIDE_SITE = INSIDE / "site"  # Python packages for the API server, read-only
 INSIDE_IMAGE = INSIDE / "image"  # the image: guest, guest-shifted, public; read-only
 INSIDE_REGISTRY = INSIDE / "registry"  # container images that `internet` serves, read-only
-INSIDE_CLIENT = INSIDE / "client"  # the client's own root file system
+INSIDE_CLIENT = INSIDE / "client"  # the client's root file system
 INSIDE_STATE = INSIDE / "state"  # api.crt, api.key, api.json, model.json, workloads.json
 
 
 @dataclass(frozen=True)
-class Places:
+class LabPlaces:
     """The lab's directories on this machine."""
 
     lab: Path
     cache: Path
 
     @classmethod
-    def of_environment(cls) -> Places:
-        """The places that PHOENIX_LAB and PHOENIX_CACHE name, or the usual ones."""
+    def of_environment(cls) -> LabPlaces:
+        """Return the places that PHOENIX_LAB and PHOENIX_CACHE name, or the defaults."""
         lab = Path(os.environ.get("PHOENIX_LAB") or DEFAULT_LAB)
         return cls(lab.absolute(), Path(os.environ.get("PHOENIX_CACHE") or DEFAULT_CACHE).absolute())
 
     @property
     def name(self) -> str:
-        """The outer container's name; a lab that lies elsewhere has another, so that two can run at once."""
+        """The outer container's name; unique per lab directory, so that several labs can run at once."""
         if self.lab == DEFAULT_LAB:
             return "phoenix-lab-pve"
         return f"phoenix-lab-{hashlib.sha256(bytes(self.lab)).hexdigest()[:8]}-pve"
@@ -60,25 +60,25 @@ class Places:
 
     @property
     def root(self) -> Path:
-        """Where the hypervisor's root is mounted, in its own mount namespace only."""
+        """The mount point of the hypervisor's root; mounted only in the hypervisor's mount namespace."""
         return self.lab / "pve" / "merged"
 
     @property
     def state(self) -> Path:
-        """What the API server keeps, seen inside as INSIDE_STATE."""
+        """The API server's state; mounted in the hypervisor at INSIDE_STATE."""
         return self.lab / "state"
 
     @property
     def access(self) -> Path:
-        """The access file: how the controller reaches this lab."""
+        """The access file, with which the controller connects to this lab."""
         return self.lab / "access.yaml"
 
     @property
     def lock(self) -> Path:
-        """The lock of `up` and `down`; in the cache, because it outlives the lab's directory."""
+        """The lock file of `up` and `down`; in the cache, because `down` removes the lab's directory."""
         return self.cache / f"{self.name}.lock"
 
     @property
     def images(self) -> Path:
-        """Built images, by the key of their recipe."""
+        """The directory of built images, one per recipe key."""
         return self.cache / "image"

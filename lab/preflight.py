@@ -1,4 +1,4 @@
-"""What the lab needs of this machine: all that is missing is said at once, and then nothing starts."""
+"""Checks this machine's prerequisites before the lab starts, and reports all missing ones at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from phoenix.lab.errors import LabError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
-# Each program, and the Debian package that has it.
+# Each program and its Debian package.
 PROGRAMS = {
     "apt-ftparchive": "apt-utils",
     "dpkg-deb": "dpkg",
@@ -30,8 +30,8 @@ PROGRAMS = {
     "unshare": "util-linux",
     "zstd": "zstd",
 }
-# An overlay can use these as its upper layer; another overlay cannot be one.
-REAL_FILE_SYSTEMS = ("ext2/ext3", "xfs", "btrfs")  # as `stat` names them; the first is ext4 too
+# File systems that can be the upper layer of an overlay; another overlay cannot.
+REAL_FILE_SYSTEMS = ("ext2/ext3", "xfs", "btrfs")  # in `stat`'s names; ext2/ext3 includes ext4
 SYSCTLS = {
     "fs/inotify/max_user_instances": 8192,
     "fs/inotify/max_user_watches": 524_288,
@@ -43,26 +43,26 @@ DISK_FOR_LAB, DISK_FOR_CACHE, MEMORY = 4 * GIB, 3 * GIB, 1 * GIB
 PROBE_LIMIT = 10
 
 
-def check(places: Places) -> None:
-    """Refuse with every missing prerequisite, or raise the kernel's limits where they are too low."""
-    os.environ["PATH"] = _path()  # what runs the lab may be started by cron, without the system's programs
+def check(places: LabPlaces) -> None:
+    """Raise LabError with every missing prerequisite; otherwise raise kernel limits that are too low."""
+    os.environ["PATH"] = _path()  # cron's PATH lacks /usr/sbin and /sbin
     if problems := list(missing(places)):
         lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise LabError(f"this machine cannot carry the lab:\n{lines}")
+        raise LabError(f"this machine cannot run the lab:\n{lines}")
     for name, value in SYSCTLS.items():
         _raise_limit(Path("/proc/sys", name), value)
 
 
-def missing(places: Places) -> Iterator[str]:
-    """Each prerequisite that is not met, with what to do about it."""
+def missing(places: LabPlaces) -> Iterator[str]:
+    """Yield a message for each missing prerequisite: what is missing and what to do."""
     absent = [
         f"{name} (package {package})" for name, package in PROGRAMS.items() if not shutil.which(name, path=_path())
     ]
     if absent:
         yield f"programs are missing: {', '.join(absent)}. `make setup` installs them"
     if os.geteuid() != 0:
-        yield "not root: containers, bridges and mounts need it. Run as root"
-        return  # nothing below could be told apart from that
+        yield "not root: containers, bridges and mounts need root. Run as root"
+        return  # without root, the checks below fail for this reason alone
     yield from _kernel()
     yield from _space(places)
 
@@ -77,37 +77,37 @@ def _kernel() -> Iterator[str]:
         yield "the kernel has no overlayfs (module overlay)"
     _modprobe("br_netfilter")
     if not Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
-        yield "no br_netfilter: bridged packets would pass unfiltered. Try: modprobe br_netfilter"
+        yield "no br_netfilter: bridged packets would pass unfiltered. Run: modprobe br_netfilter"
     if not _works("unshare", "--user", "--map-root-user", "true"):
-        yield "no user namespaces: see /proc/sys/user/max_user_namespaces, and the sandbox this runs in"
+        yield "no user namespaces: check /proc/sys/user/max_user_namespaces and the sandbox that this machine runs in"
     if not _works("unshare", "--net", "ip", "link", "add", "probe0", "type", "bridge"):
-        yield "no network namespace with a bridge could be made (module bridge)"
+        yield "cannot create a network namespace with a bridge (module bridge)"
     if not _works("unshare", "--net", "ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"):
-        yield "no veth pair could be made (module veth)"
+        yield "cannot create a veth pair (module veth)"
     if not _works("unshare", "--net", "nft", "add", "table", "inet", "probe"):
-        yield "nft cannot make a table (modules nf_tables, nf_tables_inet)"
+        yield "nft cannot create a table (modules nf_tables, nf_tables_inet)"
     if not any(Path("/sys/fs/cgroup", name).exists() for name in ("cgroup.controllers", "devices", "systemd")):
         yield "no control groups are mounted at /sys/fs/cgroup"
 
 
-def _space(places: Places) -> Iterator[str]:
+def _space(places: LabPlaces) -> Iterator[str]:
     for name, path, needed in (("lab", places.lab, DISK_FOR_LAB), ("cache", places.cache, DISK_FOR_CACHE)):
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
         if not os.access(existing, os.W_OK):
-            yield f"the {name} directory {path} cannot be written. Name another in PHOENIX_{name.upper()}"
+            yield f"the {name} directory {path} is not writable. Set PHOENIX_{name.upper()} to another directory"
             continue
         kind = _file_system(existing)
         if kind not in REAL_FILE_SYSTEMS:
             yield (
-                f"the {name} directory {path} lies on {kind}, which overlays cannot build upon;"
-                f" ext4, xfs or btrfs can. Name another in PHOENIX_{name.upper()}"
+                f"the {name} directory {path} is on {kind}, which cannot be an overlay's upper layer."
+                f" Set PHOENIX_{name.upper()} to a directory on ext4, xfs or btrfs"
             )
         free = shutil.disk_usage(existing).free
         if free < needed:
-            yield f"{path} has {free / GIB:.1f} GiB free, the {name} needs {needed / GIB:.0f}"
+            yield f"{path} has {free / GIB:.1f} GiB free; the {name} needs {needed / GIB:.0f} GiB"
     available = _available_memory()
     if available < MEMORY:
-        yield f"{available / GIB:.1f} GiB of memory are available, the lab needs {MEMORY / GIB:.0f}"
+        yield f"{available / GIB:.1f} GiB of memory are available; the lab needs {MEMORY / GIB:.0f} GiB"
 
 
 def _available_memory() -> int:
@@ -123,7 +123,7 @@ def _file_system(path: Path) -> str:
 
 
 def _modprobe(module: str) -> None:
-    """Load a module if there is one; whether the kernel can do it is checked afterwards."""
+    """Load a module if it exists; the caller then checks the kernel's feature itself."""
     if shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin:/bin"):
         _probe("modprobe", "-q", module)
 
@@ -141,6 +141,6 @@ def _probe(*argv: str) -> subprocess.CompletedProcess[bytes] | None:
 
 
 def _raise_limit(path: Path, value: int) -> None:
-    """Raise a kernel setting to the value; never lower it."""
+    """Raise a kernel setting to at least the value."""
     if path.exists() and int(path.read_text()) < value:
         path.write_text(str(value))

@@ -1,4 +1,4 @@
-"""`lab.py up`: from nothing, from a lab that was killed half-way, or from one that lost a part, to one that runs."""
+"""`lab.py up`: starts the lab, completes one whose `up` was killed, or restarts a stopped part."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from phoenix.lab import access, credentials, forward, image, oci, preflight, processes, rootfs, site, workloads
-from phoenix.lab.container import Container
+from phoenix.lab import access_file, credentials, external_workloads, forward, preflight
 from phoenix.lab.errors import LabError
-from phoenix.lab.execute import hypervisor_run
+from phoenix.lab.images import image, oci, site
+from phoenix.lab.machine import hypervisor_files, processes
+from phoenix.lab.machine.container import OuterContainer
+from phoenix.lab.machine.execute import hypervisor_run
 from phoenix.lab.parts import UNITS, parts, units
 from phoenix.lab.places import BUSY, PRODUCT
-from phoenix.lab.run import locked, wait_until
+from phoenix.lab.programs import locked, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from phoenix.lab.places import Places
+    from phoenix.lab.places import LabPlaces
 
 BUSY_LIMIT = 1800.0  # another `up` may be building the image
 BOOT_LIMIT = 60.0
 FORWARD_LIMIT = 15.0
 
 
-def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
-    """Start what does not run; whether anything had to be done."""
+def up(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> bool:
+    """Start every part that does not run; return whether there was anything to do."""
     preflight.check(places)
     with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY):
         places.lab.mkdir(parents=True, exist_ok=True)
-        workloads.write(places, inventory, say)
-        container = Container(places)
+        external_workloads.write(places, inventory, say)
+        container = OuterContainer(places)
         if all(runs for _, runs in parts(places)):
-            if not container.shows(site.place(places), oci.place(places, image.place(places))):
-                say("it runs from an older image or older stand-ins; `lab.py down`, then `up`, would renew it")
+            if not container.mounts(site.place(places), oci.place(places, image.place(places))):
+                say("it runs from an older image or older stand-ins; run `lab.py down`, then `up`, to update it")
             return False
         if container.pid is None:
             _start_container(places, container, say)
@@ -44,11 +46,11 @@ def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
             hypervisor_run(places, ["systemctl", "--no-block", "start", *UNITS])
         _wait_for_units(places)
         _start_forwarder(places)
-        access.write(places, credentials.obtain(places), forward.running(places.lab))
+        access_file.write(places, credentials.obtain(places), forward.running(places.lab))
         return True
 
 
-def _start_container(places: Places, container: Container, say: Callable[[str], None]) -> None:
+def _start_container(places: LabPlaces, container: OuterContainer, say: Callable[[str], None]) -> None:
     with ThreadPoolExecutor(1) as pool:
         packages = pool.submit(site.obtain, places, say)
         found = image.obtain(places, say)
@@ -56,13 +58,13 @@ def _start_container(places: Places, container: Container, say: Callable[[str], 
         installed = packages.result()
     made = credentials.obtain(places)
     container.write_config(found, installed, registry)
-    rootfs.prepare(places, made)
+    hypervisor_files.prepare(places, made)
     say("starting the hypervisor")
     container.start()
 
 
-def _wait_for_units(places: Places) -> None:
-    """Wait until everything inside is active, and name what is not."""
+def _wait_for_units(places: LabPlaces) -> None:
+    """Wait until all of the lab's units are active; raise LabError with those that are not."""
     seen: dict[str, str] = {}
 
     def active() -> bool:
@@ -77,10 +79,10 @@ def _wait_for_units(places: Places) -> None:
         raise LabError(f"{error}: {others}. Look with: {look}") from None
 
 
-def _start_forwarder(places: Places) -> None:
+def _start_forwarder(places: LabPlaces) -> None:
     if forward.running(places.lab):
         return
-    processes.end(processes.forwarders(places))  # one that a killed `up` started
+    processes.end(processes.forwarders(places))  # left by a killed `up`
     forward.record(places.lab).unlink(missing_ok=True)
     log = places.lab / "forward.log"
     with log.open("ab") as output:

@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
 from phoenix.lab.errors import LabError
-from phoenix.lab.execute import UnknownHostError
-from phoenix.lab.execute import execute as run
-from phoenix.lab.places import Places
+from phoenix.lab.machine.execute import UnknownHostError
+from phoenix.lab.machine.execute import execute as run
+from phoenix.lab.places import LabPlaces
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,7 +31,7 @@ def up(given: Namespace) -> int:
         sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
     began = time.monotonic()
-    places = Places.of_environment()
+    places = LabPlaces.of_environment()
     if start(places, given.inventory, _say):
         _say(f"up in {time.monotonic() - began:.1f} s; the controller's access is in {places.access}")
     else:
@@ -44,7 +44,7 @@ def down(_given: Namespace) -> int:
     from phoenix.lab.stop import down as stop  # noqa: PLC0415 - late, so that other commands are quick
 
     began = time.monotonic()
-    if stop(Places.of_environment(), _say):
+    if stop(LabPlaces.of_environment(), _say):
         _say(f"down in {time.monotonic() - began:.1f} s; nothing of it is left")
     else:
         _say("is not there; nothing to do")
@@ -55,7 +55,7 @@ def status(_given: Namespace) -> int:
     """Show what runs; the exit status is 0 if everything does, else 1."""
     from phoenix.lab.parts import parts  # noqa: PLC0415 - late, so that other commands are quick
 
-    found = parts(Places.of_environment())
+    found = parts(LabPlaces.of_environment())
     for name, runs in found:
         print(f"{name:<14}{'runs' if runs else 'does not run'}")
     return 0 if all(runs for _, runs in found) else 1
@@ -66,7 +66,7 @@ def execute(given: Namespace) -> int:
     if not given.words:
         _say("say which command, after `--`")
         return 2
-    return run(Places.of_environment(), given.host, given.words)
+    return run(LabPlaces.of_environment(), given.host, given.words)
 
 
 COMMANDS = {"up": up, "down": down, "status": status, "exec": execute}

@@ -1,1 +1,1 @@
-"""The stand-in for everything outside: router, resolver, package mirror, image registry. Plain Python."""
+"""The stand-in for the Internet: resolver, package mirror and image registry. Standard library only."""

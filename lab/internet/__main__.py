@@ -1,4 +1,4 @@
-"""`python3 -m phoenix.lab.internet`: all of the outside in one process, in the network namespace `internet`."""
+"""`python3 -m phoenix.lab.internet`: serves DNS, packages and images from one process in the namespace `internet`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phoenix.lab.places import INSIDE_IMAGE, INSIDE_REGISTRY, INTERNET
 
 
 def ready() -> None:
-    """Tell systemd that everything listens."""
+    """Notify systemd that all servers listen (sd_notify(3))."""
     if path := os.environ.get("NOTIFY_SOCKET"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bus:
             bus.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
@@ -21,7 +21,7 @@ def ready() -> None:
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until the process is killed."""
     public = Path(INSIDE_IMAGE, "public")
     servers = [
         *dns.servers((INTERNET, *RESOLVERS)),

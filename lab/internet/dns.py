@@ -1,4 +1,7 @@
-"""The resolver of the outside: answers the names it knows with one address each, and no others."""
+"""The resolvers of the lab's Internet: answer the names of `names` with one address each, all others with NXDOMAIN.
+
+Messages are those of RFC 1035, section 4.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from typing import Any
 from phoenix.lab.internet.names import LEADS_INSIDE, NAMES
 
 HEADER = struct.Struct("!6H")
-RESPONSE, RECURSION = 0x8180, 0x0100  # a response, recursion desired and available
+RESPONSE = 0x8180  # a response; recursion desired and available
 NOERROR, FORMERR, NXDOMAIN, NOTIMP = 0, 1, 3, 4
 TYPE_A, CLASS_IN, TTL = 1, 1, 60
 
 
 def read_name(message: bytes, offset: int) -> tuple[str, int]:
-    """The name at the offset, and the offset after it; questions are never compressed."""
+    """Return the name at an offset of a query, and the offset after it; names in questions are not compressed."""
     labels = []
     while length := message[offset]:
         labels.append(message[offset + 1 : offset + 1 + length].decode("ascii", "replace"))
@@ -24,7 +27,7 @@ def read_name(message: bytes, offset: int) -> tuple[str, int]:
 
 
 def answer(message: bytes) -> bytes | None:
-    """The response to a query, or None where it deserves none."""
+    """Return the response to a message, or None if the message is not a query."""
     if len(message) < HEADER.size:
         return None
     number, flags, questions, *_ = HEADER.unpack_from(message)
@@ -39,53 +42,53 @@ def answer(message: bytes) -> bytes | None:
         return HEADER.pack(number, RESPONSE | FORMERR, 0, 0, 0, 0)
     question = message[HEADER.size : end + 4]
     address = (NAMES | LEADS_INSIDE).get(name)
-    found = address is not None and kind == TYPE_A and family == CLASS_IN
+    has_answer = address is not None and kind == TYPE_A and family == CLASS_IN
     code = NOERROR if address is not None else NXDOMAIN
-    response = HEADER.pack(number, RESPONSE | code, 1, int(found), 0, 0) + question
-    if address is not None and found:
+    response = HEADER.pack(number, RESPONSE | code, 1, int(has_answer), 0, 0) + question
+    if address is not None and has_answer:
         octets = bytes(int(part) for part in address.split("."))
         response += struct.pack("!3HIH", 0xC00C, TYPE_A, CLASS_IN, TTL, 4) + octets
     return response
 
 
-class OverUdp(socketserver.BaseRequestHandler):
-    """One datagram."""
+class UdpQueryHandler(socketserver.BaseRequestHandler):
+    """Handles one datagram."""
 
     def handle(self) -> None:
-        """Answer it."""
+        """Answer the query."""
         message, sender = self.request
         if response := answer(message):
             sender.sendto(response, self.client_address)
 
 
-class OverTcp(socketserver.StreamRequestHandler):
-    """One connection with any number of queries."""
+class TcpQueryHandler(socketserver.StreamRequestHandler):
+    """Handles one connection with any number of queries."""
 
     timeout = 10
 
     def handle(self) -> None:
-        """Answer each."""
-        while len(size := self.rfile.read(2)) == 2:  # noqa: PLR2004 - the length's own length
+        """Answer each query of the connection."""
+        while len(size := self.rfile.read(2)) == 2:  # noqa: PLR2004 - a length field has two bytes
             if response := answer(self.rfile.read(int.from_bytes(size))):
                 self.wfile.write(len(response).to_bytes(2) + response)
 
 
-class UdpServer(socketserver.ThreadingUDPServer):
-    """Answers from the address that was asked, hence one for each."""
+class UdpDnsServer(socketserver.ThreadingUDPServer):
+    """Serves DNS over UDP on one address, so that each response comes from the address of its query."""
 
     daemon_threads = True
 
 
-class TcpServer(socketserver.ThreadingTCPServer):
-    """The same over TCP."""
+class TcpDnsServer(socketserver.ThreadingTCPServer):
+    """Serves DNS over TCP on one address."""
 
     allow_reuse_address = True
     daemon_threads = True
 
 
 def servers(addresses: tuple[str, ...]) -> list[Any]:
-    """Resolvers at each of the addresses."""
-    found: list[Any] = []
+    """Return a UDP and a TCP server for each address."""
+    resolvers: list[Any] = []
     for address in addresses:
-        found += [UdpServer((address, 53), OverUdp), TcpServer((address, 53), OverTcp)]
-    return found
+        resolvers += [UdpDnsServer((address, 53), UdpQueryHandler), TcpDnsServer((address, 53), TcpQueryHandler)]
+    return resolvers

@@ -1,4 +1,4 @@
-"""The package repository of the outside: files below /debian, over plain HTTP."""
+"""The package mirror of the lab's Internet: serves the image's files below /debian over HTTP."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files, keeps connections open, and does not list every request."""
+class MirrorHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files over persistent connections; logs no requests and lists no directories."""
 
     protocol_version = "HTTP/1.1"
     timeout = 30
 
     def translate_path(self, path: str) -> str:
-        """The file of a path, once that is made plain; what lies beside the packages is not there."""
-        found, packages = super().translate_path(path), f"{self.directory}/debian/"
-        return found if found.startswith(packages) else f"{packages}none"
+        """Return the file of a normalized path; map every path outside /debian to a file that does not exist."""
+        file, packages = super().translate_path(path), f"{self.directory}/debian/"
+        return file if file.startswith(packages) else f"{packages}none"
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log no requests."""
 
     def list_directory(self, *_: Any) -> None:
-        """Refuse: a package mirror is asked for files."""
+        """Refuse: apt requests files only."""
         self.send_error(404)
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """One thread a connection."""
+class InternetServer(http.server.ThreadingHTTPServer):
+    """An HTTP server with one thread per connection."""
 
     daemon_threads = True
 
     def server_bind(self) -> None:
-        """Bind without asking a resolver for our own name, as the standard library would."""
+        """Bind without the standard library's DNS lookup of the server's own name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
 
-def server(address: str, public: Path, port: int = 80) -> Server:
-    """The mirror, of everything below the directory."""
-    return Server((address, port), partial(Handler, directory=str(public)))
+def server(address: str, public: Path, port: int = 80) -> InternetServer:
+    """Return a server for the files below `public`/debian."""
+    return InternetServer((address, port), partial(MirrorHandler, directory=str(public)))

@@ -1,4 +1,4 @@
-"""Which names the lab's internet knows, and at which of its addresses; routed nowhere."""
+"""The names of the lab's Internet and their addresses, which exist only in the namespace `internet`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ NAMES = {
     "one.one.one.one": RESOLVERS[1],
 }
 LEADS_INSIDE = {"rebinding.example": "10.0.0.10"}
-"""A stranger's name with an address of the estate, as in an attack by DNS rebinding."""
+"""An external name with an address of the estate, as in a DNS rebinding attack."""
 HTTPS_NAMES = ("registry-1.docker.io", "auth.docker.io", "index.docker.io")
 ADDRESSES = (*RESOLVERS, MIRROR, REGISTRY)

@@ -1,6 +1,6 @@
-"""The image registry of the outside: the reading half of the Docker registry API, version 2, over HTTPS.
+"""The image registry of the lab's Internet: the pull part of the Docker Registry HTTP API V2, over HTTPS.
 
-Any tag of a repository that it holds is answered with the repository's one manifest.
+A repository has one manifest, which every tag resolves to.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from phoenix.lab.internet.mirror import Server
+from phoenix.lab.internet.mirror import InternetServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,54 +22,54 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CHUNK = 1 << 16
 
 
-class Store:
-    """Blobs by digest, and one manifest a repository, below a directory."""
+class ImageStore:
+    """Reads blobs by digest and one manifest per repository from a directory that `images.oci` has built."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def repositories(self) -> list[str]:
-        """Every repository's name."""
-        found = (self._root / "manifests").glob("*/*.json")
-        return sorted(f"{path.parent.name}/{path.stem}" for path in found)
+        """Return the names of all repositories."""
+        files = (self._root / "manifests").glob("*/*.json")
+        return sorted(f"{path.parent.name}/{path.stem}" for path in files)
 
     def manifest(self, name: str, reference: str) -> bytes | None:
-        """The manifest of a repository; a digest must be its own."""
+        """Return a repository's manifest for any tag or for the manifest's own digest, else None."""
         if name not in self.repositories():
             return None
         content = (self._root / "manifests" / f"{name}.json").read_bytes()
         return content if reference in (digest(content), reference.replace(":", "")) else None
 
     def blob(self, wanted: str) -> Path | None:
-        """The file of a blob."""
+        """Return the file of a blob, or None."""
         path = self._root / "blobs" / wanted.replace(":", "-")
         return path if path.is_file() else None
 
 
 def digest(content: bytes) -> str:
-    """The digest that names a content."""
+    """Return a content's digest in the registry's notation."""
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers what a `docker pull` asks."""
+class RegistryHandler(http.server.BaseHTTPRequestHandler):
+    """Answers the requests of a `docker pull`."""
 
     protocol_version = "HTTP/1.1"
     timeout = 30
 
-    def __init__(self, *args: Any, store: Store) -> None:
+    def __init__(self, *args: Any, store: ImageStore) -> None:
         self._store = store
         super().__init__(*args)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log no requests."""
 
     def do_HEAD(self) -> None:
-        """The same as GET, without the content."""
+        """Answer like GET, without the content."""
         self._answer()
 
     def do_GET(self) -> None:
-        """Version check, tags, manifests, blobs."""
+        """Answer a request for the version, tags, a manifest or a blob."""
         self._answer()
 
     def _answer(self) -> None:
@@ -93,12 +93,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._refuse("NAME_UNKNOWN", "repository name not known to registry")
 
-    def _head(self, status: int, kind: str, length: int, named: str) -> None:
+    def _head(self, status: int, kind: str, length: int, content_digest: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(length))
         self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
-        self.send_header("Docker-Content-Digest", named)
+        self.send_header("Docker-Content-Digest", content_digest)
         self.end_headers()
 
     def _send(self, content: bytes, kind: str, status: int = 200) -> None:
@@ -106,8 +106,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(content)
 
-    def _send_file(self, path: Path, named: str) -> None:
-        self._head(200, "application/octet-stream", path.stat().st_size, named)
+    def _send_file(self, path: Path, content_digest: str) -> None:
+        self._head(200, "application/octet-stream", path.stat().st_size, content_digest)
         if self.command == "GET":
             with path.open("rb") as file:
                 while chunk := file.read(CHUNK):
@@ -118,11 +118,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._send(json.dumps(body).encode(), "application/json", 404)
 
 
-def server(address: str, root: Path, web: Path, port: int = 443) -> Server:
-    """The registry over HTTPS, with the certificate of the lab's public web."""
-    found = Server((address, port), partial(Handler, store=Store(root)))
+def server(address: str, root: Path, web: Path, port: int = 443) -> InternetServer:
+    """Return the registry's HTTPS server; `web` holds its certificate and key."""
+    https = InternetServer((address, port), partial(RegistryHandler, store=ImageStore(root)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(web / "server.crt", web / "server.key")
-    # The handshake happens in the connection's own thread, so that a silent client holds up nobody.
-    found.socket = context.wrap_socket(found.socket, server_side=True, do_handshake_on_connect=False)
-    return found
+    # Each connection's thread does its own handshake, so that a silent client does not block others.
+    https.socket = context.wrap_socket(https.socket, server_side=True, do_handshake_on_connect=False)
+    return https

@@ -1,5 +1,5 @@
-"""The embedded hypervisor from within: the Proxmox VE API with real guests behind it.
+"""The Proxmox VE API of the embedded hypervisor, with real guests behind it.
 
-Runs inside the lab's outer container as ``python3 -m phoenix.lab.pve``. The way of a request:
-``server`` (fakepve decides what should be) → ``guests``/``enforce`` (make it so) → ``state`` (remember it).
+Runs inside the lab's outer container as ``python3 -m phoenix.lab.pve``. Path of a request: ``api`` (fakepve validates
+it and changes the model) → ``guests`` and ``packet_filter`` (apply the change) → ``model`` (saves it).
 """

@@ -1,6 +1,6 @@
-"""What ``pct`` and ``qm`` share: speaking to the API as this node's root, and printing what it says.
+"""Shared by the stand-ins in ``bin/``: calls the API over its Unix socket as root@pam and prints its answers.
 
-Imported by scripts that must start fast: the standard library only, and little of it.
+The scripts must start fast, so this module imports little, and only from the standard library.
 """
 
 import json
@@ -18,13 +18,13 @@ _LIMIT = 300
 
 
 def fail(message: str, status: int = 255) -> NoReturn:
-    """End as the real programs do."""
+    """Print a message to stderr and exit."""
     print(message, file=sys.stderr)
     sys.exit(status)
 
 
 def call(method: str, path: str, **fields: object) -> Any:
-    """One request to the API over its socket; a refusal ends the program with the API's words."""
+    """Send a request to the API and return its data; exit with the API's message if it is refused."""
     body = urlencode(fields).encode() if method in ("POST", "PUT") else b""
     query = "?" + urlencode(fields) if fields and not body else ""
     head = (
@@ -52,7 +52,7 @@ def _exchange(request: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def finish(upid: str) -> None:
-    """Wait for a task; a bad end is this program's."""
+    """Wait for a task; exit with its error if it fails."""
     path, deadline = f"{NODE}/tasks/{quote(upid, safe='')}/status", time.monotonic() + _LIMIT
     while time.monotonic() < deadline:
         status = call("GET", path)
@@ -65,8 +65,8 @@ def finish(upid: str) -> None:
 
 
 def options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Options (``-x v``, ``--x v``, ``--x=v``, a flag alone is 1) and the other words."""
-    found: dict[str, str] = {}
+    """Return the options (``-x v``, ``--x v``, ``--x=v``; a flag without a value is 1) and the other words."""
+    parsed: dict[str, str] = {}
     rest: list[str] = []
     queue = list(words)
     while queue:
@@ -77,12 +77,12 @@ def options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         name, equals, value = word.lstrip("-").partition("=")
         if not equals:
             value = queue.pop(0) if queue and not queue[0].startswith("-") else "1"
-        found[name] = value
-    return found, rest
+        parsed[name] = value
+    return parsed, rest
 
 
 def kind_of(vmid: str) -> str:
-    """``lxc`` or ``qemu``, as the node knows the guest."""
+    """Return a guest's kind, ``lxc`` or ``qemu``; exit if there is no such guest."""
     for guest in call("GET", "/cluster/resources", type="vm"):
         if str(guest["vmid"]) == vmid:
             return str(guest["type"])
@@ -97,12 +97,12 @@ def show_config(kind: str, vmid: str) -> None:
 
 
 def move(kind: str, vmid: str, action: str, **fields: object) -> None:
-    """Start, stop, shut down or reboot a guest, to the end."""
+    """Start, stop, shut down or reboot a guest, and wait for the task's end."""
     finish(call("POST", f"{NODE}/{kind}/{vmid}/status/{action}", **fields))
 
 
 def run_inside(vmid: str, command: Sequence[str]) -> NoReturn:
-    """Become a command inside a running guest."""
+    """Replace this process with a command inside a running guest."""
     path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     term = f"TERM={os.environ.get('TERM', 'linux')}"
     argv = ["lxc-attach", "-n", vmid, "--clear-env", "-v", path, "-v", "HOME=/root", "-v", term, "--", *command]

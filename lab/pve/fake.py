@@ -1,4 +1,4 @@
-"""The one door to fakepve (AGPL, lab and tests only), which ships no types."""
+"""The only import of fakepve (AGPL; lab and tests only), which ships no types."""
 
 from fakepve import FakePve, PveError, TaskError, schema  # type: ignore[import-untyped]
 from fakepve.lxc import FakeCt  # type: ignore[import-untyped]

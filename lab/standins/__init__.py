@@ -1,1 +1,1 @@
-"""Programs that stand in for what the lab cannot have. Each speaks the part of a protocol that is used."""
+"""Stand-ins for programs that the lab cannot run. Each implements the part of a protocol that the estate uses."""

@@ -1,9 +1,9 @@
-"""Stand-in for the Portainer agent (image portainer/agent). It says so at /ping.
+"""Stand-in for the Portainer agent (image portainer/agent). Its headers at /ping identify it as a stand-in.
 
-Speaks, over HTTPS on 9001 with a certificate made at start, as the real one: GET /ping (204, with the agent's
-headers), and GET of any Docker path (/info, /version, /containers/json; also below /docker), answered by
-the Docker socket where that is mounted. It cannot verify clients, as the real one: who may connect is the
-business of whatever stands before it. It does not check Portainer's signature header.
+Implements, over HTTPS on 9001 with a certificate generated at start, like the real agent: GET /ping (204, with the
+agent's headers), and GET of any Docker path (/info, /version, /containers/json; also below /docker), passed on to the
+Docker socket if that is mounted. Like the real agent, it does not verify client certificates: a proxy in front of it
+does. It does not check Portainer's signature header.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.standins.web import Handler, Refusal, self_signed, start, until_ended
+from phoenix.lab.standins.web import Refusal, StandInHandler, self_signed, start, until_ended
 
 DOCKER = Path("/var/run/docker.sock")
 VERSION = "2.21.0"
 
 
-class Docker(http.client.HTTPConnection):
-    """HTTP over Docker's socket."""
+class DockerConnection(http.client.HTTPConnection):
+    """An HTTP connection to Docker's Unix socket."""
 
     def connect(self) -> None:
-        """Connect to the socket's path instead of to a host."""
+        """Connect to the socket's path."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(10)
         self.sock.connect(str(DOCKER))
 
 
-def ask_docker(path: str) -> tuple[int, Any]:
-    """What Docker answers; without its socket, the little that is known."""
+def get_from_docker(path: str) -> tuple[int, Any]:
+    """Return Docker's status and JSON for a path; without its socket, only /info and /version have an answer."""
     if not DOCKER.exists():
         if path in ("/info", "/version"):
             return 200, {"Name": socket.gethostname(), "ServerVersion": "none", "StandIn": True}
         raise Refusal(503, "the Docker socket is not mounted")
     try:
-        connection = Docker("localhost")
+        connection = DockerConnection("localhost")
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, json.loads(response.read() or b"null")
@@ -47,11 +47,11 @@ def ask_docker(path: str) -> tuple[int, Any]:
         raise Refusal(502, f"Docker does not answer: {error}") from error
 
 
-class Agent(Handler):
+class PortainerAgent(StandInHandler):
     """The agent's API."""
 
     def extra_headers(self) -> dict[str, str]:
-        """Who answers."""
+        """Return the real agent's headers and the stand-in's own."""
         return {
             "Portainer-Agent": VERSION,
             "Portainer-Agent-Platform": "1",
@@ -59,18 +59,18 @@ class Agent(Handler):
         }
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
-        """Answer the paths above."""
+        """Answer a path of the module's list."""
         if path == "/ping":
             return 204, None
         if method != "GET":
-            raise Refusal(501, "the lab's agent only reads")
-        return ask_docker(path.removeprefix("/docker") or "/")
+            raise Refusal(501, "the lab's agent implements GET only")
+        return get_from_docker(path.removeprefix("/docker") or "/")
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until SIGTERM or SIGINT."""
     name = os.environ.get("AGENT_CLUSTER_ADDR") or socket.gethostname()
-    start(int(os.environ.get("AGENT_PORT") or 9001), Agent, self_signed(Path(tempfile.mkdtemp()), name))
+    start(int(os.environ.get("AGENT_PORT") or 9001), PortainerAgent, self_signed(Path(tempfile.mkdtemp()), name))
     until_ended()
 
 

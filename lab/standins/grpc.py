@@ -1,6 +1,6 @@
-"""gRPC over HTTP/2 without TLS, for stand-ins: a table of methods, each with the messages that it answers.
+"""Serves gRPC over HTTP/2 without TLS for stand-ins, from a table of methods with their response messages.
 
-The wire is that of gRPC (PROTOCOL-HTTP2.md of the gRPC project), the frames are h2's.
+The protocol is PROTOCOL-HTTP2.md of the gRPC project; the package h2 does the framing.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ HEADERS = [(":status", "200"), ("content-type", "application/grpc")]
 
 
 @dataclass(frozen=True)
-class Method:
-    """What a method answers: one message, after which it ends, or stays open as a stream does."""
+class GrpcMethod:
+    """A method's response: one message, after which the call ends, or stays open like a stream."""
 
     message: bytes
     stays_open: bool = False
 
 
-def serve(port: int, methods: Mapping[str, Method]) -> None:
-    """Serve in a thread; a method is known by its path, /package.Service/Method."""
-    server = _Server(("", port), _Connection)
+def serve(port: int, methods: Mapping[str, GrpcMethod]) -> None:
+    """Serve in a thread; `methods` maps paths of the form /package.Service/Method."""
+    server = _GrpcServer(("", port), _GrpcConnection)
     server.methods = methods
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-class _Server(socketserver.ThreadingTCPServer):
+class _GrpcServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
-    methods: Mapping[str, Method]
+    methods: Mapping[str, GrpcMethod]
 
 
-class _Connection(socketserver.BaseRequestHandler):
-    """One connection with any number of calls."""
+class _GrpcConnection(socketserver.BaseRequestHandler):
+    """Handles one connection with any number of calls."""
 
     def setup(self) -> None:
         self.paths: dict[int, str] = {}
@@ -65,7 +65,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 return
 
     def _on(self, event: Any) -> bool:
-        """Take notice of an event; tells whether the connection is at its end."""
+        """Handle an event of h2; return whether the connection has ended."""
         if isinstance(event, RequestReceived):
             self.paths[event.stream_id] = dict(event.headers)[":path"]
         elif isinstance(event, DataReceived):
@@ -74,7 +74,7 @@ class _Connection(socketserver.BaseRequestHandler):
             self._answer(event.stream_id, self.server.methods.get(self.paths.pop(event.stream_id)))  # type: ignore[attr-defined]
         return isinstance(event, ConnectionTerminated)
 
-    def _answer(self, stream: int, method: Method | None) -> None:
+    def _answer(self, stream: int, method: GrpcMethod | None) -> None:
         if method is None:
             self.h2.send_headers(stream, [*HEADERS, ("grpc-status", UNIMPLEMENTED)], end_stream=True)
             return

@@ -1,7 +1,7 @@
-"""Stand-in for the model servers (vLLM, Ollama, llama.cpp). It says so in the name of its one model.
+"""Stand-in for the model servers (vLLM, Ollama, llama.cpp). The name of its one model identifies it as a stand-in.
 
-Speaks, over HTTP on each `--http PORT` (and each `--tcp PORT`): GET / and /health, GET /v1/models as OpenAI,
-GET /api/tags and /api/version as Ollama. Stands alone in one file, because the lab copies it into guests.
+Implements, over HTTP on each `--http PORT` (and each `--tcp PORT`): GET / and /health, GET /v1/models like OpenAI,
+GET /api/tags and /api/version like Ollama. It is a single file without imports of the lab, which copies it into guests.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers from the table."""
+class ModelHandler(http.server.BaseHTTPRequestHandler):
+    """Answers from the table ANSWERS."""
 
     protocol_version = "HTTP/1.1"
     timeout = 30
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log no requests."""
 
     def do_GET(self) -> None:
-        """Answer a path of the table."""
+        """Answer a path of the table, or 404."""
         content = ANSWERS.get(self.path.partition("?")[0])
         body = json.dumps(content or {"error": "not found", "host": socket.gethostname()}).encode()
         self.send_response(200 if content else 404)
@@ -44,25 +44,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+    do_HEAD = do_GET  # noqa: N815 - http.server's name for it
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """One thread a connection."""
+class ModelServer(http.server.ThreadingHTTPServer):
+    """An HTTP server with one thread per connection."""
 
     daemon_threads = True
 
     def server_bind(self) -> None:
-        """Bind without asking a resolver for our own name."""
+        """Bind without the standard library's DNS lookup of the server's own name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve on all ports until the process is killed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--http", "--tcp", dest="ports", action="append", type=int, required=True)
-    servers = [Server(("", port), Handler) for port in dict.fromkeys(parser.parse_args().ports)]
+    servers = [ModelServer(("", port), ModelHandler) for port in dict.fromkeys(parser.parse_args().ports)]
     for server in servers[1:]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     servers[0].serve_forever()

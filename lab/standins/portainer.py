@@ -1,9 +1,9 @@
-"""Stand-in for Portainer (image portainer/portainer-ce). Its page says so.
+"""Stand-in for Portainer (image portainer/portainer-ce). Its web page identifies it as a stand-in.
 
-Speaks, over HTTPS on 9443 and HTTP on 9000: /api/status, /api/system/status, /api/users/admin/check and
-/init, /api/auth, /api/endpoints with one kind of environment (the agent's), /api/upload/tls, and
-/api/endpoints/ID/docker/…, passed on to the agent. It opens TLS to the agent as the real one does: with the
-environment's client certificate, verifying the agent's name and authority unless told to skip that.
+Implements, over HTTPS on 9443 and HTTP on 9000: /api/status, /api/system/status, /api/users/admin/check and
+/init, /api/auth, /api/endpoints with agent environments only, /api/upload/tls, and /api/endpoints/ID/docker/…, which it
+passes on to the agent. It connects to the agent over TLS as the real one does: with the environment's client
+certificate, verifying the agent's name and CA unless the environment skips that.
 Takes --sslcert, --sslkey, --admin-password-file, --data, --http-disabled; ignores the other options.
 """
 
@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.standins.portainer_agent import AgentError, ask
-from phoenix.lab.standins.portainer_store import FILES, Store, truth
-from phoenix.lab.standins.web import Handler, Refusal, self_signed, start, until_ended
+from phoenix.lab.standins.agent_client import AgentError, get
+from phoenix.lab.standins.portainer_store import FILES, PortainerStore, parse_bool
+from phoenix.lab.standins.web import Refusal, StandInHandler, self_signed, start, until_ended
 
 VERSION = "2.21.0"
 PAGE = b"<!doctype html><title>Portainer (lab stand-in)</title><p>Portainer (lab stand-in)\n"
@@ -26,17 +26,17 @@ ENVIRONMENT = re.compile(r"/api/endpoints/(\d+)(/docker(/.*))?")
 UPLOAD = re.compile(r"/api/upload/tls/(ca|cert|key)")
 
 
-class Portainer(Handler):
-    """The part of Portainer's API above."""
+class Portainer(StandInHandler):
+    """Portainer's API, as far as the module's list goes."""
 
-    store: Store
+    store: PortainerStore
 
     def extra_headers(self) -> dict[str, str]:
-        """Who answers."""
+        """Return the header that identifies the stand-in."""
         return {"Lab-Stand-In": "portainer"}
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
-        """Answer what needs no session, then what does."""
+        """Answer paths that need no session; require a session for all others."""
         if path in ("/api/status", "/api/system/status"):
             return 200, {"Version": VERSION, "InstanceID": self.store.instance}
         if path == "/api/users/admin/check":
@@ -65,13 +65,13 @@ class Portainer(Handler):
     def _sign_in(self) -> tuple[int, Any]:
         name, password = self._credentials()
         if not self.store.check_admin(name, password):
-            time.sleep(0.3)  # guessing should not be cheap, not even here
+            time.sleep(0.3)  # slows down password guessing
             raise Refusal(422, "Invalid credentials", "Unauthorized")
         return 200, {"jwt": self.store.new_session(name)}
 
     def _signed_in(self, method: str, path: str) -> tuple[int, Any]:
         if path == "/api/endpoints" and method == "GET":
-            return 200, [self._shown(environment) for environment in self.store.environments()]
+            return 200, [self._as_json(environment) for environment in self.store.environments()]
         if path == "/api/endpoints" and method == "POST":
             return self._create()
         if match := UPLOAD.fullmatch(path):
@@ -80,21 +80,21 @@ class Portainer(Handler):
             return 204, None
         if match := ENVIRONMENT.fullmatch(path):
             return self._environment(method, int(match[1]), match[3])
-        raise Refusal(404, f"the lab's Portainer does not speak {method} {path}")
+        raise Refusal(404, f"the lab's Portainer does not implement {method} {path}")
 
     def _environment(self, method: str, number: int, docker: str | None) -> tuple[int, Any]:
         environment = self.store.environment(number)
         if environment is None:
             raise Refusal(404, "Unable to find an environment with the specified identifier inside the database")
         if docker:
-            return self._ask(environment, docker, method)
+            return self._proxy(environment, docker, method)
         if method == "PUT":
             self.store.update(number, self.form())
-            return 200, self._shown(self.store.environment(number) or {})
+            return 200, self._as_json(self.store.environment(number) or {})
         if method == "DELETE":
             self.store.delete(number)
             return 204, None
-        return 200, self._shown(environment)
+        return 200, self._as_json(environment)
 
     def _create(self) -> tuple[int, Any]:
         form = self.form()
@@ -102,38 +102,38 @@ class Portainer(Handler):
             raise Refusal(400, "Invalid request payload", "Invalid environment name or URL")
         if form.get("EndpointCreationType") != AGENT_ENVIRONMENT:
             raise Refusal(501, "the lab's Portainer creates agent environments only (EndpointCreationType=2)")
-        if any(found["Name"] == form["Name"] for found in self.store.environments()):
+        if any(existing["Name"] == form["Name"] for existing in self.store.environments()):
             raise Refusal(409, "Unable to create environment", "An environment with the same name already exists")
-        made = self.store.create(form)
+        environment = self.store.create(form)
         try:
-            ask(made, self.store.files(made["Id"]), "/ping")
+            get(environment, self.store.files(environment["Id"]), "/ping")
         except AgentError as error:
-            self.store.delete(made["Id"])
+            self.store.delete(environment["Id"])
             raise Refusal(500, "Unable to initiate communications with environment", str(error)) from error
-        return 200, self._shown(made)
+        return 200, self._as_json(environment)
 
-    def _ask(self, environment: dict[str, Any], path: str, method: str) -> tuple[int, Any]:
+    def _proxy(self, environment: dict[str, Any], path: str, method: str) -> tuple[int, Any]:
         if method not in ("GET", "HEAD"):
-            raise Refusal(501, "the lab's Portainer only reads from Docker")
+            raise Refusal(501, "the lab's Portainer passes only GET and HEAD on to Docker")
         try:
-            return ask(environment, self.store.files(environment["Id"]), path)
+            return get(environment, self.store.files(environment["Id"]), path)
         except AgentError as error:
             raise Refusal(502, "Unable to proxy the request to the environment", str(error)) from error
 
     @staticmethod
-    def _shown(environment: dict[str, Any]) -> dict[str, Any]:
+    def _as_json(environment: dict[str, Any]) -> dict[str, Any]:
         keys = ("Id", "Name", "URL", "Type", "Status", "GroupId", "PublicURL")
-        shown = {key: environment.get(key) for key in keys}
+        fields = {key: environment.get(key) for key in keys}
         present = environment.get("files", ())
         config = {
-            "TLS": truth(environment.get("TLS")),
-            "TLSSkipVerify": truth(environment.get("TLSSkipVerify")),
+            "TLS": parse_bool(environment.get("TLS")),
+            "TLSSkipVerify": parse_bool(environment.get("TLSSkipVerify")),
         }
-        return {**shown, "TLSConfig": config | {field: kind in present for field, kind in FILES.items()}}
+        return {**fields, "TLSConfig": config | {field: kind in present for field, kind in FILES.items()}}
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sslcert", type=Path)
     parser.add_argument("--sslkey", type=Path)
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("/data"))
     parser.add_argument("--http-disabled", action="store_true")
     options, _ = parser.parse_known_args()
-    Portainer.store = Store(options.data)
+    Portainer.store = PortainerStore(options.data)
     if options.admin_password_file and not Portainer.store.has_admin:
         Portainer.store.set_admin("admin", options.admin_password_file.read_text().rstrip("\n"))
     tls = (options.sslcert, options.sslkey) if options.sslcert else self_signed(options.data / "certs", "localhost")

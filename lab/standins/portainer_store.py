@@ -1,4 +1,4 @@
-"""What the stand-in for Portainer remembers below /data: administrator, environments, their TLS files."""
+"""The state of Portainer's stand-in below /data: administrator, environments and their TLS files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from phoenix.lab.standins.web import Refusal
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHORTEST_PASSWORD = 12  # as the real one
-SESSION = 8 * 3600
+MIN_PASSWORD_LENGTH = 12  # Portainer's own minimum
+SESSION = 8 * 3600  # seconds
 FILES = {"TLSCACertFile": "ca", "TLSCertFile": "cert", "TLSKeyFile": "key"}
 KEPT = ("Name", "URL", "PublicURL", "TLS", "TLSSkipVerify", "TLSSkipClientVerify")
 
 
-def truth(value: Any) -> bool:
-    """A form's boolean."""
+def parse_bool(value: Any) -> bool:
+    """Return a form's boolean."""
     return str(value).lower() in ("true", "1", "yes")
 
 
@@ -32,8 +32,8 @@ def _scramble(password: str, salt: str) -> str:
     return hashlib.scrypt(password.encode(), salt=salt.encode(), n=2**12, r=8, p=1).hex()
 
 
-class Store:
-    """One JSON file, and a directory of TLS files for each environment."""
+class PortainerStore:
+    """Stores one JSON file, and a directory of TLS files for each environment."""
 
     def __init__(self, directory: Path) -> None:
         self._directory, self._file, self._lock = directory, directory / "portainer.json", threading.RLock()
@@ -46,7 +46,7 @@ class Store:
 
     @property
     def instance(self) -> str:
-        """The identity of this installation."""
+        """The installation's instance id."""
         return str(self._data["instance"])
 
     @property
@@ -55,8 +55,8 @@ class Store:
         return self._data["admin"] is not None
 
     def set_admin(self, name: str, password: str) -> None:
-        """Make the administrator."""
-        if not name or len(password) < SHORTEST_PASSWORD:
+        """Create the administrator; raise Refusal if the password is too short."""
+        if not name or len(password) < MIN_PASSWORD_LENGTH:
             raise Refusal(400, "Password does not meet the requirements", "Password too short")
         salt = secrets.token_hex(16)
         self._data["admin"] = {"name": name, "salt": salt, "hash": _scramble(password, salt)}
@@ -70,13 +70,13 @@ class Store:
         return hmac.compare_digest(_scramble(password, admin["salt"]), admin["hash"])
 
     def new_session(self, name: str) -> str:
-        """A signed token that names its bearer and its end."""
+        """Return a signed token (JWT, HS256) with a user name and an expiry time."""
         head = self._encode({"alg": "HS256", "typ": "JWT"})
         body = self._encode({"username": name, "exp": int(time.time()) + SESSION})
         return f"{head}.{body}.{self._sign(f'{head}.{body}')}"
 
     def session(self, token: str) -> bool:
-        """Whether a token is ours and not over."""
+        """Whether a token's signature is valid and the token has not expired."""
         signed, _, signature = token.rpartition(".")
         if not signed or not hmac.compare_digest(self._sign(signed), signature):
             return False
@@ -85,26 +85,26 @@ class Store:
         return float(claims["exp"]) > time.time()
 
     def environments(self) -> list[dict[str, Any]]:
-        """Every environment."""
-        return [dict(found) for found in self._data["environments"].values()]
+        """Return all environments."""
+        return [dict(environment) for environment in self._data["environments"].values()]
 
     def environment(self, number: int) -> dict[str, Any] | None:
-        """One environment."""
-        found: dict[str, Any] | None = self._data["environments"].get(str(number))
-        return found
+        """Return an environment by its number, or None."""
+        environment: dict[str, Any] | None = self._data["environments"].get(str(number))
+        return environment
 
     def create(self, form: dict[str, str]) -> dict[str, Any]:
-        """Remember a new environment."""
+        """Add an environment and return it."""
         with self._lock:
             number = self._data["next"]
             self._data["next"] += 1
-            fixed = {"Id": number, "Type": 2, "Status": 1, "GroupId": 1, "files": []}
-            self._data["environments"][str(number)] = fixed
+            environment = {"Id": number, "Type": 2, "Status": 1, "GroupId": 1, "files": []}
+            self._data["environments"][str(number)] = environment
             self.update(number, form)
-            return dict(fixed)
+            return dict(environment)
 
     def update(self, number: int, form: dict[str, str]) -> None:
-        """Change what the form names."""
+        """Change the fields that the form contains."""
         with self._lock:
             self._data["environments"][str(number)].update({key: form[key] for key in KEPT if key in form})
             for field, kind in FILES.items():
@@ -113,19 +113,19 @@ class Store:
             self._save()
 
     def delete(self, number: int) -> None:
-        """Forget an environment."""
+        """Delete an environment and its TLS files."""
         with self._lock:
             self._data["environments"].pop(str(number), None)
             shutil.rmtree(self._directory / "tls" / str(number), ignore_errors=True)
             self._save()
 
     def files(self, number: int) -> dict[str, Path]:
-        """The TLS files of an environment."""
+        """Return the TLS files of an environment, by kind."""
         directory = self._directory / "tls" / str(number)
         return {kind: directory / f"{kind}.pem" for kind in FILES.values() if (directory / f"{kind}.pem").exists()}
 
     def write_file(self, folder: str, kind: str, content: str) -> None:
-        """Keep a TLS file of an environment."""
+        """Write a TLS file of an environment; raise Refusal if the folder is not an environment's number."""
         if not folder.isdigit() or folder not in self._data["environments"]:
             raise Refusal(400, "Invalid request payload", "folder must be an environment's number")
         directory = self._directory / "tls" / folder

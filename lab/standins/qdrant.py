@@ -1,8 +1,8 @@
-"""Stand-in for Qdrant (image qdrant/qdrant). It says so at /.
+"""Stand-in for Qdrant (image qdrant/qdrant). Its title at / identifies it as a stand-in.
 
-Speaks, over HTTP on 6333: GET /, /healthz, /readyz, /livez, /collections, and GET, PUT, DELETE of
-/collections/NAME, which are kept as files below /qdrant/storage. Over gRPC on 6334: HealthCheck of qdrant.Qdrant, and
-Check and Watch of grpc.health.v1.Health.
+Implements, over HTTP on 6333: GET /, /healthz, /readyz, /livez, /collections, and GET, PUT, DELETE of
+/collections/NAME, stored as files below /qdrant/storage. Over gRPC on 6334: HealthCheck of qdrant.Qdrant, and Check and
+Watch of grpc.health.v1.Health.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-from phoenix.lab.standins.grpc import Method, serve
-from phoenix.lab.standins.web import Handler, Refusal, start, until_ended
+from phoenix.lab.standins.grpc import GrpcMethod, serve
+from phoenix.lab.standins.web import Refusal, StandInHandler, start, until_ended
 
 STORAGE = Path(os.environ.get("QDRANT__STORAGE__STORAGE_PATH") or "/qdrant/storage")
 HTTP_PORT, GRPC_PORT = 6333, 6334
 TITLE, VERSION = "qdrant - vector search engine (lab stand-in)", "1.12.0"
 
 
-class Qdrant(Handler):
-    """The part of the REST API above."""
+class Qdrant(StandInHandler):
+    """Qdrant's REST API, as far as the module's list goes."""
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
-        """Answer the paths above."""
+        """Answer a path of the module's list."""
         collections = STORAGE / "collections"
         if path == "/":
             return 200, {"title": TITLE, "version": VERSION}
@@ -55,20 +55,20 @@ class Qdrant(Handler):
 
 
 def text(field: int, value: str) -> bytes:
-    """A string in a message (protobuf's encoding, "Length-Delimited Records")."""
+    """Encode a string field (Protocol Buffers encoding, "Length-Delimited Records")."""
     return bytes([field << 3 | 2, len(value)]) + value.encode()
 
 
 SERVING = b"\x08\x01"
 METHODS = {
-    "/qdrant.Qdrant/HealthCheck": Method(text(1, TITLE) + text(2, VERSION)),
-    "/grpc.health.v1.Health/Check": Method(SERVING),
-    "/grpc.health.v1.Health/Watch": Method(SERVING, stays_open=True),
+    "/qdrant.Qdrant/HealthCheck": GrpcMethod(text(1, TITLE) + text(2, VERSION)),
+    "/grpc.health.v1.Health/Check": GrpcMethod(SERVING),
+    "/grpc.health.v1.Health/Watch": GrpcMethod(SERVING, stays_open=True),
 }
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until SIGTERM or SIGINT."""
     start(HTTP_PORT, Qdrant)
     serve(GRPC_PORT, METHODS)
     until_ended()

@@ -1,7 +1,7 @@
-"""Stand-in for the estate's own application (image thinkheads/thinkheads_ai_app). It says so at /.
+"""Stand-in for the estate's own application (image thinkheads/thinkheads_ai_app). GET / identifies it as a stand-in.
 
-Speaks, over HTTP on 8000 or the port in API_PORT: GET /, /health, /headers, which tells what was asked with, and
-/stream, which says a word every 0.3 s, as models do; /ws is a WebSocket that sends back what it is sent (RFC 6455).
+Implements, over HTTP on 8000 or the port in API_PORT: GET /, /health, /headers (returns the request's headers) and
+/stream (sends a word every 0.3 s, like a model). /ws is a WebSocket that echoes its messages (RFC 6455).
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from base64 import b64encode
 from hashlib import sha1
 from typing import Any
 
-from phoenix.lab.standins.web import Handler, Refusal, start, until_ended
+from phoenix.lab.standins.web import Refusal, StandInHandler, start, until_ended
 
 PORT = 8000
-CLOSE, SHORT = 8, 125  # an opcode, and the longest frame that is understood
+CLOSE, MAX_LENGTH = 8, 125  # the close opcode, and the longest payload without an extended length field
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class Application(Handler):
-    """The paths above."""
+class Application(StandInHandler):
+    """The application's paths."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server looks for
-        """Answer, or begin a WebSocket."""
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name for it
+        """Answer a request, stream, or switch to a WebSocket."""
         if self.path == "/ws" and self.headers.get("Upgrade", "").lower() == "websocket":
-            self._talk()
+            self._echo()
         elif self.path == "/stream":
             self._stream()
         else:
@@ -41,7 +41,7 @@ class Application(Handler):
             time.sleep(0.3)
         self.close_connection = True
 
-    def _talk(self) -> None:
+    def _echo(self) -> None:
         key = self.headers["Sec-WebSocket-Key"] + MAGIC
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
@@ -52,7 +52,7 @@ class Application(Handler):
         self.connection.settimeout(None)
         while len(head := self.rfile.read(2)) == 2:  # noqa: PLR2004 - a frame's first two bytes
             kind, length = head[0] & 15, head[1] & 127
-            if length > SHORT:
+            if length > MAX_LENGTH:
                 return
             mask, content = self.rfile.read(4), self.rfile.read(length)
             plain = bytes(byte ^ mask[index % 4] for index, byte in enumerate(content))
@@ -61,7 +61,7 @@ class Application(Handler):
                 return
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
-        """Answer the paths above."""
+        """Answer a path of the module's list."""
         if method in ("GET", "HEAD") and path == "/":
             return 200, {"app": "thinkheads_ai_app (lab stand-in)"}
         if method in ("GET", "HEAD") and path == "/health":
@@ -72,7 +72,7 @@ class Application(Handler):
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until SIGTERM or SIGINT."""
     start(int(os.environ.get("API_PORT") or PORT), Application)
     until_ended()
 

@@ -1,4 +1,4 @@
-"""What the stand-ins share: a small JSON-over-HTTP server, plain or with TLS. Standard library only."""
+"""The HTTP server of the stand-ins: JSON over HTTP, with or without TLS. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from email.policy import HTTP
 from pathlib import Path
 from typing import Any
 
-LARGEST_BODY = 4 << 20
+MAX_BODY = 4 << 20
 
 
-class Refusal(Exception):  # noqa: N818 - an answer like another, raised where it is decided
-    """An error answer: a status and what to say."""
+class Refusal(Exception):  # noqa: N818 - a regular response, raised where the handler decides it
+    """An error response: HTTP status and message."""
 
     def __init__(self, status: int, message: str, details: str = "") -> None:
         super().__init__(message)
@@ -27,37 +27,37 @@ class Refusal(Exception):  # noqa: N818 - an answer like another, raised where i
         self.body = {"message": message, "details": details or message}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Passes each request to `respond`, and writes what that returns or refuses."""
+class StandInHandler(http.server.BaseHTTPRequestHandler):
+    """Passes each request to `respond` and sends its result, or the Refusal that it raises."""
 
     protocol_version = "HTTP/1.1"
     timeout = 30
     body = b""
 
     def respond(self, method: str, path: str) -> tuple[int, Any]:
-        """The status and the content: None, bytes (a page), or what JSON can say."""
+        """Return the status and the content: None, bytes (an HTML page) or a JSON value."""
         raise NotImplementedError
 
     def extra_headers(self) -> dict[str, str]:
-        """Headers of every answer."""
+        """Return headers for every response."""
         return {}
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log no requests."""
 
     def do_GET(self) -> None:
-        """Answer; the other methods likewise."""
+        """Answer a request of any method."""
         try:
             length = int(self.headers.get("Content-Length") or 0)
-            if length > LARGEST_BODY:
-                raise Refusal(413, "the body is too large")  # noqa: TRY301 - answered like any other refusal
+            if length > MAX_BODY:
+                raise Refusal(413, "the body is too large")  # noqa: TRY301 - sent like any other refusal
             self.body = self.rfile.read(length)
             status, content = self.respond(self.command, self.path.partition("?")[0])
         except Refusal as refusal:
             status, content = refusal.status, refusal.body
         self._send(status, content)
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - http.server's names for them
 
     def _send(self, status: int, content: Any) -> None:
         page = isinstance(content, bytes)
@@ -67,24 +67,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         if body:
             self.send_header("Content-Type", "text/html; charset=utf-8" if page else "application/json")
-        if status != 204:  # noqa: PLR2004 - No Content has no length either
+        if status != 204:  # noqa: PLR2004 - No Content has no Content-Length (RFC 9110, section 8.6)
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
 
     def json(self) -> dict[str, Any]:
-        """The request's body as a JSON object."""
+        """Return the request's body as a JSON object; raise Refusal if it is not one."""
         try:
-            found = json.loads(self.body or b"{}")
+            body = json.loads(self.body or b"{}")
         except ValueError:
             raise Refusal(400, "Invalid request payload") from None
-        if not isinstance(found, dict):
+        if not isinstance(body, dict):
             raise Refusal(400, "Invalid request payload")
-        return found
+        return body
 
     def form(self) -> dict[str, str]:
-        """The request's body as a form with files, or as JSON where it is that."""
+        """Return the fields of the request's body, which is multipart/form-data or a JSON object."""
         kind = self.headers.get("Content-Type", "")
         if not kind.startswith("multipart/form-data"):
             return {key: str(value) for key, value in self.json().items()}
@@ -97,25 +97,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return fields
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """One thread a connection; the TLS handshake happens there too."""
+class StandInServer(http.server.ThreadingHTTPServer):
+    """An HTTP server with one thread per connection, which also does the TLS handshake."""
 
     daemon_threads = True
     request_queue_size = 64
 
     def server_bind(self) -> None:
-        """Bind without asking a resolver for our own name."""
+        """Bind without the standard library's DNS lookup of the server's own name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, *_: Any) -> None:
-        """One line for a connection that broke."""
+        """Log one line for a broken connection."""
         print("connection:", repr(sys.exc_info()[1]), file=sys.stderr, flush=True)
 
 
-def start(port: int, handler: type[Handler], tls: tuple[Path, Path] | None = None) -> Server:
-    """Serve in a thread; with a certificate and a key, over TLS."""
-    server = Server(("", port), handler)
+def start(port: int, handler: type[StandInHandler], tls: tuple[Path, Path] | None = None) -> StandInServer:
+    """Serve in a thread; over TLS if a certificate and a key are given."""
+    server = StandInServer(("", port), handler)
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*tls)
@@ -125,14 +125,14 @@ def start(port: int, handler: type[Handler], tls: tuple[Path, Path] | None = Non
 
 
 def until_ended() -> None:
-    """Wait for SIGTERM or SIGINT, which a container's first process must ask for."""
+    """Wait for SIGTERM or SIGINT, for which a container's first process has no default action."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     threading.Event().wait()
 
 
 def self_signed(directory: Path, name: str) -> tuple[Path, Path]:
-    """A certificate that vouches for itself, and its key, made unless they are there."""
+    """Return a self-signed certificate and its key, generating them if they do not exist."""
     directory.mkdir(parents=True, exist_ok=True)
     certificate, key = directory / "cert.pem", directory / "key.pem"
     if not certificate.exists():

@@ -26,6 +26,7 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from phoenix.conventions import SSH_PORT
 from phoenix.errors import PhoenixError
 from phoenix.pki.bundle import Bundle, read_bundle
 
@@ -90,7 +91,7 @@ class SshAccess(_Strict):
     """The SSH connection. `host_key` is the server's public key as in known_hosts(5), without the host name."""
 
     host: str
-    port: int = Field(default=22, ge=1, le=65535)
+    port: int = Field(default=SSH_PORT, ge=1, le=65535)
     user: str = "root"
     host_key: Annotated[str, StringConstraints(pattern=r"^(ssh|ecdsa)-\S+ \S+")]
     key_file: Path

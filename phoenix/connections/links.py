@@ -11,6 +11,7 @@ from phoenix.connections.access import HypervisorAccess
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.shell import ContainerShell, MachineShell, NodeShell, Shell
 from phoenix.connections.ssh import ConnectionFailedError, SshLink, connect, handshake
+from phoenix.conventions import SSH_PORT
 from phoenix.estate import Estate, Guest, Hypervisor
 
 MAX_CONNECTING = 8
@@ -95,10 +96,10 @@ class Links:
     def _jump(self, guest: Guest) -> SshLink:
         node, ssh = self._node(guest.hypervisor), self._access[guest.hypervisor].ssh
         key = self._host_key(guest)
-        channel = node.tunnel(str(guest.address), 22)
+        channel = node.tunnel(str(guest.address), SSH_PORT)
         return handshake(
             channel,
-            f"{guest.name} ({guest.address}:22 over {guest.hypervisor})",
+            f"{guest.name} ({guest.address}:{SSH_PORT} over {guest.hypervisor})",
             guest.user,
             ssh.key_file,
             key,

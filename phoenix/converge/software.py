@@ -63,7 +63,7 @@ class User:
 
 @dataclass(frozen=True)
 class PinnedProgram:
-    """A program that Debian does not package, in a pinned version; size, mtime and mode of its file identify it."""
+    """A program that Debian does not package, in a pinned version, identified by size, mtime, mode and owner."""
 
     name: str
     version: str
@@ -71,13 +71,14 @@ class PinnedProgram:
     upload: Upload
 
     def probes(self) -> tuple[Probe, ...]:
-        """Query size, mtime and mode."""
+        """Query size, mtime, mode and owner."""
         return (Probe("stat", self.upload.path),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Push the program unless the file is the pinned version."""
+        """Push the program unless the file is the pinned one and owned by root; another owner could replace it."""
         stat = seen.stats.get(self.upload.path)
-        if stat and (stat.size, stat.mtime, stat.mode) == (self.size, self.upload.mtime, self.upload.mode):
+        desired = (self.size, self.upload.mtime, self.upload.mode, "root:root")
+        if stat and (stat.size, stat.mtime, stat.mode, stat.owner) == desired:
             return ()
         verb: Literal["install", "update"] = "update" if stat else "install"
         return (Change(f"program {self.name} {self.version}", verb, upload=self.upload),)

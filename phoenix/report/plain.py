@@ -21,10 +21,9 @@ def plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         column.no_wrap = True
     for row in rows:
         table.add_row(*row)
-    console = Console(file=StringIO(), width=1000, color_system=None)
-    console.print(table, highlight=False)
-    assert isinstance(console.file, StringIO)  # noqa: S101  # it was given three lines above
-    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+    text = StringIO()
+    Console(file=text, width=1000, color_system=None).print(table, highlight=False)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
 def place(origin: Origin, sources: Sources) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from nornir.core.task import Task
 
-from phoenix.conventions import CA_STATE
+from phoenix.conventions import CA_STATE, CA_UNIT
 from phoenix.converge import Change, HostSession, Observation, Outcome, Probe
 from phoenix.converge.files import write_script
 from phoenix.derive.authority import SIGNING_ROOT, ca_url
@@ -71,7 +71,7 @@ def switch_provisioner(task: Task, run: Run) -> Outcome:
     config = with_provisioner(found.config, name, seen.text(PUBLIC) or "", seen.text(PRIVATE) or "")
     password = f"install -m 600 -o {USER} -g {USER} {NEXT}/password {PASSWORD}_{following}"
     put = write_script(CONFIG, dump_config(config), f"{USER}:{USER}", "0600")
-    script = f"begin step-ca.service && {password} && {put} && systemctl reload step-ca.service && commit"
+    script = f"begin {CA_UNIT} && {password} && {put} && systemctl reload {CA_UNIT} && commit"
     changes = [Change(f"key of {name}", "update", f"{following} signs tokens", script=script)]
     old = _old_token(run, host)
     host.apply(changes)

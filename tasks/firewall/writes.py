@@ -21,8 +21,8 @@ CHANGED_MEANWHILE = ("detected modified configuration", "no rule at position", "
 class ConcurrentEditError(PhoenixError):
     """The firewall was changed concurrently since it was read; `made` are the writes made before that was noticed."""
 
-    def __init__(self, message: str) -> None:
-        self.made: tuple[Write, ...] = ()
+    def __init__(self, message: str, made: Iterable[Write] = ()) -> None:
+        self.made = tuple(made)
         super().__init__(message)
 
 
@@ -33,8 +33,7 @@ def carry_out(api: ProxmoxClient, writes: Iterable[Write]) -> list[Write]:
         try:
             _make(api, write)
         except ConcurrentEditError as error:
-            error.made = tuple(made)
-            raise
+            raise ConcurrentEditError(str(error), made) from error
         made.append(write)
     return made
 

@@ -9,6 +9,7 @@ from phoenix.converge import (
     Command,
     Directory,
     File,
+    ManagedGlob,
     Observation,
     OwnedDirectory,
     Probe,
@@ -26,22 +27,19 @@ def storage_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
     found: list[Resource] = [OwnedDirectory(d.path, d.uid, d.gid, d.mode) for d in directories(run.estate, hypervisor)]
     if hypervisor.name not in run.targets:
         paths = _paths(run, hypervisor)
-        return tuple(r for r in found if isinstance(r, OwnedDirectory) and r.path.startswith(paths))
+        return tuple(r for r in found if isinstance(r, OwnedDirectory) and f"{r.path}/".startswith(paths))
     found = [*_datasets(hypervisor), *found]
     lines = [export.line for export in exports(run.estate, hypervisor)]
-    if lines:
-        text = "# Persistent storage of virtual machines. Made from the inventory; edits are undone.\n"
-        found += [
-            Directory("/etc/exports.d"),
-            Exported(File(EXPORTS_FILE, text + "\n".join(lines) + "\n")),
-        ]
-    return tuple(found)
+    if not lines:
+        return (*found, Exported(ManagedGlob(EXPORTS_FILE, ())))
+    text = "# Persistent storage of virtual machines. Made from the inventory; edits are undone.\n"
+    return (*found, Directory("/etc/exports.d"), Exported(File(EXPORTS_FILE, text + "\n".join(lines) + "\n")))
 
 
 class Exported:
-    """The exports file, and the kernel's table of exports."""
+    """The exports file, or its absence, and the kernel's table of exports."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File | ManagedGlob) -> None:
         self.file = file
 
     def probes(self) -> tuple[Probe, ...]:
@@ -49,14 +47,14 @@ class Exported:
         return self.file.probes()
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write it and export again (exportfs(8))."""
+        """Write or remove it and export again (exportfs(8))."""
         found = self.file.changes(seen)
         return (*found, Change("exports", "reload", script="exportfs -ra", guard=True)) if found else ()
 
 
 def _paths(run: Run, hypervisor: Hypervisor) -> tuple[str, ...]:
     vmids = [host.vmid for host in run.estate.hosts() if isinstance(host, Guest) and host.name in run.targets]
-    return tuple(f"{root}/{vmid}" for root in (hypervisor.guest_storage, hypervisor.vm_storage) for vmid in vmids)
+    return tuple(f"{root}/{vmid}/" for root in (hypervisor.guest_storage, hypervisor.vm_storage) for vmid in vmids)
 
 
 def _datasets(hypervisor: Hypervisor) -> list[Resource]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from phoenix.conventions import BUNDLE, PROGRAMS, REGISTRATION_UNIT
-from phoenix.converge import Command, Directory, File, Resource, Unit
+from phoenix.conventions import BUNDLE, PROGRAMS, REGISTRATION_UNIT, SYSTEMD
+from phoenix.converge import Command, Directory, File, ManagedGlob, Resource, Unit
 from phoenix.derive.certificates import client_leaf
 from phoenix.derive.flows import clients
 from phoenix.estate import Guest
@@ -14,10 +14,10 @@ SCRIPT = f"{PROGRAMS}/register-agent"
 
 
 def portainer_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
-    """The registration program, its unit, and the registered state."""
+    """The registration program, its unit, and the registered state; without an agent, no program and no unit."""
     agents = _agents(run, guest)
     if not agents or "portainer" not in guest.services:
-        return ()
+        return (ManagedGlob(f"{SYSTEMD}/{REGISTRATION_UNIT}", ()), ManagedGlob(SCRIPT, ()))
     script = render(
         "portainer/register-agent.sh.j2",
         port=guest.services["portainer"].port,

@@ -1,6 +1,6 @@
-"""age's format (age-encryption.org/v1) by its specification, with as little work for scrypt as it allows.
+"""Encrypts in age's format (age-encryption.org/v1) with the least scrypt work that its specification allows.
 
-A sealed file of the product takes seconds to open, on purpose; a test that opens one again and again seals it so.
+Opening a sealed file of the product takes seconds, by design; tests that open one repeatedly seal it with this module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHUNK = 64 * 1024
 
 
 def seal_lightly(content: bytes, passphrase: str) -> bytes:
-    """Encrypt for a passphrase."""
+    """Encrypt for a passphrase with scrypt work factor 1."""
     key, salt, nonce = os.urandom(16), os.urandom(16), os.urandom(16)
     wrapping = Scrypt(b"age-encryption.org/v1/scrypt" + salt, 32, 2, 8, 1).derive(passphrase.encode())
     wrapped = ChaCha20Poly1305(wrapping).encrypt(bytes(12), key, None)

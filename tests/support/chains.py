@@ -1,4 +1,4 @@
-"""A small authority of the tests' own, for servers that are really asked: root, intermediate, leaf, valid now."""
+"""A small CA for tests with real servers: root, intermediate and leaves that are valid now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Key = ec.EllipticCurvePrivateKey
 
 
 class Authority:
-    """Writes `root.crt`, and a chain with its key for every leaf."""
+    """Writes `root.crt`, and a chain and a key for every leaf."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,11 +29,11 @@ class Authority:
         self.root.write_bytes(root.public_bytes(Encoding.PEM))
 
     def leaf(self, *names: str, end: timedelta = HOUR) -> tuple[str, str]:
-        """A chain and a key for names and addresses, as files."""
+        """Issue a leaf for names and addresses; return the paths of its chain and its key."""
         key, stem = ec.generate_private_key(ec.SECP256R1()), self.folder / names[0]
-        made = _signed(names[0], key, "intermediate", self._key, names=names, end=end)
+        leaf = _signed(names[0], key, "intermediate", self._key, names=names, end=end)
         chain, secret = stem.with_suffix(".crt"), stem.with_suffix(".key")
-        chain.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in (made, self._issuer)))
+        chain.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in (leaf, self._issuer)))
         secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return str(chain), str(secret)
 

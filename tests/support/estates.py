@@ -1,4 +1,4 @@
-"""Small estates for tests, as text and as strategies of hypothesis."""
+"""Small estates for tests, as inventory text, as models and as Hypothesis strategies."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ LABELS = st.from_regex(r"[a-z][a-z0-9-]{0,5}[a-z0-9]", fullmatch=True).filter(
 
 
 def guest(name: str, number: int, *groups: str, **options: Any) -> Guest:
-    """A guest with id and address from a number; a container unless its options say otherwise."""
+    """Return a guest whose VM id and address derive from a number; a container by default."""
     values: dict[str, Any] = {
         "kind": "lxc",
         "hypervisor": "pve",
@@ -86,7 +86,7 @@ def guest(name: str, number: int, *groups: str, **options: Any) -> Guest:
 
 
 def hypervisor(**options: Any) -> Hypervisor:
-    """The one hypervisor."""
+    """Return the estate's only hypervisor."""
     values: dict[str, Any] = {"node": "node", "guest_storage": "/lxc", "vm_storage": "/vm", **options}
     return Hypervisor(
         name="pve",
@@ -98,7 +98,7 @@ def hypervisor(**options: Any) -> Hypervisor:
 
 
 def estate(*guests: Guest, **settings: Any) -> Estate:
-    """An estate of the three that every one has, and further guests."""
+    """Return an estate of CA, edge, mesh and the given guests."""
     values: dict[str, Any] = {
         "zone": "lab.test",
         "network": Network.model_validate(
@@ -124,7 +124,7 @@ def estate(*guests: Guest, **settings: Any) -> Estate:
 
 @st.composite
 def estates(draw: st.DrawFn) -> Estate:
-    """Random small estates without contradictions."""
+    """Draw small valid estates."""
     names = draw(st.lists(LABELS, min_size=0, max_size=4, unique=True))
     labels = draw(st.lists(LABELS.filter(lambda label: label not in names), max_size=6, unique=True))
     parties = [*names, "edge", "mesh", "pve", "lan", "management", "trusted_ca"]

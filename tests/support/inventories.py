@@ -1,4 +1,4 @@
-"""Inventories for tests: the repository's own, with a few words exchanged."""
+"""Inventories for tests: copies of the example inventory with edits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLE = ROOT / "inventory"
 
 @lru_cache(maxsize=1)
 def example() -> Estate:
-    """The repository's own inventory."""
+    """Return the estate of the example inventory."""
     return load_estate(EXAMPLE)
 
 
@@ -29,29 +29,29 @@ class Copy:
         shutil.copytree(EXAMPLE, self.folder)
 
     def file(self, name: str) -> Path:
-        """One of `hosts`, `groups`, `defaults`."""
+        """Return the path of `hosts`, `groups` or `defaults`."""
         return self.folder / f"{name}.yaml"
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Exchange text that stands in a file exactly once."""
+        """Replace text that occurs in a file exactly once."""
         text = self.file(name).read_text("utf-8")
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}.yaml"
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {name}.yaml"
         self.file(name).write_text(text.replace(old, new), "utf-8")
 
     def line(self, name: str, marker: str) -> int:
-        """The line in which a text ends that stands in a file once; `text#2` is its second place."""
+        """Return the line in which a text ends that occurs in a file once; `text#2` is its second occurrence."""
         marker, _, nth = marker.partition("#")
         text = "\n" + self.file(name).read_text("utf-8")
-        ends = [found.end() for found in re.finditer(re.escape(marker), text)] if marker else [1]
-        assert nth or len(ends) == 1, f"{marker!r} stands {len(ends)} times in {name}.yaml"
+        ends = [match.end() for match in re.finditer(re.escape(marker), text)] if marker else [1]
+        assert nth or len(ends) == 1, f"{marker!r} occurs {len(ends)} times in {name}.yaml"
         return text[: ends[int(nth or 1) - 1]].rstrip("\n").count("\n") or 1
 
     def load(self) -> Estate:
-        """The estate of the copy."""
+        """Return the estate of the copy."""
         return load_estate(self.folder)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Why the copy is refused."""
-        with pytest.raises(InventoryError) as refused:
+        """Return the problems for which the copy is refused."""
+        with pytest.raises(InventoryError) as error:
             load_estate(self.folder)
-        return refused.value.problems
+        return error.value.problems

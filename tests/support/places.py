@@ -1,4 +1,4 @@
-"""Where the repository is, and the recorded material beside it, which may be absent."""
+"""The paths of the repository and of the recorded material beside it, which may be absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Proxmox API in a thread, for tests; its requests are checked against the schemas that Proxmox publishes."""
+"""A fake Proxmox API in a thread, and checks of requests against the schemas that Proxmox publishes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from fakepve import FakePve, certs, schema  # type: ignore[import-untyped]  # it publishes no types
+from fakepve import FakePve, certs, schema  # type: ignore[import-untyped]  # it ships no types
 from fakepve.server import settle  # type: ignore[import-untyped]  # the same
 from pydantic import SecretStr
 
 from phoenix.connections.access import ApiAccess
 from phoenix.connections.proxmox import ProxmoxClient
-from phoenix.lab.pve.storages import storages
+from phoenix.lab.pve.model.storages import storages
 from tests.support.places import ROOT
 
 TOKEN, SECRET = "phoenix@pve!deploy", "11111111-2222-3333-4444-555555555555"
@@ -26,7 +26,7 @@ OLDER = ("pve-8.4.trim.json.gz", "pve-9.1.3.trim.json.gz")
 
 
 class Server:
-    """fakepve on a loop of its own."""
+    """Runs fakepve on its own event loop."""
 
     def __init__(self, folder: Path, presented: tuple[str, str] | None = None) -> None:
         certificate, key, der = certs.make_cert(str(folder))
@@ -42,28 +42,28 @@ class Server:
         self.call(self.pve.start(*(presented or (certificate, key))))
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Do something on the server's loop."""
+        """Run a coroutine on the server's loop and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
 
     def access(self, **other: str | None) -> ApiAccess:
-        """How to reach it; words may be exchanged for wrong ones, or left out."""
-        given: dict[str, Any] = {
+        """Return the access to it; `other` replaces or removes fields."""
+        fields: dict[str, Any] = {
             "url": self.pve.url,
             "fingerprint": self.fingerprint,
             "token_id": TOKEN,
             "token_secret": SECRET,
             **other,
         }
-        return ApiAccess(**{**given, "token_secret": SecretStr(given["token_secret"])})
+        return ApiAccess(**{**fields, "token_secret": SecretStr(fields["token_secret"])})
 
     async def _drop(self) -> None:
-        """Drop connections at whose far end nobody says goodbye."""
-        for transport in list(self.loop._transports.values()):  # type: ignore[attr-defined]  # it has no public list
+        """Abort connections that clients have not closed."""
+        for transport in list(self.loop._transports.values()):  # type: ignore[attr-defined]  # the loop has no public list
             transport.abort()
         await asyncio.sleep(0.02)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server and its thread."""
         self.call(settle())
         self.call(self.pve.stop())
         self.call(self._drop())
@@ -73,33 +73,33 @@ class Server:
 
 
 class Recorder(ProxmoxClient):
-    """A client that notes what it sends."""
+    """A client that records its requests."""
 
     def __init__(self, access: ApiAccess, name: str) -> None:
         super().__init__(access, name)
         self.sent: list[tuple[str, str, dict[str, Any]]] = []
 
     def _call(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
-        given = {key.replace("__", "-"): value for key, value in parameters.items()}
-        self.sent.append((method.upper(), f"/{path}", given))
+        fields = {key.replace("__", "-"): value for key, value in parameters.items()}
+        self.sent.append((method.upper(), f"/{path}", fields))
         return super()._call(method, path, parameters)
 
     @property
     def writes(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """What was sent to change something."""
+        """The recorded requests that are not GET."""
         return [request for request in self.sent if request[0] != "GET"]
 
 
 def specification(name: str) -> Any:
-    """The API of a release, or the newest."""
+    """Return the API schema of a release, or the newest."""
     if name == "newest":
         return schema.load()
     with gzip.open(ORACLES / name) as file:
         return schema.Schema(json.load(file)["paths"])
 
 
-def complaints(spec: Any, method: str, path: str, given: dict[str, Any]) -> list[str]:
-    """What Proxmox would say against a request."""
+def complaints(spec: Any, method: str, path: str, fields: dict[str, Any]) -> list[str]:
+    """Return the errors of a request by an API schema."""
     if "/firewall/ipset/" in path and method == "DELETE":
         path = path.rpartition("/")[0] + "/x" if path.count("/") == 5 else path
         path = "/cluster/firewall/ipset/" + path.split("/")[4] + "/10.0.0.1"
@@ -108,5 +108,5 @@ def complaints(spec: Any, method: str, path: str, given: dict[str, Any]) -> list
         return [f"no such path: {path}"]
     if method not in match.methods:
         return [f"501 {method} {path}"]
-    _, errors = schema.validate(match.methods[method].get("parameters"), {**match.params, **given})
+    _, errors = schema.validate(match.methods[method].get("parameters"), {**match.params, **fields})
     return [f"{method} {path}: {name}: {text}" for name, text in errors.items()]

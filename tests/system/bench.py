@@ -1,4 +1,4 @@
-"""The tests' own way into the lab: the public commands as operators type them, and plain tools in its machines."""
+"""The system tests' access to the lab: the public commands, as operators type them, and scripts in its machines."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ PAGES = {
     "qdrant": "/readyz",
     "thinkheads-ai": "/health",
 }
-"""A page of each exposed service that answers any client with 200."""
+"""A page of each exposed service that returns 200 to any client."""
 SERVICES = (*PAGES, "qdrant-grpc", "traefik")
-"""Every exposed service: gRPC has no page, and the mesh's dashboard is for those who manage the estate."""
+"""All exposed services: gRPC has no page, and the mesh's dashboard is limited to operators."""
 GUESTS = {
     "step-ca": "10.0.0.10",
     "nginx-gateway": "10.0.0.153",
@@ -43,12 +43,12 @@ TRUSTED = ("pve", *(name for name in GUESTS if name != "step-ca"))
 CA_DIRECTORY = "/mnt/pve/quickOS/lxc-persistent-data/103/ssl"
 CLIENT_ROOT = "/root/phoenix_ca.crt"
 RUNBOOKS = frozenset(f"runbooks/{path.name}" for path in ROOT.glob("runbooks/[a-z]*.py")) - {"runbooks/lab.py"}
-"""Those that load more than they need to begin with."""
+"""The runbooks that `warm` runs; runbooks/lab.py loads few modules and starts fast."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """What one run of the runbook said."""
+    """One run of the deploy runbook: exit status, output and JSON record."""
 
     status: int
     output: str
@@ -56,7 +56,7 @@ class Deployed:
 
     @property
     def changes(self) -> list[tuple[str, str]]:
-        """Every change, as host and resource."""
+        """All changes, as host and resource."""
         return [
             (host, change["resource"])
             for host, entry in self.record["hosts"].items()
@@ -66,19 +66,19 @@ class Deployed:
 
     @property
     def outcome(self) -> tuple[int, str]:
-        """Status and output alone."""
+        """Exit status and output."""
         return self.status, self.output
 
     def errors(self, host: str) -> str:
-        """What a host's tasks complained of."""
+        """Return the errors of a host's tasks."""
         return "; ".join(task.get("error") or "" for task in self.record["hosts"][host]["tasks"])
 
 
 def run(*command: str, data: bytes = b"", limit: float = 60, env: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run a command of the repository; gives status and everything it printed."""
-    everything = {**os.environ, **(env or {})}
+    """Run a command of the repository; return its status and output."""
+    environment = {**os.environ, **(env or {})}
     if command[0] == sys.executable and command[1] in RUNBOOKS and warm.SOCKET in os.environ:
-        return warm.run(command[1:], data, limit, everything)
+        return warm.run(command[1:], data, limit, environment)
     done = subprocess.run(
         command,
         input=data,
@@ -87,7 +87,7 @@ def run(*command: str, data: bytes = b"", limit: float = 60, env: dict[str, str]
         cwd=ROOT,
         timeout=limit,
         check=False,
-        env=everything,
+        env=environment,
     )
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
@@ -98,19 +98,19 @@ def lab(*arguments: str, limit: float = 240) -> tuple[int, str]:
 
 
 def inside(host: str, script: str, *, data: bytes = b"", limit: float = 60) -> tuple[int, str]:
-    """Run a shell script inside a machine of the lab."""
+    """Run a shell script inside a machine of the lab; return its status and output."""
     return run(sys.executable, "runbooks/lab.py", "exec", host, "--", "sh", "-c", script, data=data, limit=limit)
 
 
-def said(host: str, script: str, *, limit: float = 60) -> str:
-    """What a script inside a machine printed; it must succeed."""
+def sh(host: str, script: str, *, limit: float = 60) -> str:
+    """Run a shell script inside a machine of the lab that must succeed; return its output."""
     status, output = inside(host, script, limit=limit)
     assert status == 0, f"{host}: {script!r} gave {status}: {output}"
     return output.strip()
 
 
 def everywhere(hosts: tuple[str, ...], script: str, *, limit: float = 60) -> dict[str, tuple[int, str]]:
-    """Run a script inside several machines at once."""
+    """Run a script inside several machines concurrently; return status and output by host."""
     with ThreadPoolExecutor(4) as pool:
         return dict(zip(hosts, pool.map(lambda host: inside(host, script, limit=limit), hosts), strict=True))
 
@@ -123,9 +123,9 @@ def deploy(
     file.unlink(missing_ok=True)
     command = (sys.executable, "runbooks/deploy.py", "--lab", "--json", str(file), *arguments)
     status, output = run(*command, limit=limit, env=env)
-    found = json.loads(file.read_text()) if file.exists() else {}
+    content = json.loads(file.read_text()) if file.exists() else {}
     file.unlink(missing_ok=True)
-    return Deployed(status, output, found)
+    return Deployed(status, output, content)
 
 
 def authority(*arguments: str) -> tuple[int, str]:
@@ -134,13 +134,13 @@ def authority(*arguments: str) -> tuple[int, str]:
 
 
 def fetch(name: str, path: str = "/", *, options: str = "-f") -> tuple[int, str]:
-    """Ask for a page of a service from the client, with every certificate verified."""
+    """Request a page of a service from the client and verify its certificate."""
     url = f"https://{name}.{ZONE}{path}"
     return inside("client", f"curl -sS {options} --max-time 10 --cacert {CLIENT_ROOT} {url}")
 
 
 def give_client_the_root() -> None:
-    """Put the exported root on the client, as an operator would hand it out."""
-    root = said("pve", f"cat {CA_DIRECTORY}/phoenix_ca.crt")
+    """Copy the exported root to the client, as an operator would."""
+    root = sh("pve", f"cat {CA_DIRECTORY}/phoenix_ca.crt")
     status, output = inside("client", f"cat >{CLIENT_ROOT}", data=root.encode() + b"\n")
     assert status == 0, output

@@ -1,8 +1,8 @@
-"""Kills what runs on a machine right after each of its side effects in turn, as a power cut would.
+"""Kills the work on a machine after each of its side effects in turn, like a power failure.
 
-Programs that change something get a wrapper in /usr/local/sbin, where every script of the product looks first. It
-runs the real program; the first time that it sees this very effect it kills the shell that called it, with all shells
-above that one. What was killed after once is let through from then on, so that each round gets one effect further.
+Programs with side effects get a wrapper in /usr/local/sbin, which is first in the PATH of the product's scripts. The
+wrapper runs the real program. When it sees an effect for the first time, it kills the calling shell and all shells
+above it. It lets known effects pass, so that each round gets one effect further.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ CHANGING = (
     *("step", "sync", "systemctl", "tar", "tee", "touch"),
 )
 MOVING = ("ln", "mv", "rm", "step", "systemctl", "touch")
-"""Those that make, move and remove files and start programs: what is between them only prepares a file nobody reads."""
+"""The programs that create, move and remove files and start services: others only prepare files not yet in use."""
 FOLDER = "/usr/local/sbin"
 KILL = f"{FOLDER}/crash-kill"
-NONE = "^systemctl (show|is-)|^sed [^-]|^(chmod|mkdir|mktemp|rm|touch)( -[a-z]+)* WORK[^ ]* $|^cp .* WORK"
-"""What only looks, and what lies in a script's own working folder, where nothing lasts."""
-# The same effect is told by its command line without what differs each time: numbers, dates, and the name of that
-# folder. Commands of another user must be able to do all this, and to end a shell of root.
+NO_EFFECT = "^systemctl (show|is-)|^sed [^-]|^(chmod|mkdir|mktemp|rm|touch)( -[a-z]+)* WORK[^ ]* $|^cp .* WORK"
+"""Commands that only read, or that change only a script's temporary working folder."""
+# An effect is identified by its command line without numbers, dates and the working folder's name, which differ in each
+# run. The wrapper also works for commands of other users, which must be able to kill a shell of root.
 WRAPPER = rf"""#!/bin/sh
-# made by the tests
+# written by the tests
 PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 name=${{0##*/}}
 "$name" "$@"
 status=$?
 [ -e /run/crash/armed ] || exit $status
-said=$(printf '%s\n' "$name $*" | sed 's#/run/phoenix[.][^/ ]*#WORK#g; s/[0-9][0-9][0-9: T-]*/-/g' | tr '\n' ' ')
-if printf '%s\n' "$said" | grep -qE '{NONE}'; then exit $status; fi
-effect="$(sh /run/crash/stands </dev/null 2>/dev/null) $said"
+command=$(printf '%s\n' "$name $*" | sed 's#/run/phoenix[.][^/ ]*#WORK#g; s/[0-9][0-9][0-9: T-]*/-/g' | tr '\n' ' ')
+if printf '%s\n' "$command" | grep -qE '{NO_EFFECT}'; then exit $status; fi
+effect="$(sh /run/crash/progress </dev/null 2>/dev/null) $command"
 if grep -qxFe "$effect" /run/crash/killed; then exit $status; fi
 rm -f /run/crash/armed
 printf '%s\n' "$effect" >>/run/crash/killed
@@ -49,24 +49,24 @@ HELD = """/usr/bin/rm -f /run/crash/armed
 ({holds}
 ) >/run/crash/held 2>&1 || {{ tail -n 1 /run/crash/killed; cat /run/crash/held; exit 1; }}
 : >/run/crash/armed; cat /run/crash/killed"""
-MOST = 150
+MAX_KILLS = 150
 
 
 @contextmanager
-def wrapped(host: str, programs: tuple[str, ...], stands: str) -> Iterator[None]:
-    """Put the wrappers in place, and take them away again."""
-    places = " ".join(f"{FOLDER}/{name}" for name in programs)
-    put = (
+def wrapped(host: str, programs: tuple[str, ...], progress: str) -> Iterator[None]:
+    """Install the wrappers during the block."""
+    paths = " ".join(f"{FOLDER}/{name}" for name in programs)
+    install = (
         f"set -e; mkdir -p -m 777 /run/crash; cd /run/crash; : >armed; : >killed; chmod 666 killed\n"
-        f"printf %s {shlex.quote(stands)} >stands; cp /usr/bin/kill {KILL}; chmod 4755 {KILL}\n"
+        f"printf %s {shlex.quote(progress)} >progress; cp /usr/bin/kill {KILL}; chmod 4755 {KILL}\n"
         f"printf %s {shlex.quote(WRAPPER)} >wrapper; chmod 755 wrapper\n"
-        f"for place in {places}; do /usr/bin/cp -p wrapper $place; done"
+        f"for path in {paths}; do /usr/bin/cp -p wrapper $path; done"
     )
-    bench.said(host, put)
+    bench.sh(host, install)
     try:
         yield
     finally:
-        bench.said(host, f"/usr/bin/rm -rf /run/crash {KILL} {places}")
+        bench.sh(host, f"/usr/bin/rm -rf /run/crash {KILL} {paths}")
 
 
 def kill_after_each(
@@ -74,21 +74,21 @@ def kill_after_each(
     go: Callable[[], tuple[int, str]],
     programs: tuple[str, ...] = CHANGING,
     *,
-    stands: str = "",
+    progress: str = "",
     holds: str = "true",
 ) -> list[str]:
-    """Go on and on, each time killed after the first side effect that no kill came after yet, until there is none.
+    """Repeat the work, each time killing it after the next side effect, until it completes; return the effects.
 
-    Gives these effects. Every round begins with what the one before it left behind, of which `holds` must be true; the
-    one that is not killed must succeed. What `stands` prints is part of an effect, for work that does the same thing
-    again when it stands elsewhere.
+    Every round starts from the remains of the previous one. After each round the script `holds` must succeed; the round
+    that is not killed must succeed itself. The output of the script `progress` is part of an effect: it distinguishes
+    equal commands at different stages of the work.
     """
-    with wrapped(host, programs, stands):
+    with wrapped(host, programs, progress):
         killed: list[str] = []
-        for _ in range(MOST):
+        for _ in range(MAX_KILLS):
             status, output = go()
-            before, killed = killed, bench.said(host, HELD.format(holds=holds)).splitlines()
+            before, killed = killed, bench.sh(host, HELD.format(holds=holds)).splitlines()
             if killed == before:
                 assert status == 0, output
                 return killed
-    raise AssertionError(f"{host}: not at an end after {MOST} kills, the last after {killed[-1]!r}")
+    raise AssertionError(f"{host}: not finished after {MAX_KILLS} kills, the last one after {killed[-1]!r}")

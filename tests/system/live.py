@@ -1,4 +1,4 @@
-"""Connections of the client that stay open while something is changed: a WebSocket, a gRPC stream and gRPC calls."""
+"""Keeps connections of the client open while a test changes something: a WebSocket, a gRPC stream and gRPC calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.system import bench
 PROGRAM = """
 import asyncio, json, os, ssl, sys, threading, time
 import grpc, websockets
-from tests.support.places import ROOT
 mark, longest, zone, anchors = sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4]
 end = time.monotonic() + longest
 seen = {"websocket": 0, "calls": 0, "streams": 0}
@@ -83,7 +82,7 @@ print(json.dumps([seen, failures]))
 
 @dataclass
 class Live:
-    """What became of them, known when their block has ended: how often each was used, and what failed."""
+    """The result, complete after the block: how often each connection was used, and the failures."""
 
     used: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -91,7 +90,7 @@ class Live:
 
 @contextmanager
 def live(longest: int = 200) -> Iterator[Live]:
-    """Hold them from the client through the gateway while the block runs; all are open when it begins."""
+    """Hold the connections from the client through the gateway during the block; all are open when it starts."""
     mark, seen = f"/run/live-{uuid.uuid4().hex}", Live()
     words = f"{mark} {longest} {bench.ZONE} {bench.CLIENT_ROOT}"
     script = f"touch {mark}; cat >{mark}.py; exec python3 {mark}.py {words}"
@@ -105,7 +104,7 @@ def live(longest: int = 200) -> Iterator[Live]:
             assert process.stdout.readline() == b"ready\n"
             yield seen
         finally:
-            bench.said("client", f"rm -f {mark}")
-            said = process.stdout.read().decode("utf-8", "replace")
+            bench.sh("client", f"rm -f {mark}")
+            output = process.stdout.read().decode("utf-8", "replace")
             process.wait(timeout=60)
-    seen.used, seen.failures = json.loads(said.splitlines()[-1])
+    seen.used, seen.failures = json.loads(output.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""A constant stream of requests from machines of the lab, for tests of what must happen without one failing."""
+"""Sends a constant stream of requests from a machine of the lab, for tests of changes that must not fail any."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ EVERY_SERVICE = tuple(f"https://{name}.{bench.ZONE}{page}" for name, page in ben
 WORKER = """
 end=$(($(date +%s) + {longest})); done=0
 while [ -e {mark} ] && [ $(date +%s) -lt $end ]; do
-  said=$(curl -sS --max-time 40 --cacert {anchors} -o /dev/null -w 'status %{{http_code}}' {request} 2>&1)
+  answer=$(curl -sS --max-time 40 --cacert {anchors} -o /dev/null -w 'status %{{http_code}}' {request} 2>&1)
   status=$?; done=$((done + 1))
   sleep {pause}
-  [ "$status $said" = '0 status 200' ] || echo "failed|$(date +%T) {request}: $status $said" | tr '\\n' ' '
+  [ "$status $answer" = '0 status 200' ] || echo "failed|$(date +%T) {request}: $status $answer" | tr '\\n' ' '
 done
 echo "done|$done"
 """
@@ -27,7 +27,7 @@ echo "done|$done"
 
 @dataclass
 class Load:
-    """What a stream of requests came to, known when its block has ended."""
+    """The result of a stream of requests, complete after its block."""
 
     done: int = 0
     failures: list[str] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Load:
 def load(
     host: str, *requests: str, anchors: str = bench.CLIENT_ROOT, pause: float = 0, longest: int = 150
 ) -> Iterator[Load]:
-    """Repeat each request (curl's arguments), one at a time, while the block runs; times are in seconds."""
+    """Repeat each request (curl's arguments) during the block, one at a time; times are in seconds."""
     mark, seen = f"/run/load-{uuid.uuid4().hex}", Load()
     values = {"longest": longest, "mark": mark, "anchors": anchors, "pause": pause}
     workers = (WORKER.format(request=request, **values) for request in requests)
@@ -47,7 +47,7 @@ def load(
         try:
             yield seen
         finally:
-            bench.said(host, f"rm -f {mark}")
+            bench.sh(host, f"rm -f {mark}")
             output = process.communicate(timeout=60)[0].decode("utf-8", "replace")
     for part in output.replace("failed|", "\nfailed|").replace("done|", "\ndone|").splitlines():
         kind, _, value = part.partition("|")

@@ -1,10 +1,10 @@
-"""Runs on the hypervisor: recorded cases of the verdict oracle with real packets, in network namespaces of their own.
+"""Runs on the hypervisor: sends the packets of recorded cases through the lab's filter, in network namespaces.
 
-For each case on standard input (``{"case": …, "filter": nft text}``) it lays Proxmox's bridges, loads the filter, sends
-every packet, and prints those whose fate differs. Senders and receivers are namespaces; each receiver redirects all
-ports to one listener, and the host, which filters before that could be done, listens on those that are asked for: a
-refusal can only come from the filter. Most of the time is spent waiting for what is dropped, so that many cases are
-tried at once.
+For each case on standard input (``{"case": …, "filter": nft text}``) it creates Proxmox's bridges, loads the filter,
+sends every packet, and prints the packets whose verdict differs from the recorded one. Senders and receivers are
+namespaces. Each receiver redirects all ports to one listener. The host filters before such a redirect would apply, so
+it listens on the tested ports instead. A refusal can therefore only come from the filter. Most of the time passes
+waiting for dropped packets, so many cases run concurrently.
 """
 
 import json
@@ -40,7 +40,7 @@ def send(p):
         s.bind((p["source"], 0)); s.connect((p["dest"], p["dport"]))
         if p["proto"] == "udp":
             try: s.send(b"x")
-            except PermissionError: pass  # stopped on its way out of this host; a refusal is read below
+            except PermissionError: pass  # blocked by the host's own output chain; recv below returns a refusal
             s.recv(9)
     except (TimeoutError, PermissionError): return "DROP"
     except ConnectionRefusedError: return "REJECT"
@@ -56,22 +56,22 @@ REDIRECT = (
 
 
 def run(*argv: str, feed: str = "") -> str:
-    """Run a program; its failure is ours."""
+    """Run a program that must succeed; return its output."""
     return subprocess.run(argv, input=feed, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def inside(space: str, *argv: str, feed: str = "") -> str:
-    """Run a program in a network namespace."""
+    """Run a program in a network namespace that must succeed; return its output."""
     return run("ip", "netns", "exec", space, *argv, feed=feed)
 
 
 def space_of(tag: str, name: str) -> str:
-    """The namespace of a party to a packet, in the case of that tag."""
+    """Return the namespace of a packet's sender or receiver in the case with that tag."""
     return f"{tag}-{name.removeprefix('ct').removeprefix('vm')}"
 
 
-def lay(case: dict[str, Any], tag: str) -> list[str]:
-    """Make the switch with the host's address, the guests and the world outside; the names of the namespaces."""
+def create(case: dict[str, Any], tag: str) -> list[str]:
+    """Create the namespaces of the host, the guests and the outside; return their names, the host's first."""
     switch, outside = space_of(tag, "host"), space_of(tag, "outside")
     spaces = [switch, outside, *(f"{tag}-{vmid}" for vmid in case["guests"])]
     for space in spaces:
@@ -89,13 +89,13 @@ def lay(case: dict[str, Any], tag: str) -> list[str]:
             steps += [f"link set {outer} master vmbr0 up"]
         steps += [f"link set {veth} master {bridge} up"]
     run("ip", "-n", switch, "-batch", "-", feed="\n".join([*steps, "route add default via 10.0.0.251"]))
-    # Without the limit on ICMP errors, or a burst of refusals would look like drops.
+    # Turn off the rate limit of ICMP errors: with it, a burst of refusals would look like drops.
     inside(switch, "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1", "net.ipv4.icmp_ratelimit=0")
     for vmid, guest in case["guests"].items():
         address = [f"addr add {guest['ip']}/24 dev eth0", "link set eth0 up", "route add default via 10.0.0.251"]
         run("ip", "-n", f"{tag}-{vmid}", "-batch", "-", feed="\n".join(address))
     ends = {
-        p[side] for p in case["packets"] for who, side in (("from", "source"), ("to", "dest")) if p[who] == "outside"
+        p[side] for p in case["packets"] for end, side in (("from", "source"), ("to", "dest")) if p[end] == "outside"
     }
     own = [
         "addr add 10.0.0.251/24 dev eth0",
@@ -107,14 +107,14 @@ def lay(case: dict[str, Any], tag: str) -> list[str]:
 
 
 def differences(case: dict[str, Any], text: str, tag: str) -> list[Any]:
-    """The packets of a case whose fate is not the recorded one."""
-    listeners, spaces = [], lay(case, tag)
-    asked = {str(p["dport"]) for p in case["packets"] if p["to"] == "host" and p["proto"] != "icmp"}
+    """Return the packets of a case whose verdict is not the recorded one."""
+    listeners, spaces = [], create(case, tag)
+    host_ports = {str(p["dport"]) for p in case["packets"] if p["to"] == "host" and p["proto"] != "icmp"}
     try:
         for space in spaces:
             if space != spaces[0]:
                 inside(space, "nft", "-f", "-", feed=REDIRECT)
-            ports = asked if space == spaces[0] else {"5000"}
+            ports = host_ports if space == spaces[0] else {"5000"}
             command = ["ip", "netns", "exec", space, sys.executable, "-c", LISTENER, *ports]
             listeners.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         for listener in listeners:
@@ -131,18 +131,18 @@ def differences(case: dict[str, Any], text: str, tag: str) -> list[Any]:
 
 
 def send(case: dict[str, Any], tag: str, sender: str) -> list[Any]:
-    """Send what one party sends; those packets whose fate is not the recorded one."""
+    """Send one sender's packets; return those whose verdict is not the recorded one."""
     packets = [p for p in case["packets"] if p["from"] == sender]
-    fates = json.loads(inside(space_of(tag, sender), sys.executable, "-c", SENDER, feed=json.dumps(packets)))
+    verdicts = json.loads(inside(space_of(tag, sender), sys.executable, "-c", SENDER, feed=json.dumps(packets)))
     return [
-        {**packet, "seen": fate}
-        for packet, fate in zip(packets, fates, strict=True)
-        if fate != ("DROP" if packet["proto"] == "icmp" and packet["verdict"] == "REJECT" else packet["verdict"])
+        {**packet, "seen": verdict}
+        for packet, verdict in zip(packets, verdicts, strict=True)
+        if verdict != ("DROP" if packet["proto"] == "icmp" and packet["verdict"] == "REJECT" else packet["verdict"])
     ]
 
 
 if __name__ == "__main__":
-    every = json.load(sys.stdin)
+    cases = json.load(sys.stdin)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = [pool.submit(differences, one["case"], one["filter"], f"o{n}") for n, one in enumerate(every)]
+        jobs = [pool.submit(differences, one["case"], one["filter"], f"o{n}") for n, one in enumerate(cases)]
         print(json.dumps([job.result() for job in jobs]))

@@ -1,4 +1,4 @@
-"""The running lab as the tests of its API see it: proxmoxer for what is asked, other tools for what is so."""
+"""The running lab for the tests of its API: proxmoxer for requests, other tools for observing their effects."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ IMAGE = "local:import/noble-server-cloudimg-amd64.qcow2"
 
 
 class _Pinned(HTTPAdapter):
-    """Accepts the one certificate of the access file."""
+    """Accepts only the access file's certificate."""
 
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make connections that check the fingerprint."""
+        """Create connections that check the fingerprint."""
         super().init_poolmanager(*args, assert_fingerprint=self.fingerprint, **options)
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A running lab: its API by token, and root on its hypervisor."""
+    """A running lab: its API with the deploy token, and root access to its hypervisor."""
 
     api: Any
 
     @property
     def node(self) -> Any:
-        """The hypervisor's part of the API."""
+        """The API's resource of the node."""
         return self.api.nodes("phoenix")
 
     def finish(self, upid: str) -> str:
-        """Wait for a task; how it ended."""
+        """Wait for a task and return its exit status."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             status = self.node.tasks(upid).status.get()
@@ -57,7 +57,7 @@ class Lab:
         pytest.fail(f"{upid} did not end")
 
     def root(self, *argv: str, check: bool = True) -> str:
-        """What a program says that root runs on the hypervisor."""
+        """Run a program as root on the hypervisor; return its output."""
         command = [sys.executable, str(ROOT / "runbooks/lab.py"), "exec", "pve", "--", *argv]
         done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
         if check and done.returncode:
@@ -65,18 +65,18 @@ class Lab:
         return (done.stdout + done.stderr).strip()
 
     def inside(self, vmid: int, script: str, *, check: bool = True) -> str:
-        """What a shell script says that root of a guest runs."""
+        """Run a shell script as root in a guest; return its output."""
         return self.root("lxc-attach", "-n", str(vmid), "--clear-env", "--", "sh", "-c", script, check=check)
 
     def make_container(self, vmid: int, address: str, **more: Any) -> None:
-        """Create a container of a test's own."""
+        """Create a container for a test."""
         net = f"name=eth0,bridge=vmbr0,firewall=1,hwaddr=52:54:00:77:00:{vmid % 256:02X},ip={address}/24,gw=10.0.0.1"
-        given = {"hostname": f"test{vmid}", "unprivileged": 1, "features": "nesting=1", "net0": net, **more}
-        given.setdefault("rootfs", "quickOS-lxc-disks:4")
-        assert self.finish(self.node.lxc.post(vmid=vmid, ostemplate=TEMPLATE, **given)) == "OK"
+        config = {"hostname": f"test{vmid}", "unprivileged": 1, "features": "nesting=1", "net0": net, **more}
+        config.setdefault("rootfs", "quickOS-lxc-disks:4")
+        assert self.finish(self.node.lxc.post(vmid=vmid, ostemplate=TEMPLATE, **config)) == "OK"
 
     def remove(self, vmid: int) -> None:
-        """Destroy a guest if it is there."""
+        """Destroy a guest if it exists."""
         for kind, guests in (("lxc", self.node.lxc), ("qemu", self.node.qemu)):
             if any(int(guest["vmid"]) == vmid for guest in guests.get()):
                 if guests(vmid).status.current.get()["status"] == "running":
@@ -85,7 +85,7 @@ class Lab:
 
 
 def open_lab() -> Lab:
-    """The running lab, by what its access file says."""
+    """Return the running lab, from its access file."""
     access = YAML(typ="safe").load(LAB / "access.yaml")["pve"]["api"]
     user, _, token = access["token_id"].partition("!")
     host, _, port = access["url"].removeprefix("https://").partition(":")
@@ -96,7 +96,7 @@ def open_lab() -> Lab:
 
 
 def until(met: Callable[[], object], limit: float = 10) -> None:
-    """Poll until a condition holds."""
+    """Poll until a condition is true; fail the test after `limit` seconds."""
     deadline = time.monotonic() + limit
     while not met():
         if time.monotonic() > deadline:

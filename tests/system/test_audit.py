@@ -1,4 +1,4 @@
-"""The audit of the deployed estate: sound when it is, and every planted fault found in a look that changes nothing."""
+"""The audit of the deployed estate: no finding for a sound estate, one for every planted fault, and no change."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ find /etc /opt /srv /root /home /usr/local /var/lib /persistent-storage /etc/ngi
   -printf '%p %m %U:%G %s %T@ %C@\n' 2>/dev/null | sort -u | sha256sum
 systemctl show --property=Id,ActiveEnterTimestampMonotonic nginx docker traefik step-ca 'phoenix-renew-*.timer'
 """
-"""Every file that nobody writes while nothing is done, with its times, and since when units have been running."""
+"""Hashes the files that do not change in an idle estate, with their times, and prints the start times of units."""
 
 
 def audit(*arguments: str) -> tuple[int, str]:
@@ -53,58 +53,58 @@ def audit(*arguments: str) -> tuple[int, str]:
 
 
 def rows(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    """The audit's status and its rows."""
+    """Run the audit; return its status and its rows."""
     status, output = audit("--format", "json", *arguments)
     return status, json.loads(output[output.index("[\n") :])
 
 
-def flags(found: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
-    """Host, file and kind of everything that was said and is red."""
+def red_flags(entries: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    """Return host, file and kind of every red flag."""
     return {
-        (row["host"], row["path"], flag["kind"]) for row in found for flag in row["flags"] if flag["level"] == "red"
+        (row["host"], row["path"], flag["kind"]) for row in entries for flag in row["flags"] if flag["level"] == "red"
     }
 
 
 @pytest.fixture
 def planted() -> Iterator[None]:
-    """Faults of every sort on several hosts, taken away again."""
+    """Plant faults of every kind on several hosts, and remove them after the test."""
     try:
         for host, script in PLANTED.items():
-            bench.said(host, f"set -e\n{script}")
+            bench.sh(host, f"set -e\n{script}")
         dead = pem([make("dead", "dead", begin=-9 * DAY, end=-DAY)]).encode()
         assert bench.inside("ollama", "cat >/srv/planted/dead.crt", data=dead)[0] == 0
-        key = bench.said("drphoenix", "cat /srv/planted/strange.key")
+        key = bench.sh("drphoenix", "cat /srv/planted/strange.key")
         assert bench.inside("llamacpp", "umask 077; cat >/srv/copied.key", data=key.encode() + b"\n")[0] == 0
         yield
     finally:
         for host, script in REMOVED.items():
-            bench.said(host, script)
+            bench.sh(host, script)
 
 
 def test_the_estate_is_sound(tmp_path: Path) -> None:
-    """Of the deployed estate nothing is red, and the look has changed no file and started no unit anew."""
+    """The audit of the deployed estate has no red row, changes no file and restarts no unit."""
     hosts = ("pve", *bench.GUESTS)
     before = bench.everywhere(hosts, STATE)
     file = tmp_path / "audit.csv"
     status, output = audit("--format", "csv", "--output", str(file))
-    found = list(csv.DictReader(StringIO(file.read_text("utf-8"))))
-    assert [row for row in found if row["status"] == "red"] == []
+    entries = list(csv.DictReader(StringIO(file.read_text("utf-8"))))
+    assert [row for row in entries if row["status"] == "red"] == []
     assert (status, output.strip()) == (0, "")
     assert bench.everywhere(hosts, STATE) == before
-    assert {row["host"] for row in found} == set(hosts)
-    mesh = {row["path"] for row in found if row["path"].startswith("/etc/traefik/acme.json#") and row["kind"] == "key"}
-    assert len(mesh) == len(bench.SERVICES) + 1  # and the account's
-    own = [row for row in found if row["host"] == "step-ca" and row["path"].endswith("ssl/secrets/root_ca_key")]
+    assert {row["host"] for row in entries} == set(hosts)
+    mesh = {r["path"] for r in entries if r["path"].startswith("/etc/traefik/acme.json#") and r["kind"] == "key"}
+    assert len(mesh) == len(bench.SERVICES) + 1  # and the ACME account's
+    own = [row for row in entries if row["host"] == "step-ca" and row["path"].endswith("ssl/secrets/root_ca_key")]
     assert [row["flags"] for row in own] == ["encrypted: behind a password"]
 
 
 @pytest.mark.usefixtures("planted")
 def test_every_planted_fault_is_found() -> None:
-    """Strangers, weak, expired, open, copied, swapped and untrusted ones and a stopped timer are each called so."""
-    status, found = rows()
+    """Unmanaged, weak, expired, readable, copied, swapped and untrusted files and a stopped timer are all flagged."""
+    status, entries = rows()
     strange, weak = ("drphoenix", "/srv/planted/strange"), ("ollama", "/srv/planted/weak")
     assert status == 1
-    assert flags(found) == {
+    assert red_flags(entries) == {
         (strange[0], f"{strange[1]}.crt", "stranger"),
         (strange[0], f"{strange[1]}.key", "stranger"),
         (strange[0], f"{strange[1]}.key", "world-readable"),
@@ -120,7 +120,7 @@ def test_every_planted_fault_is_found() -> None:
         ("ollama", "/usr/local/share/ca-certificates/planted.crt", "stranger"),
         ("ollama", "/usr/local/share/ca-certificates/planted.crt", "weak"),
     }
-    by_path = {row["path"]: row for row in found}
+    by_path = {row["path"]: row for row in entries}
     assert by_path["/srv/planted/strange.crt"]["readers"] == ["/etc/planted.conf"]
     assert [flag["kind"] for flag in by_path["/srv/planted/locked.key"]["flags"]] == ["encrypted", "stranger"]
     assert by_path[f"{AGENT}.crt"]["readers"] == ["nginx"]
@@ -128,20 +128,20 @@ def test_every_planted_fault_is_found() -> None:
     assert weaknesses == {"its key is RSA 1024", "signed by SHA1"}
 
 
-def test_a_host_that_cannot_be_asked() -> None:
-    """A stopped guest is named and red, and the others are listed all the same."""
-    bench.said("pve", "pct stop 917")
+def test_unreachable_host() -> None:
+    """A stopped guest gets a red flag, and the other hosts are still audited."""
+    bench.sh("pve", "pct stop 917")
     try:
-        status, found = rows("--target", "llamacpp", "--target", "ollama")
+        status, entries = rows("--target", "llamacpp", "--target", "ollama")
     finally:
-        bench.said("pve", "pct start 917")
-        bench.said("llamacpp", "systemctl is-system-running --wait || true")
-    assert (status, flags(found)) == (1, {("llamacpp", "-", "unasked")})
-    assert "ollama" in {row["host"] for row in found}
+        bench.sh("pve", "pct start 917")
+        bench.sh("llamacpp", "systemctl is-system-running --wait || true")
+    assert (status, red_flags(entries)) == (1, {("llamacpp", "-", "unasked")})
+    assert "ollama" in {row["host"] for row in entries}
 
 
-def test_a_table_for_people() -> None:
-    """The table of one host is no wider than 120 columns and has a line for the leaf with its key."""
+def test_table() -> None:
+    """The table of one host is at most 120 columns wide and has a line for the leaf with its key."""
     status, output = audit("--target", "nginx-gateway")
     assert status == 0, output
     lines = output.splitlines()
@@ -153,6 +153,6 @@ def test_a_table_for_people() -> None:
 
 
 def test_wrong_input() -> None:
-    """A target that is none gives 2, and so does a format that is none."""
+    """An unknown target gives status 2, and so does an unknown format."""
     assert audit("--target", "nobody")[0] == 2
     assert audit("--format", "xml")[0] == 2

@@ -1,4 +1,4 @@
-"""The authority for years: backup and loss, a root that is offline, what it refuses, reset and revocation."""
+"""The CA over its lifetime: backup and restore, offline root, refused names, reset and revocation."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ URL = f"--ca-url https://ca.{bench.ZONE}:9000"
 
 
 def fingerprint() -> str:
-    """The root's, as the authority's own file says it."""
-    return bench.said("step-ca", f"openssl x509 -in {STATE}/certs/root_ca.crt -noout -fingerprint -sha256")
+    """Return the root's fingerprint, from the CA's own file."""
+    return bench.sh("step-ca", f"openssl x509 -in {STATE}/certs/root_ca.crt -noout -fingerprint -sha256")
 
 
 @pytest.mark.usefixtures("kept")
 def test_lost_state_is_restored(sealed: Path) -> None:
-    """The whole directory is lost; a sealed backup brings the same authority back, and nothing else needs a change."""
+    """A sealed backup restores the same CA after its directory is lost, and the next deployment changes no host."""
     root = fingerprint()
     status, output = bench.authority("backup", str(sealed))
     assert status == 0, output
     content = sealed.read_bytes()
     assert (content.startswith(b"age-encryption.org/v1\n-> scrypt "), sealed.stat().st_mode & 0o777) == (True, 0o600)
-    assert bench.said("step-ca", "systemctl is-active step-ca") == "active"
+    assert bench.sh("step-ca", "systemctl is-active step-ca") == "active"
     status, output = bench.authority("restore", str(sealed))
     assert status == 1
     assert "a backup is never restored over one" in output
-    bench.said("pve", f"find {bench.CA_DIRECTORY} -mindepth 1 -delete")
+    bench.sh("pve", f"find {bench.CA_DIRECTORY} -mindepth 1 -delete")
     status, output = bench.authority("restore", str(sealed))
     assert status == 0, output
     assert fingerprint() == root
@@ -51,30 +51,29 @@ DAMAGE = (
 
 @pytest.mark.usefixtures("kept")
 def test_damaged_state_is_refused() -> None:
-    """A damaged state is named with what is wrong and what to do, and left as it is."""
+    """A damaged state is reported with its fault and the remedy, and is not changed."""
     listing = f"cd {bench.CA_DIRECTORY} && find . -type f ! -path './db/*' -exec sha256sum {{}} + | sort"
     for harm, message in DAMAGE:
-        bench.said("pve", f"cd {bench.CA_DIRECTORY} && {harm}")
-        before = bench.said("pve", listing)
+        bench.sh("pve", f"cd {bench.CA_DIRECTORY} && {harm}")
+        before = bench.sh("pve", listing)
         run = bench.deploy("--target", "step-ca")
         assert run.status == 1
         assert message in run.errors("step-ca")
         assert "restore FILE" in run.errors("step-ca")
-        assert bench.said("pve", listing) == before
-        mend = f"cp -a /root/kept/. {bench.CA_DIRECTORY}/"
-        bench.said("pve", mend)
-    bench.said("step-ca", "systemctl restart step-ca")
+        assert bench.sh("pve", listing) == before
+        bench.sh("pve", f"cp -a /root/kept/. {bench.CA_DIRECTORY}/")
+    bench.sh("step-ca", "systemctl restart step-ca")
 
 
 def test_root_can_be_offline(sealed: Path) -> None:
-    """The root's key leaves the authority, which goes on; only with it can an intermediate be made; and it returns."""
+    """With its root key offline, the CA keeps working; a new intermediate needs the key, and the key can return."""
     status, output = bench.authority("root-offline", str(sealed))
     assert status == 0, output
     find = (
         f"grep -rl PRIVATE {STATE} | while read f; do openssl pkey -in $f -passin file:{STATE}/secrets/password -pubout"
     )
-    keys = bench.said("step-ca", f"{find}; done 2>/dev/null; true")
-    assert bench.said("step-ca", f"openssl x509 -in {STATE}/certs/root_ca.crt -noout -pubkey") not in keys
+    keys = bench.sh("step-ca", f"{find}; done 2>/dev/null; true")
+    assert bench.sh("step-ca", f"openssl x509 -in {STATE}/certs/root_ca.crt -noout -pubkey") not in keys
     assert "PUBLIC KEY" in keys
     run = bench.deploy("--target", "step-ca")
     assert (run.status, run.changes) == (0, [])
@@ -82,17 +81,15 @@ def test_root_can_be_offline(sealed: Path) -> None:
     status, output = bench.run(*rotate, limit=120)
     assert status == 1
     assert "--root-key FILE" in output
-    issuer = bench.said("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_issuer.crt")
+    issuer = bench.sh("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_issuer.crt")
     status, output = bench.run(*rotate, "--root-key", str(sealed), limit=240)
     assert status == 0, output
-    assert bench.said("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_issuer.crt") != issuer
-    assert bench.said("step-ca", f"ls {STATE}/secrets/root_ca_key /run/phoenix.* 2>/dev/null || true") == ""
+    assert bench.sh("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_issuer.crt") != issuer
+    assert bench.sh("step-ca", f"ls {STATE}/secrets/root_ca_key /run/phoenix.* 2>/dev/null || true") == ""
     status, output = bench.authority("root-online", str(sealed))
     assert status == 0, output
     own = f"openssl pkey -in {STATE}/secrets/root_ca_key -passin file:{STATE}/secrets/password -pubout"
-    assert bench.said("step-ca", own) == bench.said(
-        "step-ca", f"openssl x509 -in {STATE}/certs/root_ca.crt -noout -pubkey"
-    )
+    assert bench.sh("step-ca", own) == bench.sh("step-ca", f"openssl x509 -in {STATE}/certs/root_ca.crt -noout -pubkey")
 
 
 OUTSIDE = f"""
@@ -114,7 +111,7 @@ kill $server; cd /; rm -rf "$OLDPWD"
 
 
 def test_names_outside_the_estate_are_refused() -> None:
-    """A name of somebody else's is refused by the authority, and by clients if the intermediate were to sign it."""
+    """The CA refuses a name outside the zone, and clients refuse a certificate for it that the intermediate signed."""
     output = bench.inside("step-ca", OUTSIDE)[1]
     assert "ISSUED" not in output
     assert "permitted subtree violation" in output
@@ -122,22 +119,22 @@ def test_names_outside_the_estate_are_refused() -> None:
 
 
 def test_names_of_the_authority_change_in_place(tmp_path: Path) -> None:
-    """Another name for the authority is served at once, with root and intermediate as they were (F10)."""
+    """A new name of the CA is served at once, with the same root and intermediate (F10)."""
     root = fingerprint()
     wider = inventory(tmp_path, ("aliases: [ca]", "aliases: [ca, pki]"))
     names = "openssl s_client -connect 127.0.0.1:9000 </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName"
     try:
         run = bench.deploy("--inventory", str(wider), "--target", "step-ca")
         assert run.status == 0, run.output
-        assert f"DNS:pki.{bench.ZONE}" in bench.said("step-ca", names)
+        assert f"DNS:pki.{bench.ZONE}" in bench.sh("step-ca", names)
     finally:
         assert bench.deploy("--target", "step-ca").status == 0
-    assert f"DNS:pki.{bench.ZONE}" not in bench.said("step-ca", names)
+    assert f"DNS:pki.{bench.ZONE}" not in bench.sh("step-ca", names)
     assert fingerprint() == root
 
 
 def test_zone_that_the_root_may_not_sign_for(tmp_path: Path) -> None:
-    """A zone outside the root's constraints is refused before anything is issued, with the way out."""
+    """A zone outside the root's constraints is refused before any issue, with the remedy."""
     wider = inventory(
         tmp_path, ("  - phoenix.local #", "  - other.example\n    - phoenix.local #"), file="defaults.yaml"
     )
@@ -147,9 +144,9 @@ def test_zone_that_the_root_may_not_sign_for(tmp_path: Path) -> None:
 
 
 def test_revoked_leaf_is_replaced_and_not_renewed() -> None:
-    """After a revocation the old certificate cannot be renewed, and its host has another one with another key."""
+    """A revoked certificate cannot be renewed, and its host has a replacement with another key."""
     certificate, key = "/persistent-storage/certs/portainer-agent.crt", "/persistent-storage/certs/portainer-agent.key"
-    bench.said("drphoenix", f"cp {certificate} /root/old.crt && cp {key} /root/old.key")
+    bench.sh("drphoenix", f"cp {certificate} /root/old.crt && cp {key} /root/old.key")
     command = (sys.executable, "runbooks/revoke.py", "--lab", "portainer-agent", "--yes")
     status, output = bench.run(*command, limit=120)
     assert status == 0, output
@@ -160,13 +157,13 @@ def test_revoked_leaf_is_replaced_and_not_renewed() -> None:
     assert status != 0
     assert "authorization" in output
     assert bench.inside("drphoenix", f"cmp /root/old.key {key}")[0] == 1
-    bench.said("drphoenix", "rm /root/old.crt /root/old.key")
+    bench.sh("drphoenix", "rm /root/old.crt /root/old.key")
     served = "openssl s_client -connect 10.0.0.102:9001 </dev/null 2>/dev/null | openssl x509 -noout -serial"
-    assert bench.said("drphoenix", served) == bench.said("drphoenix", f"openssl x509 -in {certificate} -noout -serial")
+    assert bench.sh("drphoenix", served) == bench.sh("drphoenix", f"openssl x509 -in {certificate} -noout -serial")
 
 
-def test_reset_makes_everything_anew_in_one_run() -> None:
-    """A reset archives the old state and makes a root that everybody trusts and everything leads to, in one run."""
+def test_reset_replaces_everything_in_one_run() -> None:
+    """One run archives the old state, creates a new root, distributes it and replaces every certificate."""
     root = fingerprint()
     mistyped = bench.run(sys.executable, "runbooks/deploy.py", "--lab", "--reset-ca", data=b"some.zone\n")
     assert (mistyped[0], fingerprint()) == (2, root)
@@ -174,7 +171,7 @@ def test_reset_makes_everything_anew_in_one_run() -> None:
     assert run.status == 0, run.output
     assert fingerprint() != root
     old = f"for f in {STATE}/archive-*/certs/root_ca.crt; do openssl x509 -in $f -noout -fingerprint -sha256; done"
-    assert root in bench.said("step-ca", old)
+    assert root in bench.sh("step-ca", old)
     bench.give_client_the_root()
     for name in ("qdrant", "portainer", "ollama"):
         status, output = bench.fetch(name)
@@ -182,15 +179,15 @@ def test_reset_makes_everything_anew_in_one_run() -> None:
 
 
 @pytest.mark.usefixtures("kept")
-def test_interrupted_reset_is_brought_to_its_end() -> None:
-    """A reset that was killed half way through archiving goes on in a deployment without the flag."""
+def test_interrupted_reset_is_completed() -> None:
+    """A deployment without the flag completes a reset that was killed while archiving."""
     root = fingerprint()
     half = f"cd {STATE} && echo -n 20260101T000000 >.reset && mkdir .archive-20260101T000000"
-    bench.said("step-ca", f"{half} && mv config certs .archive-20260101T000000/")
+    bench.sh("step-ca", f"{half} && mv config certs .archive-20260101T000000/")
     run = bench.deploy("--target", "step-ca")
     assert run.status == 0, run.output
     assert fingerprint() != root
-    parts = bench.said("step-ca", f"ls {STATE}/archive-20260101T000000 && ls -A {STATE}").split()
+    parts = bench.sh("step-ca", f"ls {STATE}/archive-20260101T000000 && ls -A {STATE}").split()
     assert {"config", "certs", "secrets", "db"} <= set(parts)
     assert not {".reset", ".init", ".archive-20260101T000000"} & set(parts)
     assert bench.deploy("--target", "step-ca").changes == []

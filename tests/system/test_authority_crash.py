@@ -1,4 +1,4 @@
-"""The authority's guest is cut off after each side effect in turn, and its work ends as if nothing had happened."""
+"""The CA's guest is killed after each side effect in turn, and the repeated work still completes correctly."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ fits() {{{{ [ "$(openssl x509 -in $1.crt -noout -pubkey)" = "$(openssl pkey -in 
 password='-passin file:{STATE}/secrets/password'
 [ -n "$of" ] && fits root_ca && fits intermediate_ca && echo whole
 """
-"""A root that was replaced lies in an archive with its key, and so does its intermediate."""
+"""Checks that a replaced root and its intermediate are archived with their keys."""
 
 
-def whole() -> list[str]:
-    """Keys fit, the root is above the intermediate and published, nothing lies about; gives the sums of both."""
-    bench.said("step-ca", WHOLE)
-    return bench.said("step-ca", f"cd {STATE}/certs && sha256sum root_ca.crt intermediate_ca.crt").split()[::2]
+def check_state() -> list[str]:
+    """Check keys, chain, published files and absence of temporary files; return hashes of root and intermediate."""
+    bench.sh("step-ca", WHOLE)
+    return bench.sh("step-ca", f"cd {STATE}/certs && sha256sum root_ca.crt intermediate_ca.crt").split()[::2]
 
 
 BUNDLE = "/etc/phoenix/phoenix_ca_bundle.crt"
-ASKED = (f"https://qdrant.{bench.ZONE}/readyz", f"https://portainer.{bench.ZONE}/api/system/status")
-STANDS = f"grep -oE '(certs|secrets|next)/[a-z_.]*ca[a-z_.]*' {STATE}/config/ca.json | tr '\\n' ' '"
-"""How far a rotation has come, by the files that ca.json names."""
+URLS = (f"https://qdrant.{bench.ZONE}/readyz", f"https://portainer.{bench.ZONE}/api/system/status")
+PROGRESS = f"grep -oE '(certs|secrets|next)/[a-z_.]*ca[a-z_.]*' {STATE}/config/ca.json | tr '\\n' ' '"
+"""Prints the progress of a rotation: the files that ca.json names."""
 SIGNS = rf"""
 cd {STATE} || exit 1
 of() {{ sed -nE "s/.*\"$1\": *\"([^\"]*)\".*/\1/p" config/ca.json; }}
@@ -57,42 +57,44 @@ own() {{ openssl pkey -in $(of key) -pubout -passin file:secrets/password; }}
 [ "$(openssl x509 -in $(of crt) -noout -pubkey)" = "$(own)" ] &&
   timeout 5 openssl s_client -connect 127.0.0.1:9000 -CAfile phoenix_ca_bundle.crt -verify_return_error </dev/null
 """
-"""What signs has its key, and whoever trusts what is published trusts the authority."""
+"""Checks that the signing certificate matches its key, and that the published bundle verifies the CA's server."""
 
 
 def rotate() -> tuple[int, str]:
-    """Rotate the root, as far as it goes."""
+    """Rotate the root; it may be killed."""
     return bench.run(sys.executable, "runbooks/rotate.py", "--lab", "--yes", "--root", limit=120)
 
 
 @pytest.mark.usefixtures("kept")
 def test_init() -> None:
-    """The state is made whole, with one root and one intermediate, wherever its making is cut off."""
-    before = whole()
-    bench.said("step-ca", f"systemctl stop step-ca && find {STATE} -mindepth 1 -delete")
+    """Wherever the initialization is killed, repeating it gives a complete state with one root and one intermediate."""
+    before = check_state()
+    bench.sh("step-ca", f"systemctl stop step-ca && find {STATE} -mindepth 1 -delete")
     killed = kill_after_each("step-ca", lambda: bench.deploy("--target", "step-ca").outcome)
-    assert set(whole()).isdisjoint(before)
-    ours = f"find {STATE} -type f -exec grep -l 'BEGIN CERT' {{}} + | xargs -n1 openssl x509 -noout -subject_hash -in"
-    assert len(set(bench.said("step-ca", ours).split())) == 2, "a root and an intermediate"
+    assert set(check_state()).isdisjoint(before)
+    subjects = (
+        f"find {STATE} -type f -exec grep -l 'BEGIN CERT' {{}} + | xargs -n1 openssl x509 -noout -subject_hash -in"
+    )
+    assert len(set(bench.sh("step-ca", subjects).split())) == 2, "expected one root and one intermediate"
     assert bench.deploy("--target", "step-ca").changes == []
     assert len(killed) > 15
 
 
 def replaced() -> set[str]:
-    """The sums of roots that lie in archives."""
-    sums = bench.said("step-ca", f"cd {STATE}; sha256sum previous/*/root_ca.crt 2>/dev/null; true")
+    """Return the hashes of archived roots."""
+    sums = bench.sh("step-ca", f"cd {STATE}; sha256sum previous/*/root_ca.crt 2>/dev/null; true")
     return {line.split()[0] for line in sums.splitlines()}
 
 
 @pytest.mark.usefixtures("root_for_the_client")
 def test_rotate() -> None:
-    """A root is rotated once, to its end, wherever the authority is cut off; who trusts the bundle notices nothing."""
-    before, earlier = whole(), replaced()
-    with load("pve", *ASKED, anchors=BUNDLE, pause=0.5, longest=400) as requests:
-        killed = kill_after_each("step-ca", rotate, MOVING, stands=STANDS, holds=SIGNS)
-    assert set(whole()).isdisjoint(before)
+    """Wherever the rotation is killed, repeating it rotates the root once, and no request with the bundle fails."""
+    before, earlier = check_state(), replaced()
+    with load("pve", *URLS, anchors=BUNDLE, pause=0.5, longest=400) as requests:
+        killed = kill_after_each("step-ca", rotate, MOVING, progress=PROGRESS, holds=SIGNS)
+    assert set(check_state()).isdisjoint(before)
     assert replaced() - earlier == {before[0]}, "it was rotated more than once"
-    assert bench.said("step-ca", ARCHIVED.format(root=before[0])) == "whole"
+    assert bench.sh("step-ca", ARCHIVED.format(root=before[0])) == "whole"
     assert requests.failures == []
     assert requests.done > 100
     assert bench.deploy().changes == []
@@ -102,19 +104,19 @@ def test_rotate() -> None:
 
 @pytest.mark.usefixtures("kept")
 def test_restore(sealed: Path) -> None:
-    """A lost state is restored to its end wherever that is cut off, and is the one that was lost."""
-    before = whole()
+    """Wherever a restore is killed, repeating it brings back the lost state."""
+    before = check_state()
     status, output = bench.authority("backup", str(sealed))
     assert status == 0, output
     sealed.write_bytes(seal_lightly(unseal(sealed.read_bytes(), PASSPHRASE), PASSPHRASE))
-    bench.said("pve", f"find {bench.CA_DIRECTORY} -mindepth 1 -delete")
+    bench.sh("pve", f"find {bench.CA_DIRECTORY} -mindepth 1 -delete")
 
     def restore() -> tuple[int, str]:
-        """Restore it; when all of it is there again, that is what is said."""
+        """Restore the backup; a refusal because the state is complete counts as success."""
         status, output = bench.authority("restore", str(sealed))
         return 0 if "a backup is never restored over one" in output else status, output
 
     killed = kill_after_each("step-ca", restore, MOVING)
-    assert whole() == before
+    assert check_state() == before
     assert bench.deploy().changes == []
     assert len(killed) > 5

@@ -1,4 +1,4 @@
-"""What happens to certificates behind the product's back: a clear message, nothing lost, and the next run heals it."""
+"""Faults of certificates outside the product's control: each gives a clear message, and the next run corrects it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ cd $(mktemp -d) && umask 077 && state=/etc/step-ca/ssl && step certificate creat
 """
 
 
-def sum_of_pair() -> str:
-    """Tells whether a certificate or its key is another one."""
-    return bench.said(HOST, f"cat {EDGE}.crt {EDGE}.key | sha256sum")
+def hash_of_pair() -> str:
+    """Return a hash of the edge's certificate and key."""
+    return bench.sh(HOST, f"cat {EDGE}.crt {EDGE}.key | sha256sum")
 
 
-def healed(reason: str) -> None:
-    """One run says why and mends it; the edge presents the new one, and the next run finds nothing to do."""
+def assert_corrected(reason: str) -> None:
+    """One run replaces the certificate with that reason, the edge presents it, and the next run changes nothing."""
     run = bench.deploy("--target", HOST, "--diff")
     assert run.status == 0, run.output
     assert f"certificate {EDGE}.crt: {reason}" in run.output
-    bench.said(HOST, WHOLE)
-    assert bench.said(HOST, f"stat -c '%a %U' {EDGE}.key") == "600 root"
+    bench.sh(HOST, WHOLE)
+    assert bench.sh(HOST, f"stat -c '%a %U' {EDGE}.key") == "600 root"
     status, output = bench.fetch("nginx", "/health")
     assert status == 0, output
     assert bench.deploy("--target", HOST).record["changed"] == 0
@@ -48,70 +48,70 @@ def healed(reason: str) -> None:
         (f"chmod 644 {EDGE}.key", "its key is open to other users (mode 0644)"),
     ],
 )
-def test_harmed_pair(harm: str, reason: str) -> None:
-    """A key or certificate that was broken, exchanged or laid open is replaced, with the reason."""
-    bench.said(HOST, harm)
-    healed(reason)
+def test_damaged_pair(harm: str, reason: str) -> None:
+    """A key or certificate that is damaged, swapped or readable by others is replaced, with the reason."""
+    bench.sh(HOST, harm)
+    assert_corrected(reason)
 
 
 def test_expired() -> None:
-    """A leaf that ended while its guest was off is issued anew by the next run; renewal has failed visibly before."""
-    pair = bench.said("step-ca", EXPIRED.format(zone=bench.ZONE)).encode()
+    """A leaf that expired while its guest was off fails its renewal visibly, and the next run replaces it."""
+    pair = bench.sh("step-ca", EXPIRED.format(zone=bench.ZONE)).encode()
     parts = f"sed '/PRIVATE/,$d' $pair >{EDGE}.crt && sed -n '/BEGIN .*PRIVATE/,$p' $pair >{EDGE}.key"
     split = f"pair=$(mktemp) && cat >$pair && {parts}; rm $pair"
     status, output = bench.inside(HOST, split, data=pair + b"\n")
     assert status == 0, output
     unit = "phoenix-renew-internal-traefik-proxy.service"
     assert bench.inside(HOST, f"systemctl start {unit}")[0] != 0
-    assert "was not renewed, it is good until" in bench.said(HOST, f"journalctl -u {unit} -n 40 --no-pager -o cat")
-    healed("expired ")
-    bench.said(HOST, f"systemctl reset-failed {unit}")
+    assert "was not renewed, it is good until" in bench.sh(HOST, f"journalctl -u {unit} -n 40 --no-pager -o cat")
+    assert_corrected("expired ")
+    bench.sh(HOST, f"systemctl reset-failed {unit}")
 
 
 def test_unreachable_authority() -> None:
-    """A host that cannot reach the authority says so, keeps what it has, and is healed when the way is free again."""
-    bench.said(HOST, f"chmod 644 {EDGE}.key && ip route add unreachable 10.0.0.10/32")
-    before = sum_of_pair()
+    """A host that cannot reach the CA reports that and keeps its certificate; the next run with the CA replaces it."""
+    bench.sh(HOST, f"chmod 644 {EDGE}.key && ip route add unreachable 10.0.0.10/32")
+    before = hash_of_pair()
     try:
         run = bench.deploy("--target", HOST)
     finally:
-        bench.said(HOST, "ip route del unreachable 10.0.0.10/32")
+        bench.sh(HOST, "ip route del unreachable 10.0.0.10/32")
     assert run.status == 1, run.output
     assert f"{HOST} certificates: issue certificate {EDGE}.crt" in run.output
     assert "no route to host" in run.output.lower() or "unreachable" in run.output.lower()
-    assert sum_of_pair() == before
-    healed("its key is open to other users (mode 0644)")
+    assert hash_of_pair() == before
+    assert_corrected("its key is open to other users (mode 0644)")
 
 
 def test_full_disk() -> None:
-    """A disk without room for a new pair is named, the old pair stays whole, and room is all that it takes."""
+    """A full disk is reported and the old pair is unchanged; with free space, the next run succeeds."""
     fill = "head -c 1M /dev/zero >/etc/nginx/ssl/filler 2>/dev/null; true"
-    bench.said(
+    bench.sh(
         HOST,
         f"cp -a /etc/nginx/ssl /root/kept && mount -t tmpfs -o size=32k tmpfs /etc/nginx/ssl && "
         f"cp -a /root/kept/. /etc/nginx/ssl && chmod 644 {EDGE}.key && {{ {fill}; }}",
     )
-    before = sum_of_pair()
+    before = hash_of_pair()
     try:
         run = bench.deploy("--target", HOST)
-        assert sum_of_pair() == before
+        assert hash_of_pair() == before
     finally:
-        bench.said(HOST, "umount /etc/nginx/ssl && rm -rf /root/kept")
+        bench.sh(HOST, "umount /etc/nginx/ssl && rm -rf /root/kept")
     assert run.status == 1, run.output
     assert "o space left on device" in run.output
     assert bench.deploy("--target", HOST).record["changed"] == 0
 
 
 def test_wrong_clock() -> None:
-    """A guest whose clock is off is told so and spared (`date` is a stand-in: a container has its node's clock)."""
-    before = sum_of_pair()
-    bench.said(HOST, "printf '#!/bin/sh\\necho 1000000000\\n' >/usr/local/sbin/date && chmod 755 /usr/local/sbin/date")
+    """A guest with a wrong clock is reported and unchanged (`date` is replaced, because guests share a clock)."""
+    before = hash_of_pair()
+    bench.sh(HOST, "printf '#!/bin/sh\\necho 1000000000\\n' >/usr/local/sbin/date && chmod 755 /usr/local/sbin/date")
     try:
         run = bench.deploy("--target", HOST)
     finally:
-        bench.said(HOST, "rm /usr/local/sbin/date")
+        bench.sh(HOST, "rm /usr/local/sbin/date")
     assert run.status == 1, run.output
     assert " d behind the controller's" in run.output
     assert "timedatectl" in run.output
-    assert sum_of_pair() == before
+    assert hash_of_pair() == before
     assert bench.deploy("--target", HOST).record["changed"] == 0

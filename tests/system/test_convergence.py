@@ -1,4 +1,4 @@
-"""Running again: nothing to do, nothing touched; edits behind its back are shown and undone; destroyed guests heal."""
+"""Repeated deployments: no change without drift, drift shown and corrected, destroyed guests recreated."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ STARTS = (
 
 
 def _snapshot(hosts: tuple[str, ...]) -> dict[str, tuple[int, str]]:
-    """Files with inode, time of change, mode and owner, and the running services with their start times."""
+    """Return files with inode, modification time, mode and owner, and running services with their start times."""
     return bench.everywhere(hosts, f"{FILES}; {STARTS}")
 
 
 def test_second_run_changes_nothing() -> None:
-    """A second run reports no change, starts nothing anew and leaves every file's inode and time."""
+    """A second run reports no change, restarts no service and leaves every file's inode and time."""
     hosts = ("pve", *bench.GUESTS)
     before = _snapshot(hosts)
     again = bench.deploy()
@@ -40,21 +40,21 @@ def test_second_run_changes_nothing() -> None:
 
 
 def test_target_touches_nothing_else() -> None:
-    """A run on one guest mends that guest and leaves every other host as it was."""
+    """A run on one guest corrects that guest and leaves all other hosts unchanged."""
     others = tuple(name for name in ("pve", *bench.GUESTS) if name != "traefik")
-    bench.said("traefik", "echo '# edited' >>/etc/traefik/traefik.yml")
+    bench.sh("traefik", "echo '# edited' >>/etc/traefik/traefik.yml")
     before = _snapshot(others)
     run = bench.deploy("--target", "traefik")
     assert run.status == 0, run.output
     assert {host for host, _ in run.changes} == {"traefik"}
     assert _snapshot(others) == before
-    assert bench.said("traefik", "grep -c '# edited' /etc/traefik/traefik.yml || true") == "0"
+    assert bench.sh("traefik", "grep -c '# edited' /etc/traefik/traefik.yml || true") == "0"
 
 
 DRIFT = (
     ("nginx-gateway", "echo '# edited' >>/etc/nginx/conf.d/phoenix.conf", "/etc/nginx/conf.d/phoenix.conf"),
     ("nginx-gateway", "chmod 644 /etc/nginx/ssl/internal_traefik_proxy.key", "internal_traefik_proxy.crt"),
-    ("traefik", "touch /etc/traefik/dynamic/stranger.yml", "/etc/traefik/dynamic/stranger.yml"),
+    ("traefik", "touch /etc/traefik/dynamic/unmanaged.yml", "/etc/traefik/dynamic/unmanaged.yml"),
     ("drphoenix", "systemctl stop phoenix-container-qdrant", "phoenix-container-qdrant.service"),
     ("step-ca", "chmod 600 /etc/step-ca/ssl/phoenix_ca.crt", "/etc/step-ca/ssl/phoenix_ca.crt"),
     (
@@ -66,26 +66,26 @@ DRIFT = (
 )
 
 
-def test_drift_is_shown_and_undone() -> None:
-    """Every edit behind its back shows in a dry run, which changes nothing, and is undone by the next run."""
+def test_drift_is_shown_and_corrected() -> None:
+    """A dry run shows every edit and changes no host; the next run corrects them all."""
     for host, script, _ in DRIFT:
-        bench.said(host, script)
+        bench.sh(host, script)
     dry = bench.deploy("--dry-run", "--diff")
     assert dry.status == 0, dry.output
     for host, _, resource in DRIFT:
         assert any(h == host and resource in r for h, r in dry.changes), f"{host}: {resource} is not in {dry.changes}"
     assert "+10.0.0.99" not in dry.output
     assert "-10.0.0.99 extra.internal.thinkheads.ai" in dry.output
-    assert bench.said("nginx-gateway", "grep -c '# edited' /etc/nginx/conf.d/phoenix.conf") == "1"
-    mended = bench.deploy()
-    assert mended.status == 0, mended.output
-    assert sorted(mended.changes) == sorted(dry.changes)
+    assert bench.sh("nginx-gateway", "grep -c '# edited' /etc/nginx/conf.d/phoenix.conf") == "1"
+    corrected = bench.deploy()
+    assert corrected.status == 0, corrected.output
+    assert sorted(corrected.changes) == sorted(dry.changes)
     again = bench.deploy()
     assert again.record["changed"] == 0, again.changes
 
 
-def test_firewall_edits_are_undone() -> None:
-    """A rule removed, one added and one switched off in Proxmox itself show, and the next run undoes just that."""
+def test_firewall_edits_are_corrected() -> None:
+    """A dry run shows a removed, an added and a disabled rule in Proxmox, and the next run corrects only those."""
     rules = open_lab().node.lxc("102").firewall.rules
     first, second = rules.get()[:2]
     rules(second["pos"]).put(enable=0)
@@ -95,8 +95,8 @@ def test_firewall_edits_are_undone() -> None:
     reasons = " ".join(change["reason"] for task in dry.record["hosts"]["pve"]["tasks"] for change in task["changes"])
     assert "2375" in reasons
     assert {resource for _, resource in dry.changes} == {"firewall of traefik"}
-    mended = bench.deploy()
-    assert mended.status == 0, mended.output
+    corrected = bench.deploy()
+    assert corrected.status == 0, corrected.output
     comments = [rule["comment"] for rule in rules.get()]
     assert first["comment"] in comments
     assert second["comment"] in comments
@@ -113,18 +113,18 @@ MODELS = tuple(name for name in bench.GUESTS if name not in ("step-ca", *EDGE_AN
     [("step-ca",), EDGE_AND_MESH, DOCKER_HOSTS, MODELS],
     ids=["authority", "edge and mesh", "Docker hosts", "models"],
 )
-def test_destroyed_guests_heal(guests: tuple[str, ...]) -> None:
-    """Guests that were destroyed come back by a deployment; the root and every leaf issued before stay good."""
-    root = bench.said("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt")
-    leaf = bench.said("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt")
+def test_destroyed_guests_are_recreated(guests: tuple[str, ...]) -> None:
+    """A deployment recreates destroyed guests; the root and existing leaves are unchanged."""
+    root = bench.sh("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt")
+    leaf = bench.sh("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt")
     destroy = (sys.executable, "runbooks/destroy.py", "--lab", "--target", ",".join(guests), "--yes")
     status, output = bench.run(*destroy, limit=120)
     assert status == 0, output
     assert all(bench.inside(guest, "true")[0] != 0 for guest in guests)
-    healed = bench.deploy()
-    assert healed.status == 0, healed.output
-    assert bench.said("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt") == root
-    assert bench.said("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt") == leaf
+    recreated = bench.deploy()
+    assert recreated.status == 0, recreated.output
+    assert bench.sh("pve", f"sha256sum {bench.CA_DIRECTORY}/phoenix_ca.crt") == root
+    assert bench.sh("nginx-gateway", "sha256sum /etc/nginx/ssl/internal_traefik_proxy.crt") == leaf
     for name, page in bench.PAGES.items():
         status, output = bench.fetch(name, page)
         assert status == 0, output

@@ -1,4 +1,4 @@
-"""Killed after each of its side effects in turn, the work is taken up again and ends as if nothing had happened."""
+"""Issue and renewal are killed after each side effect in turn, and the repeated work still completes correctly."""
 
 from __future__ import annotations
 
@@ -25,51 +25,51 @@ SERVES = (
 )
 
 
-def converged(target: str) -> None:
-    """A further run ends well, and the one after it finds nothing to do."""
+def assert_converged(target: str) -> None:
+    """The next run succeeds, and the one after it changes nothing."""
     assert bench.deploy("--target", target).status == 0
     again = bench.deploy("--target", target)
     assert again.status == 0, again.output
     assert again.changes == []
 
 
-def edge_is_whole() -> None:
-    """The edge's pair belongs together and verifies, nothing half done lies beside it, and the edge presents it."""
+def assert_edge_is_complete() -> None:
+    """The edge's certificate verifies and matches its key, no temporary file is left, and the edge presents it."""
     bundle = "/etc/phoenix/phoenix_ca_bundle.crt"
     script = f"{PAIR} same {EDGE}.crt {EDGE}.key && openssl verify -CAfile {bundle} -untrusted {EDGE}.crt {EDGE}.crt"
-    bench.said("nginx-gateway", script)
-    assert bench.said("nginx-gateway", LEFTOVERS.format(folder="/etc/nginx/ssl")) == ""
+    bench.sh("nginx-gateway", script)
+    assert bench.sh("nginx-gateway", LEFTOVERS.format(folder="/etc/nginx/ssl")) == ""
     shown = "echo | openssl s_client -connect 127.0.0.1:443 -servername nginx.internal.thinkheads.ai 2>/dev/null"
-    serial = bench.said("nginx-gateway", f"{shown} | openssl x509 -noout -serial")
-    assert serial == bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial")
+    serial = bench.sh("nginx-gateway", f"{shown} | openssl x509 -noout -serial")
+    assert serial == bench.sh("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial")
 
 
 def test_issue() -> None:
-    """A leaf is issued, and its reader told, wherever issuing is cut off."""
-    bench.said("nginx-gateway", f"mv {EDGE}.crt {EDGE}.key /root/")
+    """Wherever the issue is killed, repeating it issues the leaf and reloads the service."""
+    bench.sh("nginx-gateway", f"mv {EDGE}.crt {EDGE}.key /root/")
     killed = kill_after_each("nginx-gateway", lambda: bench.deploy("--target", "nginx-gateway").outcome, holds=SERVES)
-    converged("nginx-gateway")
-    edge_is_whole()
-    bench.said("nginx-gateway", "rm /root/internal_traefik_proxy.*")
+    assert_converged("nginx-gateway")
+    assert_edge_is_complete()
+    bench.sh("nginx-gateway", "rm /root/internal_traefik_proxy.*")
     assert len(killed) > 6, killed
 
 
 def test_renew(tmp_path: Path) -> None:
-    """A leaf is renewed, and its reader told, wherever its renewal is cut off."""
+    """Wherever the renewal is killed, repeating it renews the leaf and reloads the service."""
     always_due = ("leaf: {lifetime: 7d, renew_before: 3d}", "leaf: {lifetime: 7d, renew_before: 604798s}")
     edited = bench.deploy(
         "--target", "nginx-gateway", "--inventory", str(inventory(tmp_path, always_due, file="defaults.yaml"))
     )
     assert edited.status == 0, edited.output
-    # A leaf is due two seconds after it was made: where everything is fast, it was made just now.
-    before = bench.said("nginx-gateway", f"sleep 3; openssl x509 -in {EDGE}.crt -noout -serial")
+    # A leaf is due two seconds after its issue; on a fast machine, it was issued less than that ago.
+    before = bench.sh("nginx-gateway", f"sleep 3; openssl x509 -in {EDGE}.crt -noout -serial")
     try:
-        # The timer would renew on its own, between two kills.
-        bench.said("nginx-gateway", f"systemctl stop {RENEWAL.replace('.service', '.timer')}")
+        # The timer would renew the leaf between two kills.
+        bench.sh("nginx-gateway", f"systemctl stop {RENEWAL.replace('.service', '.timer')}")
         renew = f"/usr/bin/systemctl reset-failed {RENEWAL}; /usr/bin/systemctl start {RENEWAL}"
         killed = kill_after_each("nginx-gateway", lambda: bench.inside("nginx-gateway", renew), holds=SERVES)
-        edge_is_whole()
-        assert bench.said("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial") != before
+        assert_edge_is_complete()
+        assert bench.sh("nginx-gateway", f"openssl x509 -in {EDGE}.crt -noout -serial") != before
     finally:
-        converged("nginx-gateway")
+        assert_converged("nginx-gateway")
     assert len(killed) > 6, killed

@@ -1,4 +1,4 @@
-"""The names as machines ask for them: dig, dnsperf and the resolver library, from the client and from every guest."""
+"""Name resolution from the client and from every guest, with dig, dnsperf and the C library's resolver."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(240)]
 ZONE = bench.ZONE
 EDGE, MESH = "10.0.0.153", "10.0.0.12"
 LAN_SERVER, GUEST_SERVER = "10.0.0.13", "10.0.0.53"
-# Restated from the estate's description, not from the product.
+# Written from the estate's description, not derived by the product.
 HTTP = {*(f"{name}.{ZONE}" for name in bench.SERVICES), "portainer.phoenix.local"}
-SAME = {
+SAME_IN_BOTH_VIEWS = {
     f"ca.{ZONE}": "10.0.0.10",
     f"step-ca.{ZONE}": "10.0.0.10",
     f"phoenix.{ZONE}": "10.0.0.13",
@@ -26,8 +26,9 @@ SAME = {
     f"portainer-agent.{ZONE}": "10.0.0.102",
     "agent.agent.phoenix.local": "10.0.0.102",
 }
-# Machines whose own name is a service's answer elsewhere, so nothing leads back to them but what answers with them.
-BACKWARDS = {
+# An address has a reverse name (PTR) only if its machine's name resolves to it in that view. A service with the same
+# name as its machine resolves to the edge or the mesh instead.
+REVERSE_NAMES = {
     "lan": {
         "10.0.0.10": "step-ca",
         "10.0.0.13": "phoenix",
@@ -43,63 +44,64 @@ BACKWARDS = {
     },
 }
 ADDRESSES = ("10.0.0.13", "10.0.0.53", "10.0.0.1", "10.0.0.77", *bench.GUESTS.values())
-ASKERS = ("client", "pve", *bench.GUESTS)
+CLIENTS = ("client", "pve", *bench.GUESTS)
 
 
-def _questions(view: str) -> dict[tuple[str, str], str]:
-    """Every question with its whole answer; an empty one is no such record, NXDOMAIN no such name."""
+def _expected_answers(view: str) -> dict[tuple[str, str], str]:
+    """Return the answer to each query of a view; empty for no such record, NXDOMAIN for no such name."""
     http = EDGE if view == "lan" else MESH
-    found = {(name, "A"): http for name in HTTP} | {(name, "A"): address for name, address in SAME.items()}
-    found |= {(name, "AAAA"): "" for name, _ in list(found)}
-    found |= {(f"{name}.{ZONE}", "A"): "NXDOMAIN" for name in ("nobody", "a.qdrant", "_acme-challenge.qdrant")}
-    found[f"nobody.{ZONE}", "AAAA"] = "NXDOMAIN"
+    answers = {(name, "A"): http for name in HTTP}
+    answers |= {(name, "A"): address for name, address in SAME_IN_BOTH_VIEWS.items()}
+    answers |= {(name, "AAAA"): "" for name, _ in list(answers)}
+    answers |= {(f"{name}.{ZONE}", "A"): "NXDOMAIN" for name in ("unknown", "a.qdrant", "_acme-challenge.qdrant")}
+    answers[f"unknown.{ZONE}", "AAAA"] = "NXDOMAIN"
     for address in ADDRESSES:
-        name = BACKWARDS[view].get(address)
-        found[address, "PTR"] = f"{name}.{ZONE}." if name else "NXDOMAIN"
-    return found
+        name = REVERSE_NAMES[view].get(address)
+        answers[address, "PTR"] = f"{name}.{ZONE}." if name else "NXDOMAIN"
+    return answers
 
 
-def _dig(server: str, questions: list[tuple[str, str]], transport: str) -> str:
-    """A script that prints one line an answer: the question, and everything that the answer says."""
-    asked = "\n".join(f"-x {name}" if kind == "PTR" else f"{name} {kind}" for name, kind in questions)
+def _dig(server: str, queries: list[tuple[str, str]], transport: str) -> str:
+    """Return a script that sends the queries and prints, for each, a line ANSWER and the records or status."""
+    lines = "\n".join(f"-x {name}" if kind == "PTR" else f"{name} {kind}" for name, kind in queries)
     options = f"@{server} {transport} +time=3 +tries=2 +noall +comments +answer"
-    shown = (
+    summary = (
         'awk \'/status: NXDOMAIN/ { print "NXDOMAIN" } /^;; Got answer/ { print "ANSWER" } /^[^;]/ { print $NF } '
         '/timed out|no servers/ { print "LOST" }\''
     )
-    return f"cat >/tmp/asked <<'END'\n{asked}\nEND\ndig {options} -f /tmp/asked 2>&1 | {shown}"
+    return f"cat >/tmp/queries <<'END'\n{lines}\nEND\ndig {options} -f /tmp/queries 2>&1 | {summary}"
 
 
 @pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
 def test_every_name_from_everywhere(transport: str) -> None:
-    """The client and every guest get exactly their view's answer for every name and address, over UDP and over TCP."""
-    for view, server, hosts in (("lan", LAN_SERVER, ("client",)), ("guest", GUEST_SERVER, ASKERS[1:])):
-        wanted = _questions(view)
-        answers = bench.everywhere(hosts, _dig(server, list(wanted), transport))
-        for host, (status, output) in answers.items():
+    """The client and every guest get exactly their view's answer for every name and address, over UDP and TCP."""
+    for view, server, hosts in (("lan", LAN_SERVER, ("client",)), ("guest", GUEST_SERVER, CLIENTS[1:])):
+        expected = _expected_answers(view)
+        outputs = bench.everywhere(hosts, _dig(server, list(expected), transport))
+        for host, (status, output) in outputs.items():
             assert status == 0, f"{host}: {output}"
-            given = [" ".join(part.split()) for part in output.split("ANSWER\n")[1:]]
-            assert dict(zip(wanted, given, strict=True)) == wanted, host
+            answers = [" ".join(part.split()) for part in output.split("ANSWER\n")[1:]]
+            assert dict(zip(expected, answers, strict=True)) == expected, host
 
 
 def test_library_answers_as_dig_does() -> None:
-    """Programs that ask by the C library's resolver get the same, the short name included."""
-    asked = f"getent ahostsv4 qdrant.{ZONE} | head -n 1; getent ahostsv4 ca | head -n 1"
-    for host, (status, output) in bench.everywhere(("pve", *bench.GUESTS), asked).items():
+    """The C library's resolver returns the same addresses, also for the short name."""
+    lookups = f"getent ahostsv4 qdrant.{ZONE} | head -n 1; getent ahostsv4 ca | head -n 1"
+    for host, (status, output) in bench.everywhere(("pve", *bench.GUESTS), lookups).items():
         assert (status, [line.split()[0] for line in output.splitlines()]) == (0, [MESH, "10.0.0.10"]), host
 
 
 @pytest.mark.parametrize("host", ["portainer", "drphoenix"])
 def test_docker_containers_resolve_the_same(host: str) -> None:
-    """In a container's own network and with its own resolver's settings, names are those of the guests' view."""
+    """A Docker container's own network and resolver settings give the answers of the guests' view."""
     script = (
         "for id in $(docker ps -q); do pid=$(docker inspect -f '{{.State.Pid}}' $id); "
         'nsenter -t $pid -n unshare -m sh -c "mount --bind /proc/$pid/root/etc/resolv.conf /etc/resolv.conf; '
         f'getent ahostsv4 qdrant.{ZONE} | head -n 1; getent ahostsv4 ca | head -n 1"; done'
     )
-    found = [line.split()[0] for line in bench.said(host, script).splitlines()]
-    assert found
-    assert found == [MESH, "10.0.0.10"] * (len(found) // 2)
+    addresses = [line.split()[0] for line in bench.sh(host, script).splitlines()]
+    assert addresses
+    assert addresses == [MESH, "10.0.0.10"] * (len(addresses) // 2)
 
 
 SNIFF = """
@@ -118,11 +120,11 @@ while time.monotonic() < end:
 
 
 def test_names_of_the_zones_never_leave() -> None:
-    """Whatever is asked within the zones, of whatever type, nothing of it reaches the upstream servers."""
+    """No query for a name within the zones, of any type, is forwarded to the upstream servers."""
     names = " ".join(
         f"{name} {kind}"
         for name in (
-            f"nobody.{ZONE}",
+            f"unknown.{ZONE}",
             f"qdrant.{ZONE}",
             ZONE,
             "phoenix.local",
@@ -132,83 +134,83 @@ def test_names_of_the_zones_never_leave() -> None:
         for kind in ("A", "AAAA", "MX", "TXT", "SRV", "NS", "SOA", "HTTPS", "ANY", "PTR")
     )
     with ThreadPoolExecutor(1) as pool:
-        sniffed = pool.submit(bench.said, "internet", f"python3 -c '{SNIFF}' 8 thinkheads phoenix in-addr")
+        sniffed = pool.submit(bench.sh, "internet", f"python3 -c '{SNIFF}' 8 thinkheads phoenix in-addr")
         time.sleep(2)
         for host, server in (("client", LAN_SERVER), ("ollama", GUEST_SERVER)):
             outside = f"plainword A {host}-{time.time()}.example MX"
-            bench.said(host, f"dig +time=2 +tries=1 @{server} {names} {outside} >/dev/null")
+            bench.sh(host, f"dig +time=2 +tries=1 @{server} {names} {outside} >/dev/null")
         seen = sniffed.result().split()
     assert "other" in seen, "the test saw no packet at all"
     assert set(seen) == {"other"}
 
 
-def test_answers_that_lead_inside_are_refused() -> None:
-    """A stranger's name that leads to an address of the estate is not answered (DNS rebinding)."""
-    assert bench.said("internet", "dig +short @8.8.8.8 rebinding.example") == "10.0.0.10"
+def test_rebinding_is_refused() -> None:
+    """An external name with an address of the estate is not resolved (DNS rebinding)."""
+    assert bench.sh("internet", "dig +short @8.8.8.8 rebinding.example") == "10.0.0.10"
     for host, server in (("client", LAN_SERVER), ("ollama", GUEST_SERVER)):
-        assert bench.said(host, f"dig +short @{server} rebinding.example") == ""
+        assert bench.sh(host, f"dig +short @{server} rebinding.example") == ""
 
 
 @pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
-def test_strangers_are_not_answered(transport: str) -> None:
-    """From an address that is not the estate's, neither view answers, for names of the zone or of others."""
+def test_external_clients_are_not_answered(transport: str) -> None:
+    """Neither view answers a client outside the estate's network, for any name."""
     for server in (LAN_SERVER, GUEST_SERVER):
         for name in (f"ca.{ZONE}", "deb.debian.org"):
-            question = f"dig {transport} +time=1 +tries=1 -b 8.8.8.8 @{server} {name}"
-            status, output = bench.inside("internet", question)
+            query = f"dig {transport} +time=1 +tries=1 -b 8.8.8.8 @{server} {name}"
+            status, output = bench.inside("internet", query)
             assert status == 9, output
 
 
-def test_storm_loses_nothing() -> None:
-    """10,000 questions to each view, a hundred at a time, half of them to be forwarded: every one is answered."""
-    names = [*sorted(HTTP), *SAME, f"nobody.{ZONE}"]
+def test_load_loses_no_query() -> None:
+    """Each view answers 10,000 queries, 100 at a time, half of which it forwards."""
+    names = [*sorted(HTTP), *SAME_IN_BOTH_VIEWS, f"unknown.{ZONE}"]
     inside = [f"{name} A" for name in names]
     outside = [f"host-{number}.example A" for number in range(len(names))]
-    asked = "\n".join([*inside, *outside])
+    queries = "\n".join([*inside, *outside])
     for server in (LAN_SERVER, GUEST_SERVER):
-        storm = f"dnsperf -s {server} -d /tmp/storm -q 100 -c 20 -n 300 -l 30"
-        output = bench.said("client", f"cat >/tmp/storm <<'END'\n{asked}\nEND\n{storm}")
-        said = dict(line.strip().split(":", 1) for line in output.splitlines() if line.startswith("  Queries "))
-        assert int(said["Queries sent"]) >= 10_000, output
-        assert said["Queries lost"].split()[0] == "0", output
+        dnsperf = f"dnsperf -s {server} -d /tmp/queries -q 100 -c 20 -n 300 -l 30"
+        output = bench.sh("client", f"cat >/tmp/queries <<'END'\n{queries}\nEND\n{dnsperf}")
+        statistics = dict(line.strip().split(":", 1) for line in output.splitlines() if line.startswith("  Queries "))
+        assert int(statistics["Queries sent"]) >= 10_000, output
+        assert statistics["Queries lost"].split()[0] == "0", output
 
 
 @pytest.fixture
-def mended() -> Iterator[None]:
-    """Both servers run at the end, whatever became of a test."""
+def restarted() -> Iterator[None]:
+    """Restart both servers and the watchdog after a test."""
     yield
-    bench.said("pve", "systemctl restart phoenix-dns-lan phoenix-dns-guest phoenix-dns-watch")
+    bench.sh("pve", "systemctl restart phoenix-dns-lan phoenix-dns-guest phoenix-dns-watch")
 
 
-ASK = f"dig +short +time=1 +tries=1 @{GUEST_SERVER} ca.{ZONE}"
-ALIVE = f"for i in $(seq 60); do {ASK} | grep -qx 10.0.0.10 && exit 0; sleep 0.1; done; exit 1"
+DIG = f"dig +short +time=1 +tries=1 @{GUEST_SERVER} ca.{ZONE}"
+ALIVE = f"for i in $(seq 60); do {DIG} | grep -qx 10.0.0.10 && exit 0; sleep 0.1; done; exit 1"
 
 
-@pytest.mark.usefixtures("mended")
-def test_address_that_is_gone_comes_back() -> None:
-    """The guests' server has its address again soon after a reload of the node's network took it away."""
-    bench.said("pve", f"ip address delete {GUEST_SERVER}/32 dev vmbr0")
-    bench.said("ollama", ALIVE)
+@pytest.mark.usefixtures("restarted")
+def test_removed_address_is_restored() -> None:
+    """The guests' server gets its address back soon after a reload of the node's network has removed it."""
+    bench.sh("pve", f"ip address delete {GUEST_SERVER}/32 dev vmbr0")
+    bench.sh("ollama", ALIVE)
 
 
-@pytest.mark.usefixtures("mended")
+@pytest.mark.usefixtures("restarted")
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
-def test_server_that_dies_or_hangs_is_started_anew(signal: str) -> None:
-    """A server killed is back at once; one that hangs is noticed and started anew, and the journal says so."""
-    bench.said("pve", f"kill -{signal} $(cat /run/phoenix-dns-guest.pid)")
-    bench.said("ollama", ALIVE)
+def test_dead_or_hanging_server_is_restarted(signal: str) -> None:
+    """A killed server is restarted at once; a hanging one is detected and restarted, with a message in the journal."""
+    bench.sh("pve", f"kill -{signal} $(cat /run/phoenix-dns-guest.pid)")
+    bench.sh("ollama", ALIVE)
     if signal == "STOP":
-        said = bench.said("pve", "journalctl -u phoenix-dns-watch --no-pager -n 5")
-        assert "phoenix-dns-guest.service runs and has not answered at 10.0.0.53" in said
+        journal = bench.sh("pve", "journalctl -u phoenix-dns-watch --no-pager -n 5")
+        assert "phoenix-dns-guest.service runs and has not answered at 10.0.0.53" in journal
 
 
-@pytest.mark.usefixtures("mended")
-def test_hypervisor_asks_its_other_view_while_one_is_down() -> None:
-    """Without the guests' view the hypervisor still finds names, those of the estate from its other view alone."""
-    bench.said("pve", "systemctl stop phoenix-dns-guest")
-    assert bench.said("pve", "getent ahostsv4 deb.debian.org | head -n 1").startswith("198.18.0.10 ")
-    assert bench.said("pve", f"getent ahostsv4 qdrant.{ZONE} | head -n 1").startswith(f"{EDGE} ")
-    assert bench.inside("pve", f"getent ahostsv4 nobody.{ZONE}")[0] == 2
+@pytest.mark.usefixtures("restarted")
+def test_hypervisor_uses_the_other_view_while_one_is_down() -> None:
+    """While the guests' view is down, the hypervisor resolves names with the LAN view."""
+    bench.sh("pve", "systemctl stop phoenix-dns-guest")
+    assert bench.sh("pve", "getent ahostsv4 deb.debian.org | head -n 1").startswith("198.18.0.10 ")
+    assert bench.sh("pve", f"getent ahostsv4 qdrant.{ZONE} | head -n 1").startswith(f"{EDGE} ")
+    assert bench.inside("pve", f"getent ahostsv4 unknown.{ZONE}")[0] == 2
 
 
 DRIFT = (
@@ -221,19 +223,19 @@ DRIFT = (
 )
 
 
-def test_drift_of_resolvers_is_undone() -> None:
-    """An edited option of dnsmasq, resolver of the hypervisor or of a guest is found and undone, and nothing else."""
+def test_drift_of_resolvers_is_corrected() -> None:
+    """Edited dnsmasq options and resolver settings of hypervisor and guests are corrected, and no other file."""
     for host, script, _ in DRIFT:
-        bench.said(host, script)
-    mended = bench.deploy()
-    assert mended.status == 0, mended.output
+        bench.sh(host, script)
+    corrected = bench.deploy()
+    assert corrected.status == 0, corrected.output
     expected = {(host, resource) for host, _, resource in DRIFT}
-    assert {change for change in mended.changes if "dns-guest" not in change[1]} == expected
+    assert {change for change in corrected.changes if "dns-guest" not in change[1]} == expected
     for host in ("ollama", "traefik", "drphoenix"):
-        assert bench.said(host, "grep -c ^nameserver /etc/resolv.conf; grep -v ^# /etc/resolv.conf").split() == [
+        assert bench.sh(host, "grep -c ^nameserver /etc/resolv.conf; grep -v ^# /etc/resolv.conf").split() == [
             "1", "search", ZONE, "nameserver", GUEST_SERVER,
         ]  # fmt: skip
-    assert bench.said("pve", "cat /etc/resolv.conf").split("\n") == [
+    assert bench.sh("pve", "cat /etc/resolv.conf").split("\n") == [
         f"search {ZONE}", f"nameserver {GUEST_SERVER}", f"nameserver {LAN_SERVER}",
     ]  # fmt: skip
     again = bench.deploy()

@@ -1,4 +1,4 @@
-"""When something is wrong: a message names host, stage and cause, the others finish, a further run converges."""
+"""Faults: the message names host, stage and cause, the other hosts are deployed, and the next run converges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(400)]
 
 
 def _access(folder: Path, *edits: tuple[str, str]) -> dict[str, str]:
-    """An access file of its own for a run, made from the lab's."""
+    """Write an edited copy of the lab's access file; return the environment that selects it."""
     lab = Path(os.environ.get("PHOENIX_LAB", "/var/lib/phoenix-lab"))
     lines = []
     for line in (lab / "access.yaml").read_text("utf-8").splitlines():
@@ -44,24 +44,24 @@ FULL = (
 )
 
 
-def test_each_fault_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
-    """A guest that does not answer and a full disk are named with stage and cause; all others are put right meanwhile.
+def test_each_fault_is_reported_and_other_hosts_are_deployed(tmp_path: Path) -> None:
+    """A hanging guest and a full disk are reported with stage and cause, and all other hosts are corrected.
 
-    The old file on the full disk stays whole, and a guest that somebody stopped is started again.
+    The old file on the full disk is unchanged, and a stopped guest is started.
     """
-    bench.said("nginx-gateway", FULL)
-    bench.said("traefik", "touch /etc/traefik/dynamic/stranger.yml")
-    bench.said("pve", "pct stop 914 && lxc-freeze -n 917")
+    bench.sh("nginx-gateway", FULL)
+    bench.sh("traefik", "touch /etc/traefik/dynamic/unmanaged.yml")
+    bench.sh("pve", "pct stop 914 && lxc-freeze -n 917")
     try:
-        begun = time.monotonic()
+        start = time.monotonic()
         run = bench.deploy(record=tmp_path / "record.json")
-        seconds = time.monotonic() - begun
-        kept = bench.said("nginx-gateway", "tail -n 1 /etc/nginx/conf.d/phoenix.conf")
+        seconds = time.monotonic() - start
+        kept = bench.sh("nginx-gateway", "tail -n 1 /etc/nginx/conf.d/phoenix.conf")
     finally:
-        bench.said("pve", "lxc-unfreeze -n 917")
-        bench.said("nginx-gateway", "umount /etc/nginx/conf.d && rm -rf /root/kept")
+        bench.sh("pve", "lxc-unfreeze -n 917")
+        bench.sh("nginx-gateway", "umount /etc/nginx/conf.d && rm -rf /root/kept")
     assert run.status == 1, run.output
-    # Portainer depends on the edge and has a stage after that failure; what drphoenix needs was done beside it.
+    # Portainer depends on the edge and has a stage after that failure. drphoenix does not need the failed stage.
     assert set(run.record["failed"]) == {"llamacpp", "nginx-gateway", "portainer"}, run.output
     assert "llamacpp observation: llamacpp: no answer within 30 s" in run.output
     assert seconds < 120
@@ -69,12 +69,12 @@ def test_each_fault_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
     assert "No space left on device" in run.output
     assert kept == "# edited"
     assert ("ollama", "guest 914 ollama") in run.changes
-    assert ("traefik", "file /etc/traefik/dynamic/stranger.yml") in run.changes
+    assert ("traefik", "file /etc/traefik/dynamic/unmanaged.yml") in run.changes
     _converged()
 
 
 def test_wrong_token(tmp_path: Path) -> None:
-    """A wrong token is said to be one, and nothing is touched."""
+    """A wrong token is reported, and no host is changed."""
     env = _access(tmp_path, ("token_secret", '"00000000-0000-4000-8000-000000000000"'))
     run = bench.deploy(env=env)
     assert run.status == 1
@@ -84,7 +84,7 @@ def test_wrong_token(tmp_path: Path) -> None:
 
 
 def test_unreachable_hypervisor(tmp_path: Path) -> None:
-    """A hypervisor that cannot be reached is named, on both lanes at once, with address and cause."""
+    """An unreachable hypervisor is reported for API and SSH at once, with address and cause."""
     env = _access(tmp_path, ("url", '"https://127.0.0.1:9"'), ("port", "9"))
     run = bench.deploy(env=env)
     assert run.status == 1
@@ -94,7 +94,7 @@ def test_unreachable_hypervisor(tmp_path: Path) -> None:
 
 
 def test_wrong_pins(tmp_path: Path) -> None:
-    """Another certificate or host key than the pinned one ends the run."""
+    """A certificate or host key that is not the pinned one ends the run."""
     key = '"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIgQO9YHk2Ov1WkU7p0Y2tVbW0JYbYfOZ6bE5nD0b1aC"'
     env = _access(tmp_path, ("fingerprint", '"' + ":".join(["AB"] * 32) + '"'), ("host_key", key))
     run = bench.deploy(env=env)
@@ -104,13 +104,13 @@ def test_wrong_pins(tmp_path: Path) -> None:
 
 
 def test_interruptions() -> None:
-    """Stopped by Ctrl-C, then by SIGTERM, then killed outright, each run goes on with the work; the last ends it."""
+    """Runs that are stopped by Ctrl-C, by SIGTERM or by SIGKILL continue the work, and a complete run converges."""
     destroy = (sys.executable, "runbooks/destroy.py", "--lab", "--target", "traefik,ollama", "--yes")
     status, output = bench.run(*destroy, limit=120)
     assert status == 0, output
     command = [sys.executable, "runbooks/deploy.py", "--lab"]
     for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if kind is signal.SIGKILL:  # both runs before may have been fast enough to leave it nothing to do
+        if kind is signal.SIGKILL:  # the two previous runs may have completed the work
             status, output = bench.run(*destroy, limit=120)
             assert status == 0, output
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:

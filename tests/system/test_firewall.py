@@ -1,4 +1,4 @@
-"""The firewall's changes on the lab: drift of each kind, killed controllers, lockouts, two at once, live traffic."""
+"""Firewall changes on the lab: drift of each kind, killed controllers, lockouts, concurrent runs, live traffic."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEFT = f"ls -d /var/lib/phoenix/firewall /etc/systemd/system/{UNIT}.* 2>/dev/nul
 
 
 def drift(vmid: str = "102") -> None:
-    """Four things to undo at the mesh: a rule gone, one switched off, a stranger, and a policy."""
+    """Cause four changes at the mesh: remove a rule, disable one, add an unmanaged one, change a policy."""
     firewall = open_lab().node.lxc(vmid).firewall
     first, second = firewall.rules.get()[:2]
     firewall.rules(second["pos"]).put(enable=0)
@@ -46,8 +46,8 @@ def drift(vmid: str = "102") -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def mended() -> Iterator[None]:
-    """At the end everything is as derived."""
+def corrected() -> Iterator[None]:
+    """Deploy after the module's tests, which restores the derived firewall."""
     yield
     done = bench.deploy()
     assert done.status == 0, done.output
@@ -55,7 +55,7 @@ def mended() -> Iterator[None]:
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    """A run of the whole estate in this process, so that it can be stopped anywhere."""
+    """Return a run of the whole estate in this process, so that a test can stop it anywhere."""
     estate = load_estate(ROOT / "inventory")
     links = Links(estate, read_access(access_path(lab=True), ("pve",)))
     made = Run(estate, links, frozenset(host.name for host in estate.hosts()))
@@ -65,22 +65,22 @@ def run() -> Iterator[Run]:
 
 
 def applied(run: Run) -> Any:
-    """The firewall's step on the hypervisor."""
+    """Run the firewall task on the hypervisor."""
     task: Any = SimpleNamespace(host=SimpleNamespace(name="pve"), is_dry_run=lambda _dry: False)
     return apply.apply_firewall(task, run)
 
 
 class Killed(BaseException):
-    """The controller is gone: nothing of it is carried out any more."""
+    """Ends the run like a kill of the controller."""
 
 
 def after(times: int, then: Callable[[], None], real: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that does something more when it has been called so often."""
+    """Return a wrapper of a function that calls `then` after that many calls."""
     count = 0
 
-    def counted(*given: Any, **named: Any) -> Any:
+    def counted(*args: Any, **kwargs: Any) -> Any:
         nonlocal count
-        done = real(*given, **named)
+        done = real(*args, **kwargs)
         count += 1
         if count == times:
             then()
@@ -90,7 +90,7 @@ def after(times: int, then: Callable[[], None], real: Callable[..., Any]) -> Cal
 
 
 def die() -> None:
-    """Be gone."""
+    """Raise Killed."""
     raise Killed
 
 
@@ -103,25 +103,25 @@ STEPS: list[tuple[object, str, int]] = [
 
 
 def test_killed_at_each_step(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever the controller is killed before its confirmation, the timer brings back the files as they were."""
+    """Wherever the controller is killed before its confirmation, the timer restores the previous files."""
     drift()
-    before = bench.said("pve", FILES)
+    before = bench.sh("pve", FILES)
     for place, name, times in STEPS:
         with monkeypatch.context() as patch:
             patch.setattr(place, name, after(times, die, getattr(place, name)))
             with pytest.raises(Killed):
                 applied(run)
-        states = bench.said("pve", f"systemctl is-active {UNIT}.timer; systemctl is-enabled {UNIT}.timer")
-        assert states == "active\nenabled", name  # enabled: it begins again with the node
+        states = bench.sh("pve", f"systemctl is-active {UNIT}.timer; systemctl is-enabled {UNIT}.timer")
+        assert states == "active\nenabled", name  # enabled: it also runs after a reboot of the node
         soon = f"sed -i s/^OnActiveSec=.*/OnActiveSec=0.2/ /etc/systemd/system/{UNIT}.timer"
         wait = f"for i in $(seq 100); do [ $({LEFT}) -gt 0 ] || break; sleep 0.1; done; {LEFT}"
-        assert bench.said("pve", f"{soon}; systemctl daemon-reload; systemctl restart {UNIT}.timer; {wait}") == "0"
-        assert bench.said("pve", FILES) == before, f"killed after {name} {times}: not as it was"
+        assert bench.sh("pve", f"{soon}; systemctl daemon-reload; systemctl restart {UNIT}.timer; {wait}") == "0"
+        assert bench.sh("pve", FILES) == before, f"killed after {name} {times}: the files differ"
     monkeypatch.setattr(Transaction, "confirm", after(1, die, Transaction.confirm))
     with pytest.raises(Killed):
         applied(run)
-    assert bench.said("pve", LEFT) == "0"
-    assert bench.said("pve", FILES) != before
+    assert bench.sh("pve", LEFT) == "0"
+    assert bench.sh("pve", FILES) != before
     monkeypatch.undo()
     assert applied(run).changes == ()
 
@@ -130,69 +130,67 @@ CUT = "table inet cut { chain output { type filter hook output priority 0; drop;
 
 
 def cut_network() -> None:
-    """Let nothing leave the controller's machine."""
-    bench.said("operator", f"nft '{CUT}'")
+    """Drop all packets that leave the controller's machine."""
+    bench.sh("operator", f"nft '{CUT}'")
 
 
 def test_network_cut_in_the_middle(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A controller whose network is gone after its second write says so, and the timer brings back what was."""
+    """A controller that loses its network after the second write fails, and the timer restores the previous files."""
     drift()
-    before = bench.said("pve", FILES)
+    before = bench.sh("pve", FILES)
     monkeypatch.setattr(transaction, "LEAST", 20)
     monkeypatch.setattr(writes, "_make", after(2, cut_network, writes._make))
     try:
         with pytest.raises((TaskFailedError, ApiError), match="pve"):
             applied(run)
         wait = f"for i in $(seq 400); do [ $({LEFT}) -gt 0 ] || break; sleep 0.1; done; {LEFT}"
-        assert bench.said("pve", wait) == "0"
-        assert bench.said("pve", FILES) == before
+        assert bench.sh("pve", wait) == "0"
+        assert bench.sh("pve", FILES) == before
     finally:
-        bench.said("operator", "nft delete table inet cut")
+        bench.sh("operator", "nft delete table inet cut")
 
 
-def test_a_timer_that_is_gone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a killed run left no timer, the next one first puts back what was, and then does its own work."""
+def test_missing_timer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a killed run left no timer, the next run restores the previous files and then applies its own changes."""
     drift()
-    before = bench.said("pve", FILES)
+    before = bench.sh("pve", FILES)
     with monkeypatch.context() as patch:
         patch.setattr(writes, "_make", after(2, die, writes._make))
         with pytest.raises(Killed):
             applied(run)
-    assert bench.said("pve", f"systemctl stop {UNIT}.timer; {FILES}") != before
+    assert bench.sh("pve", f"systemctl stop {UNIT}.timer; {FILES}") != before
     seen: list[str] = []
-    monkeypatch.setattr(
-        Transaction, "begin", after(1, lambda: seen.append(bench.said("pve", FILES)), Transaction.begin)
-    )
+    monkeypatch.setattr(Transaction, "begin", after(1, lambda: seen.append(bench.sh("pve", FILES)), Transaction.begin))
     applied(run)
     assert seen == [before]
     monkeypatch.undo()
-    assert bench.said("pve", LEFT) == "0"
+    assert bench.sh("pve", LEFT) == "0"
     assert applied(run).changes == ()
 
 
-def test_a_machine_that_hangs(run: Run) -> None:
-    """A machine that nobody can enter, and that answers nobody, is named and keeps no change from the others."""
+def test_hanging_vm(run: Run) -> None:
+    """A VM that cannot be entered and does not answer is noted, and all changes are applied."""
     drift()
-    bench.said("pve", "ip link set veth1001i0 down")
+    bench.sh("pve", "ip link set veth1001i0 down")
     try:
         done = applied(run)
     finally:
-        bench.said("pve", "ip link set veth1001i0 up")
+        bench.sh("pve", "ip link set veth1001i0 up")
     assert done.notes == ("no connections could be tried from portainer",)
-    assert len(done.changes) == 4  # those of the drift
+    assert len(done.changes) == 4  # those of `drift`
     assert applied(run).changes == ()
 
 
 def test_an_edit_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rule that somebody adds between two writes is noticed, and the run starts over and deals with it."""
+    """A rule that is added between two writes is detected, and the run starts over and corrects it."""
     drift()
     rules = open_lab().node.lxc("102").firewall.rules
-    stranger = {"type": "in", "action": "ACCEPT", "proto": "tcp", "dport": "2376", "enable": 1, "comment": "meanwhile"}
-    monkeypatch.setattr(writes, "_make", after(2, lambda: rules.post(**stranger), writes._make))
-    begun: list[int] = []
-    monkeypatch.setattr(Transaction, "begin", after(2, lambda: begun.append(1), Transaction.begin))
+    unmanaged = {"type": "in", "action": "ACCEPT", "proto": "tcp", "dport": "2376", "enable": 1, "comment": "meanwhile"}
+    monkeypatch.setattr(writes, "_make", after(2, lambda: rules.post(**unmanaged), writes._make))
+    restarts: list[int] = []
+    monkeypatch.setattr(Transaction, "begin", after(2, lambda: restarts.append(1), Transaction.begin))
     changes = [change.reason for change in applied(run).changes]
-    assert begun == [1], "it did not start over"
+    assert restarts == [1], "the run did not start over"
     assert any("2376" in reason for reason in changes)
     assert all(rule["comment"].startswith("phoenix:") for rule in rules.get())
     monkeypatch.undo()
@@ -200,30 +198,30 @@ def test_an_edit_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lockout(tmp_path: Path) -> None:
-    """An inventory that takes the operator's own way in away is undone, and the run says so."""
+    """An inventory that locks the operator out is rolled back, and the run reports that."""
     other = inventory(tmp_path, ("management: [10.0.0.20]", "management: [10.0.0.99]"), file="defaults.yaml")
     locked = bench.deploy("--inventory", str(other), "--target", "pve")
     assert locked.status == 1
     assert "there is no way in any more" in locked.errors("pve")
     assert "the firewall of pve is as it was before" in locked.errors("pve")
-    assert bench.said("pve", LEFT) == "0"
-    members = bench.said("pve", "grep -A3 'IPSET management' /etc/pve/firewall/cluster.fw")
+    assert bench.sh("pve", LEFT) == "0"
+    members = bench.sh("pve", "grep -A3 'IPSET management' /etc/pve/firewall/cluster.fw")
     assert "10.0.0.20" in members
-    mended = bench.deploy("--target", "pve")
-    assert mended.changes == [("pve", "set management")], mended.output  # the one that was opened before
+    corrected = bench.deploy("--target", "pve")
+    assert corrected.changes == [("pve", "set management")], corrected.output  # added before the lockout
 
 
 def test_foreign_rule_that_opens(tmp_path: Path) -> None:
-    """Where foreign rules stay, one that opens what nobody declared stops the run before a rule is touched."""
+    """If foreign rules are kept, one that allows undeclared traffic stops the run before any write."""
     rules = open_lab().node.lxc("102").firewall.rules
     rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
-    before = bench.said("pve", FILES)
+    before = bench.sh("pve", FILES)
     stays = inventory(tmp_path / "1", ("foreign_rules: remove", "foreign_rules: report"), file="defaults.yaml")
     stopped = bench.deploy("--inventory", str(stays), "--target", "pve,traefik")
     assert stopped.status == 1
     assert "guest 102, rule" in stopped.errors("pve")
     assert "for a test" in stopped.errors("pve")
-    assert bench.said("pve", FILES) == before
+    assert bench.sh("pve", FILES) == before
     rules(0).put(enable=0)
     shown = bench.deploy("--inventory", str(stays), "--target", "pve,traefik")
     assert shown.status == 0, shown.output
@@ -233,34 +231,33 @@ def test_foreign_rule_that_opens(tmp_path: Path) -> None:
     good = bench.deploy("--inventory", str(kept), "--target", "pve,traefik")
     assert good.status == 0, good.output
     assert good.changes == []
-    assert bench.said("pve", "tail -n 1 /etc/pve/firewall/102.fw").endswith("# for a test")  # behind ours
+    assert bench.sh("pve", "tail -n 1 /etc/pve/firewall/102.fw").endswith("# for a test")  # after the managed rules
     removed = bench.deploy("--target", "pve,traefik")
     assert (removed.status, removed.record["changed"]) == (0, 1), removed.output
 
 
 def test_drift_of_each_kind() -> None:
-    """Each edit in Proxmox or in its files is found, and undone by one change."""
+    """Each edit in Proxmox or in its files is found and corrected by one change."""
     lab = open_lab()
     node, cluster = lab.node, lab.api.cluster.firewall
     node.lxc("914").firewall.options.put(enable=0)
     node.lxc("917").firewall.options.put(policy_out="ACCEPT")
     node.lxc("801").firewall.rules(0).put(source="10.0.0.9")
     node.lxc("802").firewall.rules(0).put(moveto=3)
-    node.lxc("103").firewall.aliases.post(name="stranger", cidr="10.0.0.1")
+    node.lxc("103").firewall.aliases.post(name="unmanaged", cidr="10.0.0.1")
     node.qemu("1001").firewall.rules(1).put(enable=0)
     cluster.options.put(policy_in="ACCEPT")
     cluster.aliases("local_network").put(cidr="10.0.0.0/24")
     cluster.ipset("management").post(cidr="10.0.0.77")
-    bench.said("pve", "sed -i 's/^!10.0.0.0.24/!10.0.0.0\\/25/' /etc/pve/firewall/cluster.fw")
+    bench.sh("pve", "sed -i 's/^!10.0.0.0.24/!10.0.0.0\\/25/' /etc/pve/firewall/cluster.fw")
     node.firewall.rules.post(type="in", action="ACCEPT", proto="tcp", dport="9999", enable=1)
     nic = node.lxc("101").config.get()["net0"]
     node.lxc("101").config.put(net0=nic.replace("firewall=1", "firewall=0"))
     dry = bench.deploy("--dry-run")
-    found = sorted(f"{host}: {resource}" for host, resource in dry.changes)
-    assert found == [
+    assert sorted(f"{host}: {resource}" for host, resource in dry.changes) == [
         "nginx-gateway: guest 101 nginx-gateway",
         "pve: alias local_network",
-        "pve: alias stranger of step-ca",
+        "pve: alias unmanaged of step-ca",
         "pve: firewall of cluster",
         "pve: firewall of granite-3b",
         "pve: firewall of granite-embedding",
@@ -272,21 +269,21 @@ def test_drift_of_each_kind() -> None:
         "pve: set phoenix-internet",
         "pve: set phoenix-internet",
     ]
-    mending = bench.deploy()
-    assert mending.status == 0, mending.output
-    assert sorted(mending.changes) == sorted(dry.changes)
+    corrected = bench.deploy()
+    assert corrected.status == 0, corrected.output
+    assert sorted(corrected.changes) == sorted(dry.changes)
     again = bench.deploy()
     assert (again.status, again.record["changed"]) == (0, 0), again.output
 
 
 def test_two_controllers(tmp_path: Path) -> None:
-    """Two runs at once take turns, both end well, and the firewall is as derived."""
+    """Two concurrent runs take turns, both succeed, and the firewall is as derived."""
     drift()
     with ThreadPoolExecutor(2) as pool:
-        places = [tmp_path / f"{number}.json" for number in (1, 2)]
-        both = list(pool.map(lambda place: bench.deploy(record=place), places))
+        records = [tmp_path / f"{number}.json" for number in (1, 2)]
+        both = list(pool.map(lambda record: bench.deploy(record=record), records))
     assert [one.status for one in both] == [0, 0], [one.output for one in both]
-    assert bench.said("pve", LEFT) == "0"
+    assert bench.sh("pve", LEFT) == "0"
     assert bench.deploy().record["changed"] == 0
 
 
@@ -295,18 +292,18 @@ import http.client, os, ssl, sys, time
 context = ssl.create_default_context(cafile="{bench.CLIENT_ROOT}")
 one = http.client.HTTPSConnection("qdrant.{bench.ZONE}", context=context, timeout=10)
 one.connect()
-asked, sock = 0, one.sock
+count, sock = 0, one.sock
 while os.path.exists("/run/stay"):
-    one.request("GET", "/readyz"); answer = one.getresponse(); answer.read(); asked += 1
+    one.request("GET", "/readyz"); answer = one.getresponse(); answer.read(); count += 1
     assert answer.status == 200 and one.sock is sock, "another connection"
     time.sleep(0.02)
-print(asked)
+print(count)
 """
 
 
 def test_traffic_goes_on() -> None:
-    """While the firewall is edited and mended, no request fails; connections, WebSockets and gRPC streams go on."""
-    bench.said("client", "touch /run/stay")
+    """While the firewall is edited and corrected, no request fails, and open connections and streams continue."""
+    bench.sh("client", "touch /run/stay")
     command = (sys.executable, "runbooks/lab.py", "exec", "client", "--", "python3", "-c", STAY)
     with (
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
@@ -320,15 +317,15 @@ def test_traffic_goes_on() -> None:
             firewall.options.put(policy_in="ACCEPT")
             done = bench.deploy()
             assert done.status == 0, done.output
-        bench.said("client", "rm -f /run/stay")
-        said = process.communicate(timeout=30)[0].decode()
+        bench.sh("client", "rm -f /run/stay")
+        requests = process.communicate(timeout=30)[0].decode()
     assert (seen.failures, open_all_along.failures) == ([], [])
     assert seen.done > 20
-    assert min(int(said), open_all_along.used["websocket"], open_all_along.used["calls"]) > 20
+    assert min(int(requests), open_all_along.used["websocket"], open_all_along.used["calls"]) > 20
 
 
 def test_matrix() -> None:
-    """Packets between all hosts are treated as the model says, for every port that anything mentions."""
+    """Packets between all hosts get the model's verdict, for every port that occurs in a rule or a service."""
     status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", "--full")
     assert status == 0, output
     assert "disagreements with the model: 0" in output
@@ -341,29 +338,29 @@ BLOCK = (
 
 
 def test_packets_against_the_model() -> None:
-    """What the model does not know of is seen in the matrix, and a change in which it is seen is undone."""
+    """The matrix shows a packet that differs from the model's verdict, and a firewall change then rolls back."""
     rules = open_lab().node.lxc("102").firewall.rules
-    bench.said("pve", f"nft '{BLOCK}'")
+    bench.sh("pve", f"nft '{BLOCK}'")
     try:
         some = ("--target", "pve,nginx-gateway,traefik")
         status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", *some)
         rules.post(type="in", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
-        before = bench.said("pve", FILES)
+        before = bench.sh("pve", FILES)
         changed = bench.deploy(*some)
-        files = bench.said("pve", FILES)
+        files = bench.sh("pve", FILES)
     finally:
-        bench.said("pve", "nft delete table inet other")
+        bench.sh("pve", "nft delete table inet other")
     assert status == 1
-    odd = "nginx-gateway → traefik, 8443/tcp at 10.0.0.12: the model says ACCEPT by guest 102, rule"
-    assert odd in output
+    mismatch = "nginx-gateway → traefik, 8443/tcp at 10.0.0.12: the model says ACCEPT by guest 102, rule"
+    assert mismatch in output
     assert "disagreements with the model: 1" in output
-    assert f"packets are not treated as the model says: {odd}" in changed.errors("pve")
+    assert f"packets are not treated as the model says: {mismatch}" in changed.errors("pve")
     assert files == before
     assert bench.deploy(*some).record["changed"] == 1
 
 
-def test_record_says_what_changed() -> None:
-    """A change names the level, the rule and what was wrong with it."""
+def test_record_of_a_change() -> None:
+    """The record of a change names the level, the rule and the difference."""
     open_lab().node.lxc("102").firewall.rules(0).put(source="10.0.0.9")
     done = bench.deploy("--target", "pve,traefik")
     reasons = [c["reason"] for task in done.record["hosts"]["pve"]["tasks"] for c in task["changes"]]

@@ -1,4 +1,4 @@
-"""Every kind of certificate that the estate issues, judged by pkilint (RFC 5280)."""
+"""pkilint (RFC 5280) accepts every kind of certificate that the estate issues."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROFILES = {
 
 
 WILDCARD = f'pkix.invalid_domain_name_syntax (ERROR): Invalid domain name syntax: "*.{bench.ZONE}"'
-"""Of a wildcard RFC 5280 (section 4.2.1.6) says no more than that others define it; RFC 9525 does, pkilint does not."""
+"""RFC 5280 (section 4.2.1.6) leaves wildcards to other specifications. RFC 9525 defines them; pkilint rejects them."""
 
 
 def _errors(file: Path) -> list[str]:
@@ -38,18 +38,18 @@ def _errors(file: Path) -> list[str]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profile(profile: str, tmp_path: Path) -> None:
-    """The linter finds no error in a certificate of this profile, but for not knowing what a wildcard is."""
+    """The linter finds no error in a certificate of this kind, except that it rejects wildcards."""
     host, command = PROFILES[profile]
     file = tmp_path / "certificate.pem"
-    file.write_text(bench.said(host, f"{command} | openssl x509") + "\n", "utf-8")
+    file.write_text(bench.sh(host, f"{command} | openssl x509") + "\n", "utf-8")
     assert _errors(file) == ([WILDCARD] if profile.startswith("edge") else [])
 
 
 def test_the_linter_can_find_something(tmp_path: Path) -> None:
-    """The same command reports a certificate of which a name is none."""
+    """The same command reports a certificate with an invalid DNS name."""
     file = tmp_path / "certificate.pem"
-    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=x"
-    status, certificate = bench.run("sh", "-c", f"{made} -addext subjectAltName=DNS:a_b..c 2>/dev/null")
+    create = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=x"
+    status, certificate = bench.run("sh", "-c", f"{create} -addext subjectAltName=DNS:a_b..c 2>/dev/null")
     assert status == 0, certificate
     file.write_text(certificate, "utf-8")
     assert any("invalid_domain_name_syntax" in error for error in _errors(file))

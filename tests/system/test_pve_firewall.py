@@ -1,4 +1,4 @@
-"""What is written through the firewall API is enforced on packets, from guest to guest and to the host."""
+"""The lab enforces rules of the firewall API on packets, between guests and from the host."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ except ConnectionRefusedError: print("refused")
 
 @pytest.fixture(scope="module")
 def lab(lab_up: None) -> Iterator[Lab]:  # noqa: ARG001  # the fixture starts it
-    """The lab with its cluster firewall on, a server and a caller; all as before afterwards."""
-    found = open_lab()
-    before = found.api.cluster.firewall.options.get()
+    """Turn the lab's cluster firewall on and create a server and a caller; restore everything afterwards."""
+    running = open_lab()
+    before = running.api.cluster.firewall.options.get()
     for vmid in (SERVER, CALLER):
-        found.remove(vmid)
-        found.make_container(vmid, ADDRESS[vmid])
-    found.api.cluster.firewall.options.put(enable=1)
+        running.remove(vmid)
+        running.make_container(vmid, ADDRESS[vmid])
+    running.api.cluster.firewall.options.put(enable=1)
     for vmid in (SERVER, CALLER):
-        assert found.finish(found.node.lxc(vmid).status.start.post()) == "OK"
-    found.inside(SERVER, LISTEN)
-    until(lambda: probe(found, CALLER, SERVER, 9003) == "open")
-    yield found
-    found.api.cluster.firewall.options.put(enable=1 if before.get("enable") else 0)
+        assert running.finish(running.node.lxc(vmid).status.start.post()) == "OK"
+    running.inside(SERVER, LISTEN)
+    until(lambda: probe(running, CALLER, SERVER, 9003) == "open")
+    yield running
+    running.api.cluster.firewall.options.put(enable=1 if before.get("enable") else 0)
     for vmid in (SERVER, CALLER):
-        found.remove(vmid)
+        running.remove(vmid)
 
 
 @pytest.fixture
 def server(lab: Lab) -> Iterator[Any]:
-    """The server's firewall, on and empty, with inbound policy DROP."""
+    """Return the server's firewall, on and empty, with inbound policy DROP."""
     yield from _firewall(lab, SERVER)
 
 
 @pytest.fixture
 def caller(lab: Lab) -> Iterator[Any]:
-    """The caller's firewall, on and empty, with outbound policy ACCEPT."""
+    """Return the caller's firewall, on and empty, with outbound policy ACCEPT."""
     yield from _firewall(lab, CALLER)
 
 
@@ -65,23 +65,23 @@ def _firewall(lab: Lab, vmid: int) -> Iterator[Any]:
 
 
 def probe(lab: Lab, sender: int, receiver: int, port: int) -> str:
-    """What becomes of a connection."""
+    """Try a connection; return open, dropped or refused."""
     where = ["lxc-attach", "-n", str(sender), "--"] if sender else []
     return lab.root(*where, "python3", "-c", PROBE, ADDRESS[receiver], str(port))
 
 
 def outcome(lab: Lab, sender: int, receiver: int = SERVER) -> list[str]:
-    """What becomes of a connection to each of the server's ports."""
+    """Return the result of a connection to each of the server's ports."""
     with ThreadPoolExecutor(len(PORTS)) as pool:
         return list(pool.map(lambda port: probe(lab, sender, receiver, port), PORTS))
 
 
 def test_rules_policy_and_order(lab: Lab, server: Any) -> None:
-    """The first matching rule decides, REJECT refuses, a disabled rule does nothing, the policy drops the rest."""
+    """The first matching rule decides, REJECT refuses, a disabled rule is ignored, the policy drops the rest."""
     for rule in (
         {"action": "ACCEPT", "dport": "9000:9003", "enable": 0},
         {"action": "ACCEPT", "dport": "9000:9001"},
-        {"action": "DROP", "dport": "9001"},  # posted later, so above: first
+        {"action": "DROP", "dport": "9001"},  # a new rule is inserted first, above the previous ones
         {"action": "REJECT", "dport": "9002"},
     ):
         server.rules.post(**{"type": "in", "proto": "tcp", "enable": 1, **rule})
@@ -91,7 +91,7 @@ def test_rules_policy_and_order(lab: Lab, server: Any) -> None:
 
 
 def test_both_sides_must_agree(lab: Lab, server: Any, caller: Any) -> None:
-    """What the receiver accepts the sender can still refuse; what the sender accepts the receiver can still drop."""
+    """A connection needs an accept by the sender's outbound chain and by the receiver's inbound chain."""
     server.rules.post(type="in", action="ACCEPT", proto="tcp", dport="9000,9001", enable=1)
     caller.options.put(policy_out="REJECT")
     caller.rules.post(type="out", action="ACCEPT", proto="tcp", dport="9001,9002", dest=ADDRESS[SERVER], enable=1)
@@ -99,7 +99,7 @@ def test_both_sides_must_agree(lab: Lab, server: Any, caller: Any) -> None:
 
 
 def test_alias_ipset_and_group(lab: Lab, server: Any) -> None:
-    """Names resolve: a cluster alias, a guest's ipset with an exception, a security group."""
+    """A cluster alias, a guest's IP set with an exception, and a security group resolve in rules."""
     cluster = lab.api.cluster.firewall
     cluster.aliases.post(name="test_caller", cidr=ADDRESS[CALLER])
     cluster.groups.post(group="test-grp")
@@ -124,7 +124,7 @@ def test_alias_ipset_and_group(lab: Lab, server: Any) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_interface_without_firewall_is_not_filtered(lab: Lab) -> None:
-    """The interface's flag decides too, on a running guest."""
+    """The interface's firewall flag turns filtering off and on for a running guest."""
     until(lambda: outcome(lab, CALLER) == ["dropped"] * 4)
     net = lab.node.lxc(SERVER).config.get()["net0"]
     lab.node.lxc(SERVER).config.put(net0=net.replace("firewall=1", "firewall=0"))
@@ -134,7 +134,7 @@ def test_interface_without_firewall_is_not_filtered(lab: Lab) -> None:
 
 
 def test_forged_hardware_address_is_dropped(lab: Lab, server: Any, caller: Any) -> None:
-    """A guest that takes another hardware address is cut off."""
+    """A guest with a forged MAC address cannot connect."""
     server.rules.post(type="in", action="ACCEPT", proto="tcp", dport="9000", enable=1)
     assert caller.options.get()["enable"] == 1
     until(lambda: probe(lab, CALLER, SERVER, 9000) == "open")
@@ -146,8 +146,8 @@ def test_forged_hardware_address_is_dropped(lab: Lab, server: Any, caller: Any) 
         lab.inside(CALLER, f"ip link set eth0 address {own}")
 
 
-def test_a_counter_names_the_rule_that_dropped(lab: Lab, server: Any) -> None:
-    """Each rule counts its packets under the name of the rule it comes from."""
+def test_counter_names_the_rule_that_dropped(lab: Lab, server: Any) -> None:
+    """Each nft rule counts its packets and names the configuration's rule in a comment."""
     server.rules.post(type="in", action="DROP", proto="tcp", dport="9003", enable=1)
     chain = ("nft", "list", "chain", "inet", "pvefw", f"veth{SERVER}i0-in")
     until(lambda: f'comment "guest {SERVER} rule 0"' in lab.root(*chain, check=False))
@@ -157,7 +157,7 @@ def test_a_counter_names_the_rule_that_dropped(lab: Lab, server: Any) -> None:
 
 
 def test_no_packet_passes_while_a_guest_starts(lab: Lab, server: Any) -> None:
-    """A guest that drops everything answers none of a flood of pings during its start."""
+    """A guest that drops all packets answers no ping while it starts."""
     assert server.options.get()["enable"] == 1
     assert lab.finish(lab.node.lxc(SERVER).status.stop.post()) == "OK"
     with ThreadPoolExecutor(1) as pool:

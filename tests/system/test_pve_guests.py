@@ -1,4 +1,4 @@
-"""Guests asked for through the API are real: files, processes, networks and ids are looked at from outside."""
+"""Guests that the API creates are real: the tests observe their files, processes, networks and ids from outside."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ CT, CLONE, TEMPLATE_VM, VM = 7001, 7002, 7008, 7009
 
 @pytest.fixture(scope="module")
 def lab(lab_up: None) -> Iterator[Lab]:  # noqa: ARG001  # the fixture starts it
-    """The lab, without the tests' guests before and after."""
-    found = open_lab()
+    """Return the lab; remove the tests' guests before and after."""
+    running = open_lab()
     for vmid in (CT, CLONE, VM, TEMPLATE_VM):
-        found.remove(vmid)
-    yield found
+        running.remove(vmid)
+    yield running
     for vmid in (CT, CLONE, VM, TEMPLATE_VM):
-        found.remove(vmid)
+        running.remove(vmid)
 
 
 @pytest.fixture(scope="module")
 def container(lab: Lab) -> int:
-    """A running container."""
+    """Create and start a container."""
     lab.make_container(CT, "10.0.0.231", nameserver="10.0.0.1", searchdomain="test.invalid", tags="b;A", onboot=1)
     assert lab.finish(lab.node.lxc(CT).status.start.post()) == "OK"
     until(lambda: lab.inside(CT, "systemctl is-system-running", check=False) == "running", limit=30)
@@ -37,10 +37,10 @@ def container(lab: Lab) -> int:
 
 @pytest.fixture(scope="module")
 def machine(lab: Lab) -> int:
-    """A running VM, cloned from a template that was made from the cloud image."""
+    """Create and start a VM, cloned from a template that is created from the cloud image."""
     disk = f"quickOS-vm-disks:0,import-from={IMAGE}"
-    given = {"scsi0": disk, "net0": "virtio,bridge=vmbr0", "agent": "enabled=1", "memory": 512, "name": "image"}
-    assert lab.finish(lab.node.qemu.post(vmid=TEMPLATE_VM, **given)) == "OK"
+    config = {"scsi0": disk, "net0": "virtio,bridge=vmbr0", "agent": "enabled=1", "memory": 512, "name": "image"}
+    assert lab.finish(lab.node.qemu.post(vmid=TEMPLATE_VM, **config)) == "OK"
     assert lab.finish(lab.node.qemu(TEMPLATE_VM).template.post()) == "OK"
     assert lab.finish(lab.node.qemu(TEMPLATE_VM).clone.post(newid=VM, name="copy", full=1)) == "OK"
     cloud = {
@@ -57,16 +57,16 @@ def machine(lab: Lab) -> int:
 
 
 def agent_run(lab: Lab, vmid: int, *argv: str) -> dict[str, object]:
-    """The outcome of a program run by the guest agent."""
+    """Run a program by the guest agent; return its final status."""
     agent = lab.node.qemu(vmid).agent
     pid = agent.exec.post(command=list(argv))["pid"]
     until(lambda: agent("exec-status").get(pid=pid)["exited"])
-    found: dict[str, object] = agent("exec-status").get(pid=pid)
-    return found
+    status: dict[str, object] = agent("exec-status").get(pid=pid)
+    return status
 
 
-def test_container_is_what_was_asked_for(lab: Lab, container: int) -> None:
-    """Name, address, resolver and hosts inside are those of the configuration; systemd is content."""
+def test_container_matches_its_configuration(lab: Lab, container: int) -> None:
+    """A container's name, address, resolver and hosts match its configuration, and systemd reports running."""
     assert lab.inside(container, "hostname; systemctl is-system-running").split() == [f"test{container}", "running"]
     assert "10.0.0.231/24" in lab.inside(container, "ip -4 -br address show eth0")
     assert "nameserver 10.0.0.1" in lab.inside(container, "cat /etc/resolv.conf")
@@ -74,13 +74,13 @@ def test_container_is_what_was_asked_for(lab: Lab, container: int) -> None:
 
 
 def test_container_is_unprivileged(lab: Lab, container: int) -> None:
-    """Root of the container is user 100000 of the hypervisor."""
+    """The container's root is user 100000 on the hypervisor."""
     pid = lab.root("lxc-info", "-n", str(container), "-pH")
     assert lab.root("stat", "-c", "%u", f"/proc/{pid}") == "100000"
 
 
 def test_configuration_reads_back_as_proxmox_writes_it(lab: Lab, container: int) -> None:
-    """Tags are sorted and lower-case, the interface is completed, the description ends its line."""
+    """Tags are sorted and in lower case, the interface has all fields, the description ends with a newline."""
     lab.node.lxc(container).config.put(description="a test")
     config = lab.node.lxc(container).config.get()
     assert config["tags"] == "a;b"
@@ -89,7 +89,7 @@ def test_configuration_reads_back_as_proxmox_writes_it(lab: Lab, container: int)
 
 
 def test_running_container_takes_a_new_address_and_name(lab: Lab, container: int) -> None:
-    """A hot-plugged change of net0 and hostname is there at once; resolver settings wait for a restart."""
+    """Changes of net0 and hostname apply at once to a running container; resolver settings wait for a restart."""
     net = lab.node.lxc(container).config.get()["net0"]
     lab.node.lxc(container).config.put(
         net0=net.replace("10.0.0.231", "10.0.0.232"), hostname="renamed", searchdomain="later.invalid"
@@ -103,7 +103,7 @@ def test_running_container_takes_a_new_address_and_name(lab: Lab, container: int
 
 
 def test_token_may_not_bind_a_directory_but_root_may(lab: Lab, container: int) -> None:
-    """A bind mount is refused to the token as in reality; ``pct set`` puts it into the running container, read-only."""
+    """The token may not add a bind mount; ``pct set`` as root adds it to the running container, read-only."""
     with pytest.raises(ResourceException, match="only allowed for root@pam"):
         lab.node.lxc(container).config.put(mp0="/srv/bound,mp=/mnt/bound")
     lab.root("sh", "-c", "mkdir -p /srv/bound && chown 100005:100005 /srv/bound && echo data >/srv/bound/file")
@@ -114,21 +114,21 @@ def test_token_may_not_bind_a_directory_but_root_may(lab: Lab, container: int) -
 
 
 def test_restart_keeps_mounts_and_takes_pending_settings(lab: Lab, container: int) -> None:
-    """After a reboot through the API the bind mount is there and the resolver's settings are in force."""
+    """After a reboot through the API, the bind mount remains and the pending resolver settings apply."""
     assert lab.finish(lab.node.lxc(container).status.reboot.post()) == "OK"
     assert lab.inside(container, "cat /mnt/bound/file") == "data"
     assert "later.invalid" in lab.inside(container, "cat /etc/resolv.conf")
 
 
 def test_missing_source_is_refused_and_changes_nothing(lab: Lab, container: int) -> None:
-    """A mount of a directory that is not there fails with its name, and the configuration stays."""
-    said = lab.root("pct", "set", str(container), "-mp1", "/no/such,mp=/mnt/x", check=False)
-    assert "'/no/such' does not exist" in said
+    """Mounting a missing directory fails with its name, and the configuration is unchanged."""
+    output = lab.root("pct", "set", str(container), "-mp1", "/no/such,mp=/mnt/x", check=False)
+    assert "'/no/such' does not exist" in output
     assert "mp1" not in lab.node.lxc(container).config.get()
 
 
-def test_api_server_killed_and_guests_unmoved(lab: Lab, container: int) -> None:
-    """Kill -9 of the API loses neither the guests, which run on, nor what it knows about them."""
+def test_guests_survive_a_kill_of_the_api_server(lab: Lab, container: int) -> None:
+    """After SIGKILL, the API server restarts with the same configuration, and the guests keep running."""
     before = lab.root("lxc-info", "-n", str(container), "-pH")
     config = lab.node.lxc(container).config.get()
     lab.root("systemctl", "kill", "-s", "KILL", "phoenix-lab-api")
@@ -138,15 +138,15 @@ def test_api_server_killed_and_guests_unmoved(lab: Lab, container: int) -> None:
     assert lab.node.lxc(container).status.current.get()["status"] == "running"
 
 
-def test_death_of_a_guest_is_seen(lab: Lab, container: int) -> None:
-    """A container that powers itself off is shown as stopped, and leaves no bridge."""
+def test_end_of_a_guest_is_detected(lab: Lab, container: int) -> None:
+    """A container that powers itself off is reported as stopped, and its bridge is removed."""
     lab.inside(container, "systemctl poweroff", check=False)
     until(lambda: lab.node.lxc(container).status.current.get()["status"] == "stopped")
     assert f"fwbr{container}i0" not in lab.root("ip", "-br", "link")
 
 
-def test_clone_has_the_files_and_an_identity_of_its_own(lab: Lab, container: int) -> None:
-    """A full clone copies what was written, and gets another machine id and hardware address."""
+def test_clone_has_the_files_and_its_own_identity(lab: Lab, container: int) -> None:
+    """A full clone has the original's files, and its own machine id and host name."""
     lab.root("pct", "set", str(container), "-delete", "mp0")
     lab.root("sh", "-c", f"pct start {container} && pct exec {container} -- sh -c 'echo mine >/root/file'")
     assert lab.finish(lab.node.lxc(container).status.shutdown.post()) == "OK"
@@ -157,8 +157,8 @@ def test_clone_has_the_files_and_an_identity_of_its_own(lab: Lab, container: int
     assert ids[0] != ids[1]
 
 
-def test_destroy_leaves_nothing(lab: Lab, container: int) -> None:
-    """A destroyed container has no files, mounts or firewall configuration left; a bound directory keeps its files."""
+def test_destroy_removes_everything(lab: Lab, container: int) -> None:
+    """A destroyed container leaves no files, mounts or firewall configuration; a bound directory keeps its files."""
     lab.node.lxc(CLONE).firewall.options.put(enable=1)
     lab.remove(CLONE)
     lab.remove(container)
@@ -169,14 +169,14 @@ def test_destroy_leaves_nothing(lab: Lab, container: int) -> None:
 
 
 def test_failed_start_ends_its_task_with_the_reason(lab: Lab) -> None:
-    """A container on a bridge that is not there does not start, says why, and stays stopped."""
+    """A container on a missing bridge does not start; the task ends with the reason, and the guest is stopped."""
     lab.make_container(CT, "10.0.0.231", net0="name=eth0,bridge=vmbr9,ip=10.0.0.231/24")
     assert "bridge 'vmbr9' of net0 does not exist" in lab.finish(lab.node.lxc(CT).status.start.post())
     assert lab.node.lxc(CT).status.current.get()["status"] == "stopped"
 
 
 def test_machine_answers_for_its_agent(lab: Lab, machine: int) -> None:
-    """Commands and files of the guest agent are the guest's own, with exit status and input."""
+    """The guest agent runs commands in the VM, with exit status and output, and reads and writes its files."""
     ran = agent_run(lab, machine, "sh", "-c", "hostname; echo oops >&2; exit 3")
     assert (ran["exitcode"], ran["out-data"], ran["err-data"]) == (3, "copy\n", "oops\n")
     agent = lab.node.qemu(machine).agent
@@ -188,7 +188,7 @@ def test_machine_answers_for_its_agent(lab: Lab, machine: int) -> None:
 
 
 def test_agent_that_does_not_run_is_reported(lab: Lab, machine: int) -> None:
-    """With its agent stopped the machine answers as a real one, after the usual wait."""
+    """For a VM with a stopped agent, the API returns Proxmox's error after its usual timeout."""
     lab.inside(machine, "systemctl stop qemu-guest-agent")
     with pytest.raises(ResourceException, match="QEMU guest agent is not running"):
         lab.node.qemu(machine).agent.ping.post()
@@ -197,7 +197,7 @@ def test_agent_that_does_not_run_is_reported(lab: Lab, machine: int) -> None:
 
 @pytest.mark.usefixtures("machine")
 def test_cloud_user_has_key_and_sudo(lab: Lab) -> None:
-    """The account of cloud-init logs in over SSH with the controller's key and may become root."""
+    """The cloud-init account can log in over SSH with the controller's key and use sudo."""
     key = Path(LAB / "controller_ed25519").read_text()
     script = (
         "umask 077; k=$(mktemp); cat >$k <<'KEY'\n" + key + "KEY\n"
@@ -207,8 +207,8 @@ def test_cloud_user_has_key_and_sudo(lab: Lab) -> None:
     assert lab.root("sh", "-c", script).split() == ["tester", "root"]
 
 
-def test_machine_is_shown_what_is_exported_to_it(lab: Lab, machine: int) -> None:
-    """An export appears in the running VM it is meant for, and goes away with the line of the table."""
+def test_exports_appear_in_the_vm(lab: Lab, machine: int) -> None:
+    """An NFS export to a running VM appears in it, survives a reboot, and disappears with its line in the table."""
     table = lab.root("sh", "-c", "cat /run/lab-exports 2>/dev/null", check=False)
     lab.root("sh", "-c", "mkdir -p /srv/share && echo shared >/srv/share/file")
     lab.root("sh", "-c", "echo '/srv/share 10.0.0.239 rw,sync' >>/run/lab-exports")
@@ -219,8 +219,8 @@ def test_machine_is_shown_what_is_exported_to_it(lab: Lab, machine: int) -> None
     until(lambda: lab.inside(machine, "ls -d /run/lab-nfs/srv/share 2>/dev/null", check=False) == "")
 
 
-def test_what_is_not_real_is_not_offered(lab: Lab) -> None:
-    """A snapshot and a password are refused with 501, never accepted without effect."""
+def test_unimplemented_operations_are_refused(lab: Lab) -> None:
+    """A snapshot and a cloud-init password are refused with 501."""
     with pytest.raises(ResourceException, match="501"):
         lab.node.qemu(VM).snapshot.post(snapname="x")
     with pytest.raises(ResourceException, match="501"):

@@ -1,4 +1,4 @@
-"""Recorded verdicts of Proxmox's own filter, with real packets through the lab's."""
+"""The lab's filter gives real packets the verdicts that Proxmox's own filter gave."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.lab.pve import nft
-from phoenix.lab.pve.firewall import compile_filter
+from phoenix.lab.pve.packet_filter import nft
+from phoenix.lab.pve.packet_filter.compiler import compile_filter
 from tests.support.places import ROOT
-from tests.unit.lab.pve.test_oracle import ORACLE, filter_input
+from tests.unit.lab.pve.packet_filter.test_oracle import ORACLE, filter_input
 
 CASES = slice(0, 300, 6)
 
@@ -22,13 +22,13 @@ CASES = slice(0, 300, 6)
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("lab_up")
 @pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE}: the recorded verdicts are not on this machine")
-def test_packets_meet_their_recorded_fate() -> None:
-    """Through bridges, nft and the kernel, packets of fifty of the oracle's configurations meet the recorded fate."""
+def test_packets_get_their_recorded_verdict() -> None:
+    """Through bridges, nft and the kernel, packets of fifty of the oracle's configurations get the recorded verdict."""
     cases = json.loads(gzip.decompress(ORACLE.read_bytes()))[CASES]
     assert len(cases) == 50
-    given = [{"case": case, "filter": nft.render(compile_filter(filter_input(case)))} for case in cases]
+    filters = [{"case": case, "filter": nft.render(compile_filter(filter_input(case)))} for case in cases]
     probe = (Path(__file__).parent / "oracle_probe.py").read_text()
     command = [sys.executable, str(ROOT / "runbooks/lab.py"), "exec", "pve", "--", "python3", "-c", probe]
-    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, input=json.dumps(filters), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[] for _ in cases]

@@ -1,4 +1,4 @@
-"""On packets: what the estate's flows allow connects, and what they do not is dropped."""
+"""Packets of the estate's flows connect; all others are dropped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HYPERVISOR = "10.0.0.13"
 MODELS = {"granite-embedding": 8000, "granite-3b": 8000, "ollama": 11434, "llamacpp": 8081}
 PORTS = (22, 53, 80, 443, 2049, 2375, 5900, 6333, 6334, 8000, 8006, 8080, 8081, 8443, 9000, 9001, 9443, 11434, 12345)
 
-# Who may connect where, by tcp: restated from the estate's description, not from the product.
+# Allowed TCP connections, written from the estate's description, not derived by the product.
 ALLOWED: dict[tuple[str, str], set[int]] = {
     ("client", "nginx-gateway"): {80, 443},
     ("client", HYPERVISOR): {53},
@@ -31,7 +31,7 @@ ALLOWED: dict[tuple[str, str], set[int]] = {
     **{(name, "step-ca"): {9000} for name in bench.GUESTS if name != "step-ca"},
 }
 
-TRY = """
+ATTEMPT = """
 import concurrent.futures, json, socket, sys
 def attempt(target):
     try:
@@ -51,48 +51,48 @@ def _attempts(source: str) -> dict[tuple[str, int], str]:
     hosts = {**bench.GUESTS, HYPERVISOR: HYPERVISOR}
     targets = [(name, port) for name in hosts if name != source for port in PORTS]
     data = json.dumps([(hosts[name], port) for name, port in targets]).encode()
-    status, output = bench.inside(source, f"python3 -c '{TRY}'", data=data)
+    status, output = bench.inside(source, f"python3 -c '{ATTEMPT}'", data=data)
     assert status == 0, output
     return dict(zip(targets, json.loads(output), strict=True))
 
 
-def test_flows_and_nothing_else_connect() -> None:
-    """From the client and every guest, each declared port is let through and every other is dropped."""
+def test_only_flows_connect() -> None:
+    """From the client and every guest, each declared port is reachable and all others are dropped."""
     sources = ("client", *bench.GUESTS)
     with ThreadPoolExecutor(2) as pool:
-        found = dict(zip(sources, pool.map(_attempts, sources), strict=True))
+        results = dict(zip(sources, pool.map(_attempts, sources), strict=True))
     wrong = [
         f"{source} → {dest}:{port} {outcome}"
-        for source, outcomes in found.items()
+        for source, outcomes in results.items()
         for (dest, port), outcome in outcomes.items()
         if (outcome in {"open", "refused"}) != (port in ALLOWED.get((source, dest), set()))
     ]
     assert wrong == []
     declared = {
-        (source, dest, port): found[source][dest, port] for (source, dest), ports in ALLOWED.items() for port in ports
+        (source, dest, port): results[source][dest, port] for (source, dest), ports in ALLOWED.items() for port in ports
     }
     not_listening = {key for key, outcome in declared.items() if outcome != "open"}
     # The lab's persistent storage is a stand-in without a server on the NFS port.
     assert {key for key in not_listening if key[2] != 2049} == set()
 
 
-def test_operator_gets_in() -> None:
-    """The operator's machine reaches SSH and the API of the hypervisor; nobody else does (see the test above)."""
+def test_operator_reaches_the_hypervisor() -> None:
+    """The operator's machine can connect to SSH and the API of the hypervisor; the test above covers other machines."""
     for port in (22, 8006):
         script = f"python3 -c \"import socket; socket.create_connection(('10.0.0.13', {port}), 3)\""
         assert bench.inside("operator", script)[0] == 0
 
 
 @pytest.mark.parametrize("source", ["client", "ollama", "portainer"])
-def test_everybody_may_ping(source: str) -> None:
+def test_ping_is_allowed(source: str) -> None:
     """Echo requests within the LAN are answered, for diagnosis."""
     for target in ("10.0.0.13", "10.0.0.12", "10.0.0.10"):
-        bench.said(source, f"ping -c 1 -W 2 {target}")
+        bench.sh(source, f"ping -c 1 -W 2 {target}")
 
 
-def test_guests_reach_packages_and_nothing_else_outside() -> None:
-    """A guest gets to the Internet's web ports, and to no other."""
-    bench.said("ollama", "curl -sS -o /dev/null --max-time 10 http://deb.debian.org/debian/dists/bookworm/InRelease")
+def test_guests_reach_only_web_ports_outside() -> None:
+    """A guest can connect to the Internet's web ports and to no other port."""
+    bench.sh("ollama", "curl -sS -o /dev/null --max-time 10 http://deb.debian.org/debian/dists/bookworm/InRelease")
     status, _ = bench.inside(
         "ollama", "timeout 3 sh -c 'exec 3<>/dev/tcp/8.8.8.8/53' || dig +time=2 +tries=1 @8.8.8.8 deb.debian.org"
     )

@@ -1,4 +1,4 @@
-"""Rotation under a constant stream of requests: none fails, an interruption is made good, and there is a way back."""
+"""Rotation of root, intermediate and provisioner: no request fails, and a rotation can be continued or undone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ STORE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def published(name: str) -> str:
-    """What the authority publishes under a name."""
-    return bench.said("pve", f"cat {bench.CA_DIRECTORY}/{name}")
+    """Return a file that the CA publishes."""
+    return bench.sh("pve", f"cat {bench.CA_DIRECTORY}/{name}")
 
 
 def anchors() -> list[str]:
-    """Fingerprints of what the authority wants trusted."""
+    """Return the fingerprints of the published trust anchors."""
     split = "awk '/BEGIN/ {n++} {print >\"/run/anchor-\" n}'; for f in /run/anchor-*; do openssl x509 -in $f -noout"
     count = f"rm -f /run/anchor-*; {split} -fingerprint; done; rm -f /run/anchor-*"
     status, output = bench.inside("pve", count, data=published("phoenix_ca_bundle.crt").encode())
@@ -33,13 +33,13 @@ def anchors() -> list[str]:
 
 
 def issuer_ids() -> dict[str, str]:
-    """Which key signed each leaf, by its authority key identifier."""
-    ask = "openssl x509 -in {} -noout -ext authorityKeyIdentifier | tail -n 1"
-    return {path: bench.said(host, ask.format(path)).strip() for host, path, _ in LEAVES}
+    """Return the authority key identifier of each leaf."""
+    show = "openssl x509 -in {} -noout -ext authorityKeyIdentifier | tail -n 1"
+    return {path: bench.sh(host, show.format(path)).strip() for host, path, _ in LEAVES}
 
 
 def give_client_the_bundle() -> int:
-    """Hand out all anchors to the client, as an operator would who was told of a rotation; says how many."""
+    """Copy the bundle to the client, as an operator would during a rotation; return its number of anchors."""
     bundle = published("phoenix_ca_bundle.crt") + "\n"
     put = f"cat >{CLIENT_BUNDLE}.new && mv {CLIENT_BUNDLE}.new {CLIENT_BUNDLE}"
     assert bench.inside("client", put, data=bundle.encode())[0] == 0
@@ -47,20 +47,20 @@ def give_client_the_bundle() -> int:
 
 
 def rotate(*options: str) -> str:
-    """Run the runbook to its end."""
+    """Run the runbook; it must succeed. Return its output."""
     status, output = bench.run(*COMMAND, *options, limit=240)
     assert status == 0, output
     return output
 
 
 def trusting(pem: str) -> set[str]:
-    """Hosts with a certificate in their system store, recognised by its third line."""
+    """Return the hosts with a certificate in their system store, recognized by its third base64 line."""
     seen = bench.everywhere(bench.TRUSTED, f"grep -qxF '{pem.splitlines()[3]}' {STORE}")
     return {host for host, (status, _) in seen.items() if status == 0}
 
 
 def test_root_is_rotated_without_a_failed_request() -> None:
-    """A new root comes into use while every service is asked all the time; the old one leaves every store."""
+    """A new root replaces the old one in every store and every leaf, and no request to any service fails meanwhile."""
     old, before = published("phoenix_ca.crt"), issuer_ids()
     give_client_the_bundle()
     with load("client", *EVERY_SERVICE, anchors=CLIENT_BUNDLE, pause=0.2) as requests:
@@ -82,11 +82,11 @@ def test_root_is_rotated_without_a_failed_request() -> None:
 
 
 def test_killed_controller_and_no_failed_request() -> None:
-    """The controller is killed when the next intermediate signs; the same command ends the rotation; nobody notices."""
+    """The same command completes a rotation whose controller was killed after the switch, and no request fails."""
     root, issuer, before = published("phoenix_ca.crt"), published("phoenix_ca_issuer.crt"), issuer_ids()
     with load("client", *EVERY_SERVICE, pause=0.2) as requests:
         with subprocess.Popen([*COMMAND, "--intermediate"], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
-            while "/next/" not in bench.said("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json"):
+            while "/next/" not in bench.sh("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json"):
                 assert run.poll() is None
             run.kill()
         rotate("--intermediate")
@@ -95,14 +95,14 @@ def test_killed_controller_and_no_failed_request() -> None:
     assert published("phoenix_ca_issuer.crt") != issuer
     after = issuer_ids()
     assert [path for path in before if before[path] == after[path]] == []
-    assert "/next/" not in bench.said("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json")
-    assert bench.said("step-ca", "ls -d /etc/step-ca/ssl/next 2>/dev/null || echo none") == "none"
+    assert "/next/" not in bench.sh("pve", f"cat {bench.CA_DIRECTORY}/config/ca.json")
+    assert bench.sh("step-ca", "ls -d /etc/step-ca/ssl/next 2>/dev/null || echo none") == "none"
 
 
-def test_unreachable_host_stops_it_and_back_is_a_way() -> None:
-    """With a host that does not answer nothing is switched, a deployment keeps both roots, and --back lets one go."""
+def test_unreachable_host_stops_it_and_back_undoes_it() -> None:
+    """An unreachable host stops the rotation before the switch, a deployment keeps both roots, --back removes one."""
     before, issuers = anchors(), issuer_ids()
-    bench.said("pve", "pct stop 917")
+    bench.sh("pve", "pct stop 917")
     status, output = bench.run(*COMMAND, "--root", limit=120)
     assert status == 1
     assert "the rotation stops here, because llamacpp failed" in output
@@ -116,13 +116,13 @@ def test_unreachable_host_stops_it_and_back_is_a_way() -> None:
 
 
 def test_provisioner_gets_another_key() -> None:
-    """Tokens are signed by another key, leaves name it, and the old password opens nothing any more."""
-    ask = f'grep -o \'"kid": *"[^"]*"\' {bench.CA_DIRECTORY}/config/ca.json'
-    before, secret = bench.said("pve", ask), f"cat {bench.CA_DIRECTORY}/secrets/provisioner_password"
-    password = bench.said("pve", secret)
+    """The provisioner gets a new key and password, and every leaf names the new key."""
+    show = f'grep -o \'"kid": *"[^"]*"\' {bench.CA_DIRECTORY}/config/ca.json'
+    before, secret = bench.sh("pve", show), f"cat {bench.CA_DIRECTORY}/secrets/provisioner_password"
+    password = bench.sh("pve", secret)
     rotate("--provisioner")
-    after = bench.said("pve", ask)
-    assert (before != after, password != bench.said("pve", secret)) == (True, True)
+    after = bench.sh("pve", show)
+    assert (before != after, password != bench.sh("pve", secret)) == (True, True)
     kid = after.split('"')[3]
     for host, path, _ in LEAVES:
-        assert bench.said(host, f"openssl x509 -in {path} -noout -text | grep -c -e {kid}") == "1"
+        assert bench.sh(host, f"openssl x509 -in {path} -noout -text | grep -c -e {kid}") == "1"

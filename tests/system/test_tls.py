@@ -1,4 +1,4 @@
-"""Every TLS endpoint of the estate, judged by sslyze against Mozilla's intermediate profile."""
+"""Every TLS endpoint of the estate complies with Mozilla's intermediate profile, by sslyze."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.lab.container import Container
-from phoenix.lab.places import Places
+from phoenix.lab.machine.container import OuterContainer
+from phoenix.lab.places import LabPlaces
 from tests.system import bench
 
 pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(180)]
 
 FINDING = re.compile(r"^ +\* (\w+): (.+)$", re.MULTILINE)
-# step-ca can be told versions and ciphers of TLS, but no curves; Go offers P-521, which is no weakness: Mozilla leaves
-# it out because nobody uses it.
+# step-ca has settings for TLS versions and ciphers, but not for curves, and Go offers P-521. That is not a weakness:
+# Mozilla omits it because it is not used.
 CURVES_OF_GO = ("tls_curves", "TLS curves {'secp521r1'} are supported, but should be rejected.")
 
 
@@ -33,10 +33,10 @@ CURVES_OF_GO = ("tls_curves", "TLS curves {'secp521r1'} are supported, but shoul
     ids=["edge", "mesh for the edge", "mesh for guests", "agent", "authority"],
 )
 def test_profile(endpoint: str, name: str, tolerated: set[tuple[str, str]], tmp_path: Path) -> None:
-    """Versions, ciphers, curves, keys, path and robustness are as Mozilla's intermediate profile wants them."""
+    """Versions, ciphers, curves, keys, chain and robustness of an endpoint comply with the profile."""
     anchors = tmp_path / "anchors.pem"
-    anchors.write_text(bench.said("pve", "cat /etc/phoenix/phoenix_ca_bundle.crt"))
-    pid = Container(Places.of_environment()).pid
+    anchors.write_text(bench.sh("pve", "cat /etc/phoenix/phoenix_ca_bundle.crt"))
+    pid = OuterContainer(LabPlaces.of_environment()).pid
     command = (
         *("nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-m", "sslyze", "--mozilla_config", "intermediate"),
         *("--certinfo_ca_file", str(anchors), "--sni", f"{name}.{bench.ZONE}", endpoint),
@@ -49,13 +49,13 @@ def test_profile(endpoint: str, name: str, tolerated: set[tuple[str, str]], tmp_
     assert bool(findings) != (f"{endpoint}: OK" in verdict), verdict
 
 
-def test_edge_asks_browsers_to_stay_with_tls() -> None:
-    """Answers of the edge carry HSTS once, with a year's age; the plain door only leads there."""
+def test_edge_sends_hsts() -> None:
+    """Responses of the edge have one HSTS header with a max-age of a year, and plain HTTP redirects to HTTPS."""
     header = f"curl -sS -o /dev/null -D - --cacert {bench.CLIENT_ROOT} https://qdrant.{bench.ZONE}/readyz"
-    said = [line.lower() for line in bench.said("client", header).splitlines()]
-    assert [line for line in said if line.startswith("strict-transport-security")] == [
+    headers = [line.lower() for line in bench.sh("client", header).splitlines()]
+    assert [line for line in headers if line.startswith("strict-transport-security")] == [
         "strict-transport-security: max-age=31536000"
     ]
-    plain = bench.said("client", f"curl -sS -o /dev/null -D - http://qdrant.{bench.ZONE}/readyz")
+    plain = bench.sh("client", f"curl -sS -o /dev/null -D - http://qdrant.{bench.ZONE}/readyz")
     assert "301" in plain.splitlines()[0]
     assert f"Location: https://qdrant.{bench.ZONE}/readyz" in plain

@@ -1,4 +1,4 @@
-"""The hypervisor's own web certificate: off by default, and neither switching it on nor off loses the API lane."""
+"""The hypervisor's web certificate: off by default; turning it on or off does not lose the API connection."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ OURS = "/etc/phoenix/tls /etc/systemd/system/phoenix-* /usr/local/lib/phoenix /e
 
 
 def presented() -> str:
-    """The fingerprint of what the web server shows to a new connection."""
-    ask = "openssl s_client -connect 10.0.0.13:8006 </dev/null 2>/dev/null"
-    return bench.said("pve", f"{ask} | openssl x509 -noout -fingerprint -sha256").partition("=")[2]
+    """Return the fingerprint of the certificate that the web server presents to a new connection."""
+    connect = "openssl s_client -connect 10.0.0.13:8006 </dev/null 2>/dev/null"
+    return bench.sh("pve", f"{connect} | openssl x509 -noout -fingerprint -sha256").partition("=")[2]
 
 
-def there() -> str:
-    """What lies on the hypervisor that has to do with certificates and units."""
-    return bench.said("pve", f"find {OURS} -type f 2>/dev/null | sort; true")
+def files() -> str:
+    """Return the hypervisor's files of certificates, units and Proxmox."""
+    return bench.sh("pve", f"find {OURS} -type f 2>/dev/null | sort; true")
 
 
 def access(folder: Path, *lines: str, without: str = "none") -> dict[str, str]:
-    """An access file of its own for a run: the lab's, with lines below `api:`, without one of its own."""
+    """Write a copy of the lab's access file with `lines` below `api:` and without one key; return the environment."""
     lab = Path(os.environ.get("PHOENIX_LAB", "/var/lib/phoenix-lab"))
     kept = [line for line in (lab / "access.yaml").read_text("utf-8").splitlines() if f" {without}:" not in line]
     at = kept.index("  api:") + 1
@@ -44,20 +44,20 @@ def access(folder: Path, *lines: str, without: str = "none") -> dict[str, str]:
 
 @pytest.fixture
 def before() -> Iterator[tuple[str, str]]:
-    """What the node presents, and has, while nobody asks for a web certificate: in the end it is so again."""
-    found = presented(), there()
-    yield found
-    bench.said("pve", f"pvenode cert delete 1; rm -f {bench.CLIENT_ROOT}")
+    """Return the node's certificate and files without the option; both must be the same after the test."""
+    initial = presented(), files()
+    yield initial
+    bench.sh("pve", f"pvenode cert delete 1; rm -f {bench.CLIENT_ROOT}")
     deployed = bench.deploy()
     assert (deployed.status, deployed.record["changed"]) == (0, 0), deployed.output
-    assert (presented(), there()) == found
+    assert (presented(), files()) == initial
 
 
 def test_on_and_off(tmp_path: Path, before: tuple[str, str]) -> None:
-    """With an access file that trusts the authority it is issued, presented, renewed, mended, and taken away again."""
+    """With an access file that trusts the CA, the certificate is issued, presented, renewed, corrected and removed."""
     switched = ("--target", "pve", "--inventory", str(inventory(tmp_path, SWITCHED_ON)))
     root = tmp_path / "phoenix_ca_bundle.crt"
-    root.write_text(bench.said("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_bundle.crt") + "\n", "utf-8")
+    root.write_text(bench.sh("pve", f"cat {bench.CA_DIRECTORY}/phoenix_ca_bundle.crt") + "\n", "utf-8")
     trust = (f"ca: {root}", f"name: {NAME}")
     both, only = access(tmp_path / "both", *trust), access(tmp_path / "only", *trust, without="fingerprint")
 
@@ -69,22 +69,22 @@ def test_on_and_off(tmp_path: Path, before: tuple[str, str]) -> None:
     on = bench.deploy(*switched, env=both)
     assert on.status == 0, on.output
     assert presented() != before[0]
-    assert bench.said("pve", f"stat -c '%U:%G %a' {KEY}") == "root:root 600"
-    ask = f"curl -sS -o /dev/null -w '%{{http_code}}' --cacert {bench.CLIENT_ROOT} --resolve {NAME}:8006:10.0.0.13"
-    bench.said("pve", f"cp {bench.CA_DIRECTORY}/phoenix_ca.crt {bench.CLIENT_ROOT}")
-    assert bench.said("pve", f"{ask} https://{NAME}:8006/api2/json/version") == "401"
-    assert bench.said("pve", f"{ask} https://10.0.0.13:8006/api2/json/version") == "401"
+    assert bench.sh("pve", f"stat -c '%U:%G %a' {KEY}") == "root:root 600"
+    curl = f"curl -sS -o /dev/null -w '%{{http_code}}' --cacert {bench.CLIENT_ROOT} --resolve {NAME}:8006:10.0.0.13"
+    bench.sh("pve", f"cp {bench.CA_DIRECTORY}/phoenix_ca.crt {bench.CLIENT_ROOT}")
+    assert bench.sh("pve", f"{curl} https://{NAME}:8006/api2/json/version") == "401"
+    assert bench.sh("pve", f"{curl} https://10.0.0.13:8006/api2/json/version") == "401"
     again = bench.deploy(*switched, env=only)
     assert (again.status, again.record["changed"]) == (0, 0), again.output
 
     served = presented()
-    bench.said("pve", "sed -i 's/expires-in [0-9smh]*/expires-in 8760h/' /usr/local/lib/phoenix/renew-pve-web")
-    bench.said("pve", "systemctl start phoenix-renew-pve-web")
+    bench.sh("pve", "sed -i 's/expires-in [0-9smh]*/expires-in 8760h/' /usr/local/lib/phoenix/renew-pve-web")
+    bench.sh("pve", "systemctl start phoenix-renew-pve-web")
     renewed = presented()
     assert renewed not in (served, before[0])
-    bench.said("pve", "pvenode cert delete 1")
-    mended = bench.deploy(*switched, env=both)
-    assert ("pve", "web certificate of pve") in mended.changes, mended.output
+    bench.sh("pve", "pvenode cert delete 1")
+    corrected = bench.deploy(*switched, env=both)
+    assert ("pve", "web certificate of pve") in corrected.changes, corrected.output
     assert presented() == renewed
 
     stuck = bench.deploy("--target", "pve", env=only)
@@ -94,4 +94,4 @@ def test_on_and_off(tmp_path: Path, before: tuple[str, str]) -> None:
     off = bench.deploy("--target", "pve", env=both)
     assert off.status == 0, off.output
     assert ("pve", "web certificate of pve") in off.changes
-    assert (presented(), there()) == before
+    assert (presented(), files()) == before

@@ -1,7 +1,7 @@
-"""Runs runbooks without a start of Python for each: a process that has loaded their modules forks for every command.
+"""Runs runbooks without loading their modules each time: a process that has loaded them forks for every run.
 
-Loading modules takes as long as a short run itself, and the lab's tests make hundreds of runs. What is forked is a
-process as if started anew, with command line, environment, streams and exit status of its own.
+Loading the modules takes as long as a short run, and the lab's tests make hundreds of runs. The forked process behaves
+like a new one: it has its own command line, environment, streams and exit status.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 import phoenix
-from phoenix.lab.namespaces import die_with_parent
+from phoenix.lab.machine.namespaces import die_with_parent
 
 SOCKET = "PHOENIX_TESTS_SOCKET"
-MESSAGE = 1 << 17  # bytes at most
+MAX_MESSAGE = 1 << 17  # bytes
 
 
 @contextmanager
 def warm(folder: Path) -> Iterator[None]:
-    """Keep such a process; the environment says by which socket it is reached."""
+    """Keep such a process during the block; the environment variable SOCKET holds its socket's path."""
     path = str(folder / "socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(path)
@@ -45,26 +45,26 @@ def warm(folder: Path) -> Iterator[None]:
 
 
 def run(script: Sequence[str], data: bytes, limit: float, env: dict[str, str]) -> tuple[int, str]:
-    """Run a script of the repository with its arguments; gives status and everything it printed."""
+    """Run a script of the repository with its arguments; return its status and output."""
     with (
-        TemporaryFile() as given,
-        TemporaryFile() as said,
+        TemporaryFile() as stdin,
+        TemporaryFile() as stdout,
         socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link,
     ):
-        given.write(data)
-        given.seek(0)
+        stdin.write(data)
+        stdin.seek(0)
         link.settimeout(limit)
         link.connect(os.environ[SOCKET])
         message = json.dumps({"script": script, "environment": env}).encode()
-        socket.send_fds(link, [message], [given.fileno(), said.fileno()])
-        process = int(link.recv(MESSAGE))
+        socket.send_fds(link, [message], [stdin.fileno(), stdout.fileno()])
+        process = int(link.recv(MAX_MESSAGE))
         try:
-            status = int(link.recv(MESSAGE))
+            status = int(link.recv(MAX_MESSAGE))
         except TimeoutError:
             os.kill(process, signal.SIGKILL)
             raise subprocess.TimeoutExpired(script, limit) from None
-        said.seek(0)
-        return status, said.read().decode("utf-8", "replace")
+        stdout.seek(0)
+        return status, stdout.read().decode("utf-8", "replace")
 
 
 def _load(name: str) -> None:
@@ -74,7 +74,7 @@ def _load(name: str) -> None:
 
 
 def _serve(listening: socket.socket) -> None:
-    """Fork for each request; returns in the processes that are to carry one out."""
+    """Fork for each request; return in the forked process, which then runs the script."""
     for part in pkgutil.iter_modules(phoenix.__path__, "phoenix."):
         if part.name != "phoenix.lab":
             _load(part.name)
@@ -84,12 +84,12 @@ def _serve(listening: socket.socket) -> None:
         with link:
             if os.fork() == 0:
                 listening.close()
-                return _carry_out(link)
+                return _take_request(link)
 
 
-def _carry_out(link: socket.socket) -> None:
+def _take_request(link: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    message, streams, _, _ = socket.recv_fds(link, MESSAGE, 2)
+    message, streams, _, _ = socket.recv_fds(link, MAX_MESSAGE, 2)
     process = os.fork()
     if process:
         link.send(str(process).encode())

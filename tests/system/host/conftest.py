@@ -1,4 +1,4 @@
-"""A lab of these tests' own, beside the one that the other tests share: it is killed, rebooted and removed."""
+"""Fixtures of the lab's own tests: a lab beside the shared one, which they kill, reboot and remove."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from phoenix.lab.places import Places
+from phoenix.lab.places import LabPlaces
 from tests.system.host.own import OwnLab
 
 
 @pytest.fixture(scope="session")
 def own_lab() -> Iterator[OwnLab]:
-    """A lab of its own directory; started by whoever needs it running."""
-    usual = Places.of_environment()
-    found = OwnLab(Places(usual.lab.with_name(f"{usual.lab.name}-tests"), usual.cache))
-    found.run("down")
-    yield found
-    done = found.run("down")
+    """Yield a lab with its own directory, not started."""
+    default = LabPlaces.of_environment()
+    lab = OwnLab(LabPlaces(default.lab.with_name(f"{default.lab.name}-tests"), default.cache))
+    lab.run("down")
+    yield lab
+    done = lab.run("down")
     assert done.returncode == 0, done.stderr.decode()
 
 
 @pytest.fixture
 def running_lab(own_lab: OwnLab) -> OwnLab:
-    """The same, running."""
+    """Return the same lab, running."""
     own_lab.up()
     return own_lab

@@ -1,4 +1,4 @@
-"""The command line of a lab, driven as an operator would drive it."""
+"""Runs runbooks/lab.py for a lab in its own directory, as an operator would."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from phoenix.lab.places import Places
+from phoenix.lab.places import LabPlaces
 from tests.support.places import ROOT
 
 LIMIT = 280
@@ -15,12 +15,12 @@ LIMIT = 280
 
 @dataclass(frozen=True)
 class OwnLab:
-    """The command line of a lab that lies elsewhere than usual."""
+    """A lab in its own directory, controlled by its command line."""
 
-    places: Places
+    places: LabPlaces
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """`runbooks/lab.py` with these words, running."""
+        """Start `runbooks/lab.py` with these arguments."""
         return subprocess.Popen(
             [sys.executable, "runbooks/lab.py", *words],
             cwd=ROOT,
@@ -31,7 +31,7 @@ class OwnLab:
         )
 
     def run(self, *words: str, data: bytes = b"", limit: float = LIMIT) -> subprocess.CompletedProcess[bytes]:
-        """The same, finished."""
+        """Run `runbooks/lab.py` with these arguments to its end."""
         with self.start(*words) as process:
             try:
                 out, err = process.communicate(data, timeout=limit)
@@ -40,12 +40,12 @@ class OwnLab:
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def inside(self, host: str, *command: str) -> str:
-        """What a command in a host of the lab wrote; it must succeed."""
+        """Run a command in a host of the lab that must succeed; return its output."""
         done = self.run("exec", host, "--", *command, limit=60)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         return done.stdout.decode()
 
     def up(self) -> None:
-        """Bring it up."""
+        """Bring the lab up."""
         done = self.run("up")
         assert done.returncode == 0, done.stderr.decode()

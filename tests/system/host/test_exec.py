@@ -1,4 +1,4 @@
-"""`lab.py exec` is as good as being there."""
+"""`lab.py exec` runs a command in a machine of the lab as if it were started there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOSTS = ("pve", "client", "internet", "operator")
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_streams_are_unchanged(running_lab: OwnLab, host: str) -> None:
-    """A megabyte of any bytes goes in and comes out as it was, and stderr is kept apart."""
+    """A megabyte of random bytes passes through stdin and stdout unchanged, and stderr is separate."""
     data = os.urandom(1 << 20)
     done = running_lab.run("exec", host, "--", "sh", "-c", "cat; echo aside >&2", data=data, limit=60)
     assert done.stdout == data
@@ -34,19 +34,19 @@ def test_streams_are_unchanged(running_lab: OwnLab, host: str) -> None:
     ],
 )
 def test_exit_status(running_lab: OwnLab, command: list[str], status: int) -> None:
-    """The command's exit status is exec's, as a shell would tell it."""
+    """The exit status of `exec` is the command's, in the shell's convention."""
     assert running_lab.run("exec", "client", "--", *command, limit=30).returncode == status
 
 
 def test_arguments_are_unchanged(running_lab: OwnLab) -> None:
-    """No shell touches the arguments, and options after `--` belong to the command."""
+    """Arguments are not interpreted by a shell, and options after `--` belong to the command."""
     words = ["a b", "$HOME", "--help", "*", ""]
     shown = running_lab.inside("client", "printf", "%s|", *words)
     assert shown == "".join(f"{word}|" for word in words)
 
 
 def test_client_is_a_machine_of_its_own(running_lab: OwnLab) -> None:
-    """The client has its own address, files and resolver, and the tools to look at the estate with."""
+    """The client has its own address, files and resolver, and tools to observe the estate."""
     assert running_lab.inside("client", "hostname").strip() == "client"
     assert "10.0.0.50/24" in running_lab.inside("client", "ip", "-brief", "address")
     assert "nameserver 10.0.0.13" in running_lab.inside("client", "cat", "/etc/resolv.conf")
@@ -54,7 +54,7 @@ def test_client_is_a_machine_of_its_own(running_lab: OwnLab) -> None:
 
 
 def test_signal_is_passed_on(running_lab: OwnLab) -> None:
-    """A signal to exec reaches the command, whose way of ending is then exec's."""
+    """A signal to `exec` is forwarded to the command, and `exec` returns the command's status."""
     script = 'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done'
     with running_lab.start("exec", "client", "--", "sh", "-c", script) as process:
         assert process.stdout is not None
@@ -64,7 +64,7 @@ def test_signal_is_passed_on(running_lab: OwnLab) -> None:
 
 
 def test_killed_exec_leaves_nothing_running(running_lab: OwnLab) -> None:
-    """When exec itself is killed, its command ends too."""
+    """A command ends when its `exec` is killed."""
     with running_lab.start("exec", "client", "--", "sh", "-c", "echo ready; exec sleep 4321") as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -77,7 +77,7 @@ def test_killed_exec_leaves_nothing_running(running_lab: OwnLab) -> None:
 
 
 def test_unknown_host(running_lab: OwnLab) -> None:
-    """A host that does not exist is status 2, with the names that come near."""
+    """An unknown host gives status 2 and a message with similar names."""
     done = running_lab.run("exec", "clinet", "--", "true")
     assert done.returncode == 2
     assert b"did you mean client" in done.stderr

@@ -1,4 +1,4 @@
-"""The forwarder's ports, and the record by which a running one is known."""
+"""The forwarder's ports, and the record that identifies a running forwarder."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.lab.forward import began, listener, record, running
+from phoenix.lab.forward import listener, record, running, start_time
 
 pytestmark = pytest.mark.timeout(10)
 
 
-def test_wanted_port() -> None:
-    """The wanted port is taken when it is free."""
+def test_preferred_port() -> None:
+    """The forwarder listens on the preferred port if it is free."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with listener(port) as server:
@@ -23,15 +23,15 @@ def test_wanted_port() -> None:
 
 
 def test_port_in_use() -> None:
-    """Where somebody else listens, another port of the loopback is taken."""
+    """If the preferred port is in use, the forwarder listens on another loopback port."""
     with socket.create_server(("127.0.0.1", 0)) as taken, listener(taken.getsockname()[1]) as server:
         assert server.getsockname()[0] == "127.0.0.1"
         assert server.getsockname()[1] != taken.getsockname()[1]
 
 
 def entry(**changes: object) -> str:
-    """A forwarder's record that names this very process, with changes."""
-    return json.dumps({"pid": os.getpid(), "began": began(os.getpid()), "api": 1, "ssh": 2} | changes)
+    """Return a forwarder's record of this process, with changes."""
+    return json.dumps({"pid": os.getpid(), "began": start_time(os.getpid()), "api": 1, "ssh": 2} | changes)
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def entry(**changes: object) -> str:
     ],
 )
 def test_running(tmp_path: Path, content: str, runs: bool) -> None:  # noqa: FBT001 - a column of the table
-    """A record is believed only if its process began when it says: process ids are used again."""
+    """A record counts only if its process has the recorded start time, because process ids are reused."""
     record(tmp_path).write_text(content)
     assert (running(tmp_path) is not None) is runs
 
 
 def test_no_record(tmp_path: Path) -> None:
-    """Without a record no forwarder runs."""
+    """Without a record, no forwarder runs."""
     assert running(tmp_path) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from phoenix.lab.pve.access import ROLE
+from phoenix.lab.pve.role import ROLE
 from tests.support.places import ROOT
 
 README = (ROOT / "README.md").read_text()

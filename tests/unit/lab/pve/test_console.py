@@ -1,4 +1,4 @@
-"""The words of pct and qm are read as the real ones read them."""
+"""The stand-ins for pct and qm parse their command lines like the real programs."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from phoenix.lab.pve.console import options
 
 
 @pytest.mark.parametrize(
-    ("words", "given", "rest"),
+    ("words", "parsed", "rest"),
     [
         (["-mp0", "/a,mp=/b"], {"mp0": "/a,mp=/b"}, []),
         (["--mp0=/a,mp=/b", "--onboot", "1"], {"mp0": "/a,mp=/b", "onboot": "1"}, []),
@@ -14,6 +14,6 @@ from phoenix.lab.pve.console import options
         (["/from", "/to", "--perms", "600"], {"perms": "600"}, ["/from", "/to"]),
     ],
 )
-def test_options(words: list[str], given: dict[str, str], rest: list[str]) -> None:
-    """One dash or two, with or without an equals sign; a flag alone is 1."""
-    assert options(words) == (given, rest)
+def test_options(words: list[str], parsed: dict[str, str], rest: list[str]) -> None:
+    """An option has one or two dashes and a value after a space or an equals sign; a flag without a value is 1."""
+    assert options(words) == (parsed, rest)

@@ -126,6 +126,7 @@ CLOSE = ["(update unit app.service: probe)", "(update unit app.service)"]
         (PROGRAM, seen(UPLOAD.path, stat(mode="0755", size=100, mtime=8)), ["update program app 1.0"]),
         (PROGRAM, seen(UPLOAD.path, stat(mode="0755", size=99, mtime=7)), ["update program app 1.0"]),
         (PROGRAM, seen(UPLOAD.path, stat(mode="0700", size=100, mtime=7)), ["update program app 1.0"]),
+        (PROGRAM, seen(UPLOAD.path, stat(mode="0755", owner="a:a", size=100, mtime=7)), ["update program app 1.0"]),
         # --- generated on the host
         (GeneratedFile("/key", "make", "a:a"), seen(), ["create file /key: generated on the host"]),
         (GeneratedFile("/key", "make", "a:a"), seen("/key", stat(mode="0600", owner="a:a")), []),

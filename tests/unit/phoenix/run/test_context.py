@@ -1,0 +1,130 @@
+"""The state of a run: the authority, sessions, and the guests that exist."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from phoenix.errors import TaskFailedError
+from phoenix.pve.guests import GuestStatus
+from phoenix.run.guests import ObservedGuests
+from tests.support.estate_ca import AUTHORITY
+from tests.support.estates import estate, guest
+from tests.support.runs import planning_run
+
+APP = guest("app", 20, "lxc")
+SMALL = estate(APP)
+LISTED = {"vmid": 120, "name": "app", "type": "lxc", "status": "running", "tags": "phoenix;prod"}
+
+
+class CountingLinks:
+    """Links that count the shells that were asked for, and the connections that were dropped."""
+
+    def __init__(self) -> None:
+        self.shells: list[str] = []
+        self.forgotten: list[str] = []
+
+    def shell(self, name: str) -> Any:
+        """A shell."""
+        self.shells.append(name)
+        return SimpleNamespace(name=name)
+
+    def forget(self, name: str) -> None:
+        """Drop a connection."""
+        self.forgotten.append(name)
+
+
+def test_authority_is_required() -> None:
+    """Before the authority is known, asking for it says what to do; after that it is given."""
+    run = planning_run(SMALL)
+    with pytest.raises(TaskFailedError, match="root is not known: deploy the authority first"):
+        _ = run.authority
+    run.known_authority = AUTHORITY
+    assert run.authority is AUTHORITY
+
+
+def test_session_is_kept() -> None:
+    """A host has one session in a run; its round trips are counted under its name."""
+    links = CountingLinks()
+    run = planning_run(SMALL, links=links)
+    session = run.session("pve")
+    session.round_trips = 3
+    assert run.session("pve") is session
+    assert links.shells == ["pve"]
+    assert run.round_trips() == {"pve": 3}
+
+
+def test_session_of_a_guest_that_starts() -> None:
+    """A guest that does not run has a session without a shell, and gets a shell once it runs."""
+    links = CountingLinks()
+    run = planning_run(SMALL, links=links)
+    assert run.session("app").shell is None
+    run.guests.note(APP, "running")
+    assert run.session("app").shell is not None
+    run.guests.note(APP, "stopped")
+    assert run.session("app").shell is not None
+    assert links.shells == ["app"]
+
+
+def test_dropped_session() -> None:
+    """A restarted host loses its session and its connection."""
+    links = CountingLinks()
+    run = planning_run(SMALL, links=links)
+    before = run.session("pve")
+    run.drop_session("pve")
+    assert run.session("pve") is not before
+    assert links.forgotten == ["pve"]
+    run.drop_session("app")
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ({}, GuestStatus(120, "app", "lxc", "running", ("phoenix", "prod"))),
+        ({"type": "qemu"}, GuestStatus(120, "app", "vm", "running", ("phoenix", "prod"))),
+        ({"tags": ""}, GuestStatus(120, "app", "lxc", "running")),
+        ({"status": "stopped"}, GuestStatus(120, "app", "lxc", "stopped", ("phoenix", "prod"))),
+    ],
+)
+def test_listed_guests(listed: dict[str, str], expected: GuestStatus) -> None:
+    """An entry of the cluster's list becomes a status; it runs only if the list says so."""
+    observed = ObservedGuests()
+    observed.learn([{**LISTED, **listed}, {"vmid": "121", "type": "lxc"}])
+    assert observed.status(120) == expected
+    assert observed.is_running(120) == (expected.status == "running")
+    assert (121 in observed, observed.is_running(121)) == (True, False)
+
+
+def test_unknown_guest() -> None:
+    """A guest that was never listed does not exist and does not run."""
+    observed = ObservedGuests()
+    assert (120 in observed, observed.status(120), observed.is_running(120)) == (False, None, False)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ((), GuestStatus(120, "app", "lxc", "stopped")),
+        (
+            (GuestStatus(120, "old", "lxc", "running", ("own",)),),
+            GuestStatus(120, "app", "lxc", "stopped", ("own",)),
+        ),
+    ],
+)
+def test_noted_guest(known: tuple[GuestStatus, ...], expected: GuestStatus) -> None:
+    """A machine that a task created or stopped is noted under its inventory name; what else is known stays."""
+    observed = ObservedGuests(known)
+    observed.note(APP, "stopped")
+    assert observed.status(120) == expected
+
+
+def test_learned_and_forgotten() -> None:
+    """A later list replaces what was known of its guests; a removed guest is forgotten, and may be forgotten twice."""
+    observed = ObservedGuests((GuestStatus(120, "app", "lxc", "stopped"), GuestStatus(121, "b", "lxc", "running")))
+    observed.learn([LISTED])
+    assert (observed.is_running(120), observed.is_running(121)) == (True, True)
+    observed.forget(120)
+    observed.forget(120)
+    assert (120 in observed, 121 in observed) == (False, True)

@@ -1,0 +1,152 @@
+"""A guest whose creation, change or start fails: what was changed until then is in the outcome."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from phoenix.connections.proxmox import ApiError
+from phoenix.connections.ssh import Completed
+from phoenix.converge import PartialFailureError, Plan
+from phoenix.derive.guests import options
+from phoenix.estate import Guest, Mount
+from phoenix.run import Run
+from phoenix.tasks.firewall.apply import new_guest_changes
+from phoenix.tasks.hosts.guest import apply_destruction, apply_guest, plan_destruction, plan_guest
+from tests.support.estates import estate, guest
+from tests.support.firewall_api import FirewallApi
+from tests.support.runs import planning_run
+
+APP = guest("app", 20, "lxc", mounts=(Mount(source="data", target="/data"),))
+SMALL = estate(APP)
+BASE = "nodes/node/lxc/120"
+NEW = {"rootfs": "pool:vm-120-disk-0,size=16G", "unprivileged": 1, "mp0": "/lxc/120/data,mp=/data"}
+CREATED = ["create guest 120 app", *(f"{one.verb} {one.resource}" for one in new_guest_changes(SMALL, APP))]
+
+
+class Api(FirewallApi):
+    """An API in which the requests to one path fail; settings of its guest wait for a restart."""
+
+    def __init__(self, fails: str, error: str, config: dict[str, Any]) -> None:
+        super().__init__({f"{BASE}/config": config, f"{BASE}/pending": [{"pending": "1"}]})
+        self._fails, self._error = fails, error
+
+    def run(self, method: str, path: str, _limit: float, **_values: object) -> None:
+        """A request that starts a job."""
+        self._count(f"{method} {path}")
+
+    def put(self, path: str, **fields: str) -> None:
+        """A request of which only the path matters here, or one of the firewall."""
+        if path.endswith("/config"):
+            self._count(f"put {path}")
+        else:
+            super().put(path, **fields)
+
+    def _count(self, request: str) -> None:
+        self.writes.append(request)
+        if request.endswith(self._fails):
+            raise ApiError(self._error)
+
+
+class Bench:
+    """A run whose one guest exists with a configuration, or does not exist."""
+
+    def __init__(
+        self, fails: str, config: dict[str, Any] | None, status: str = "running", pct: int = 0, error: str = "no"
+    ) -> None:
+        self.api = Api(fails, error, config or {})
+        self.scripts: list[str] = []
+        shell = SimpleNamespace(run=lambda script, _limit: self._script(script, pct))
+        links: Any = SimpleNamespace(api=lambda _name: self.api, shell=lambda _name: shell, forget=lambda _name: None)
+        self.run: Run = planning_run(SMALL, links=links)
+        if config is not None:
+            self.run.guests.note(APP, status)
+
+    def _script(self, script: str, status: int) -> Completed:
+        self.scripts.append(script)
+        return Completed(status if "pct set" in script else 0, "", "no such directory")
+
+    def apply(self) -> Plan:
+        """Plan the guest, and apply the plan."""
+        return apply_guest(self.run, APP, plan_guest(self.run, APP))
+
+
+def declared(**edits: str) -> dict[str, Any]:
+    """The configuration of the guest as declared, with edits."""
+    return {**NEW, **options(SMALL, APP), **edits}
+
+
+def told(changes: Any) -> list[str]:
+    """Verbs and titles."""
+    return [f"{change.verb} {change.resource}" for change in changes]
+
+
+UPDATE, START, RESTART = "update guest 120 app", "start guest 120 app", "restart guest 120 app"
+
+
+@pytest.mark.parametrize(
+    ("fails", "config", "status", "pct", "made"),
+    [
+        ("nodes/node/lxc", None, "", 0, CREATED),
+        ("status/start", None, "", 0, [*CREATED, START]),
+        ("-", None, "", 1, CREATED),
+        (f"put {BASE}/config", declared(cores="7"), "running", 0, [UPDATE]),
+        ("resize", declared(rootfs="pool:x,size=8G"), "running", 0, [UPDATE]),
+        ("-", declared(mp0="/other,mp=/data"), "running", 1, [UPDATE]),
+        ("status/reboot", declared(cores="7"), "running", 0, [UPDATE, RESTART]),
+        (f"put {BASE}/config", declared(cores="7"), "stopped", 0, [UPDATE]),
+        ("status/start", declared(cores="7"), "stopped", 0, [UPDATE, START]),
+    ],
+)
+def test_changes_before_a_failure(
+    fails: str, config: dict[str, Any] | None, status: str, pct: int, made: list[str]
+) -> None:
+    """A failure tells what was begun; a guest that could not be changed is not started."""
+    bench = Bench(fails, config, status, pct)
+    with pytest.raises(PartialFailureError) as failure:
+        bench.apply()
+    assert told(failure.value.changes) == made
+    assert any("status/start" in write for write in bench.api.writes) == (made[-1] == START)
+
+
+@pytest.mark.parametrize(
+    ("config", "status", "made"),
+    [
+        (None, "", [*CREATED, START]),
+        (declared(cores="7"), "running", [UPDATE, RESTART]),
+        (declared(cores="7"), "stopped", [UPDATE, START]),
+    ],
+)
+def test_changes_without_a_failure(config: dict[str, Any] | None, status: str, made: list[str]) -> None:
+    """The outcome is the plan, with the restart that pending settings need; the guest runs."""
+    bench = Bench("-", config, status)
+    assert told(bench.apply().changes) == made
+    assert bench.run.guests.is_running(APP.vmid)
+
+
+def test_start_by_another() -> None:
+    """A guest that was started meanwhile is no failure."""
+    bench = Bench("status/start", declared(), "stopped", error="CT 120 already running")
+    assert told(bench.apply().changes) == [START]
+
+
+@pytest.mark.parametrize(
+    ("config", "status", "writes"),
+    [
+        (None, "", []),
+        (declared(), "stopped", [f"delete {BASE}"]),
+        (declared(), "running", [f"post {BASE}/status/stop", f"delete {BASE}"]),
+    ],
+)
+def test_destruction(config: dict[str, Any] | None, status: str, writes: list[str]) -> None:
+    """A guest is stopped if it runs, removed, and forgotten."""
+    bench = Bench("-", config, status)
+    machine: Guest = APP
+    plan = plan_destruction(bench.run, machine)
+    assert bool(plan.changes) == bool(writes)
+    if plan.changes:
+        assert apply_destruction(bench.run, machine, plan) == plan
+    assert bench.api.writes == writes
+    assert APP.vmid not in bench.run.guests
