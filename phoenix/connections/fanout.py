@@ -1,4 +1,4 @@
-"""One script for many containers of a node, over one channel: the node itself attaches to them, several at a time."""
+"""Scripts for many containers of a node, over one SSH channel: the node attaches to them, several at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ ONE = (
 
 
 def run_in_containers(node: NodeShell, scripts: Mapping[int, str], limit: float) -> dict[int, Completed]:
-    """Run each container's script, by id; a container whose end nobody could tell of is left out."""
+    """Run a script in each container, by vmid; a container without an exit status is missing from the result.
+
+    `limit` is in seconds for each container.
+    """
     if not scripts:
         return {}
     distinct = {script: f"script.{number}" for number, script in enumerate(dict.fromkeys(scripts.values()))}

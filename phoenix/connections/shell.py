@@ -1,4 +1,4 @@
-"""A root shell on a host: the node itself, a container through it, a virtual machine by a jump over it."""
+"""A root shell on a host: on the node itself, in a container through the node, or on a virtual machine by a jump."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from phoenix.conventions import STAGED_PROGRAMS
 
 
 class Shell(Protocol):
-    """Root on one host."""
+    """A root shell on one host."""
 
     def run(self, script: str, limit: float = 120.0) -> Completed:
-        """Run a POSIX shell script, given by standard input; `limit` is in seconds."""
+        """Run a POSIX shell script from standard input; `limit` is in seconds. ConnectionFailedError if it is lost."""
 
     def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
-        """Unpack a gzip file of the controller to a path, atomically, with mode and time of change."""
+        """Unpack a gzip file of the controller to a path, atomically; `mode` is octal, `mtime` in Unix seconds."""
 
 
 def whole(script: str) -> bytes:
-    """Make the shell read a script to its end before it begins, and keep its commands from reading the rest."""
+    """Wrap a script, so that the shell reads all of it before it runs, and its commands do not read the rest of it."""
     return f"main() {{\n{script}\n}}\nmain </dev/null\n".encode()
 
 
@@ -35,7 +35,7 @@ def unpack(path: str, mode: str, mtime: int) -> str:
 
 
 class NodeShell:
-    """Root on the hypervisor itself."""
+    """A root shell on the hypervisor itself."""
 
     def __init__(self, link: SshLink) -> None:
         self.link = link
@@ -50,7 +50,7 @@ class NodeShell:
 
 
 class ContainerShell:
-    """Root in a container, by lxc-attach(1) on its node; no sshd is needed inside."""
+    """A root shell in a container, by lxc-attach(1) on its node; the container needs no sshd."""
 
     def __init__(self, link: SshLink, vmid: int, name: str) -> None:
         self.link = link
@@ -63,7 +63,7 @@ class ContainerShell:
         return self.link.run(command, whole(script), limit, self.name)
 
     def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
-        """Unpack a file in the container; the node keeps the compressed file for the next one."""
+        """Unpack a file in the container; the node keeps the compressed file for the next container."""
         staged = f"{STAGED_PROGRAMS}/{source.parent.name}.gz"
         size = source.stat().st_size
         have = self.link.run(f"stat -c %s {staged} 2>/dev/null || true")
@@ -77,7 +77,7 @@ class ContainerShell:
 
 
 class MachineShell:
-    """Root in a virtual machine, by sudo(8) over an SSH connection that was made through its hypervisor."""
+    """A root shell in a virtual machine, by sudo(8) over an SSH connection through its hypervisor."""
 
     def __init__(self, link: SshLink) -> None:
         self.link = link

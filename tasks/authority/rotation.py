@@ -14,7 +14,7 @@ from nornir.core.task import Task
 from phoenix.conventions import CA_STATE
 from phoenix.converge import Change, ManagedGlob, Outcome
 from phoenix.errors import TaskFailedError
-from phoenix.estate.duration import spell_duration
+from phoenix.estate.duration import format_duration
 from phoenix.pki.ca.config import SETTLED, Signing
 from phoenix.pki.ca.rotation import (
     RotationPhase,
@@ -57,7 +57,8 @@ def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
         encoded = b64encode(root_key.encode()).decode() if root_key else ""
         values = template_values(run.estate)
         script = render("step_ca/next.sh.j2", kind=rotated, root_key=encoded, **values)
-        life = spell_duration(run.estate.settings.ca.root if rotated == "root" else run.estate.settings.ca.intermediate)
+        ca = run.estate.settings.ca
+        life = format_duration(ca.root if rotated == "root" else ca.intermediate)
         made = [Change(f"next {rotated} in {CA_STATE}/next", "create", f"lives {life}", script=f"({script})")]
         run.session(task.host.name).apply(made)
         return Outcome(task.host, made)

@@ -6,7 +6,7 @@ from phoenix.conventions import BUNDLE, PROGRAMS, renewal_program, renewal_unit
 from phoenix.converge import Directory, File, Resource, Timers, Unit
 from phoenix.derive.authority import ca_url
 from phoenix.derive.certificates import Leaf, leaves_of
-from phoenix.derive.renewal import jitter, looks_every, stem
+from phoenix.derive.renewal import check_interval, jitter, stem
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.duration import go_duration
 from phoenix.run import Converge, Run
@@ -45,7 +45,7 @@ def _renewal(run: Run, leaf: Leaf) -> str:
 
 def _units(leaf: Leaf) -> tuple[Unit, Unit]:
     name = renewal_unit(stem(leaf))
-    every, late = (f"{time.total_seconds():.0f}" for time in (looks_every(leaf), jitter(leaf)))
+    every, late = (f"{time.total_seconds():.0f}" for time in (check_interval(leaf), jitter(leaf)))
     service = render("certificates/renew.service.j2", leaf=leaf, script=renewal_program(stem(leaf)))
     timer = render("certificates/renew.timer.j2", leaf=leaf, every=every, jitter=late)
     return Unit(f"{name}.service", service, enabled=None, active=None), Unit(f"{name}.timer", timer)

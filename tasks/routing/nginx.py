@@ -15,7 +15,7 @@ from phoenix.conventions import (
 from phoenix.converge import Command, Daemon, Directory, File, ManagedGlob, Resource, Unit
 from phoenix.derive.certificates import certificates, edge_leaf, server_leaf
 from phoenix.derive.flows import clients
-from phoenix.derive.routes import Route, managers, routes
+from phoenix.derive.routes import Route, dashboard_networks, routes
 from phoenix.estate import Guest
 from phoenix.run import Converge, Run
 from phoenix.templating import render
@@ -78,7 +78,7 @@ def _edge(run: Run) -> str:
     return render(
         "nginx/gateway.conf.j2",
         names=_names(routes(estate)),
-        managers=managers(estate),
+        managers=dashboard_networks(estate),
         mesh=estate.guest_with("traefik").address,
         mesh_port=MESH_EDGE_PORT,
         leaf=leaf,

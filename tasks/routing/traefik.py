@@ -15,7 +15,7 @@ from phoenix.conventions import (
 )
 from phoenix.converge import Daemon, Directory, File, GeneratedFile, ManagedGlob, Resource, Unit, User
 from phoenix.derive.authority import ca_url
-from phoenix.derive.routes import Route, managers, routes
+from phoenix.derive.routes import Route, dashboard_networks, routes
 from phoenix.estate import Guest
 from phoenix.run import Converge, Run
 from phoenix.tasks.routing.mesh_certificates import MeshCertificates
@@ -64,7 +64,7 @@ def traefik_resources(run: Run, _mesh: Guest) -> tuple[Resource, ...]:
 def _route(run: Run, route: Route) -> str:
     rule = " || ".join(f"Host(`{name}`)" for name in route.hosts)
     if route.backend is None:
-        allowed = [str(network) for network in managers(run.estate)]
+        allowed = [str(network) for network in dashboard_networks(run.estate)]
         return render("traefik/dashboard.yml.j2", route=route, rule=rule, managers=allowed)
     authority = run.known_authority
     anchors = authority.bundle.fingerprints if authority and route.verified else ()

@@ -59,9 +59,9 @@ def test_malformed_inventory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--target", "nobody"), "no host fits 'nobody'"),
+        (("--target", "nobody"), "no host matches 'nobody'"),
         (("--target", "knd=vm"), "unknown key 'knd'"),
-        (("--target", ""), "no host fits ''"),
+        (("--target", ""), "no host matches ''"),
         (("--inventory", "nowhere"), "nowhere: is not a directory"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The estate as a Nornir inventory, for whoever is at home there."""
+"""The estate as a Nornir inventory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.places import ROOT
 
 
 def test_inventory_of_nornir() -> None:
-    """Nornir's own ways of asking work: address, groups, data, filters."""
+    """Nornir's own interface works: address, groups, data, filters."""
     inventory = PhoenixInventory(str(EXAMPLE)).load()
     portainer = inventory.hosts["portainer"]
     assert (portainer.hostname, portainer["vmid"], portainer["kind"]) == ("10.0.0.111", 1001, "vm")
@@ -41,6 +41,6 @@ def test_refused_before_the_first_host(tmp_path: object) -> None:
 
 @pytest.mark.parametrize("model", [Hypervisor, Guest, Template])
 def test_no_key_hides_behind_nornir(model: type[Guest]) -> None:
-    """No key of a host's data is called as an attribute of Nornir's Host, which would be found in its place."""
+    """No key of a host's data has the name of an attribute of Nornir's Host, which would hide it."""
     taken = {name for name in dir(Host) if not name.startswith("_")} | set(Host.__slots__)
     assert (set(model.model_fields) - {"name", "groups", "address"}).isdisjoint(taken)

@@ -1,4 +1,4 @@
-"""Whom the API lane trusts: one certificate by its fingerprint, those of an authority for one name, or either."""
+"""TLS verification for the API connection: by the certificate's fingerprint, by anchors and a name, or by either."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from requests.exceptions import SSLError
 from phoenix.connections.access import ApiAccess
 
 
-def trusting(access: ApiAccess) -> BaseAdapter:
-    """The adapter that trusts what the access file says, and nothing else."""
-    ways: list[HTTPAdapter] = []
+def tls_adapter(access: ApiAccess) -> BaseAdapter:
+    """Create the adapter that accepts exactly the certificates of the access file."""
+    adapters: list[HTTPAdapter] = []
     if access.ca:
-        ways.append(_Verified(access.ca, access.server))
+        adapters.append(_Verified(access.ca, access.server))
     if access.fingerprint:
-        ways.append(_Pinned(access.fingerprint))
-    return ways[0] if len(ways) == 1 else _Either(*ways)
+        adapters.append(_Pinned(access.fingerprint))
+    return adapters[0] if len(adapters) == 1 else _Either(*adapters)
 
 
-def distrusted(error: Exception) -> bool:
-    """Tell whether the server was refused for its certificate, before anything was sent to it."""
+def is_certificate_error(error: Exception) -> bool:
+    """Report whether the certificate of the server was rejected, which is before any request is sent."""
     return any(words in str(error) for words in ("CERTIFICATE_VERIFY_FAILED", "Fingerprints did not match"))
 
 
 class _Pinned(HTTPAdapter):
-    """Accepts exactly the certificate with the pinned SHA-256 fingerprint, whoever signed it."""
+    """Accept exactly the certificate with the pinned SHA-256 fingerprint, regardless of its issuer."""
 
     def __init__(self, fingerprint: str) -> None:
         self._fingerprint = fingerprint
@@ -39,7 +39,7 @@ class _Pinned(HTTPAdapter):
 
 
 class _Verified(HTTPAdapter):
-    """Accepts a certificate for one name that leads to an anchor of the file, however it is reached."""
+    """Accept a certificate for one name that chains to an anchor of the file, regardless of the URL's host."""
 
     def __init__(self, anchors: Path, name: str) -> None:
         self._anchors = str(anchors)
@@ -54,24 +54,24 @@ class _Verified(HTTPAdapter):
 
 
 class _Either(BaseAdapter):
-    """Tries one way of trust after the other, first the one that held last; a refused handshake carries no request."""
+    """Try one adapter after the other, the last successful one first; a failed handshake sends no request."""
 
-    def __init__(self, *ways: HTTPAdapter) -> None:
+    def __init__(self, *adapters: HTTPAdapter) -> None:
         super().__init__()
-        self._ways = list(ways)
+        self._adapters = list(adapters)
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        *others, last = self._ways
-        for way in others:
+        *others, last = self._adapters
+        for adapter in others:
             try:
-                return way.send(request, *args, **kwargs)
+                return adapter.send(request, *args, **kwargs)
             except SSLError as error:
-                if not distrusted(error):
+                if not is_certificate_error(error):
                     raise
-                self._ways.remove(way)
-                self._ways.append(way)
+                self._adapters.remove(adapter)
+                self._adapters.append(adapter)
         return last.send(request, *args, **kwargs)
 
     def close(self) -> None:
-        for way in self._ways:
-            way.close()
+        for adapter in self._adapters:
+            adapter.close()
