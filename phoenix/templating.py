@@ -29,7 +29,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # configuration files, not HTML
     )
-    made.filters |= {"quote": shlex.quote, "unit_word": unit_word}
+    made.filters["unit_word"] = unit_word
     return made
 
 
