@@ -1,4 +1,4 @@
-"""What a scan of a host printed (templates/audit/scan.sh.j2) → the certificates, keys and stores that lie there."""
+"""What a scan of a host printed (templates/audit/scan.sh) → the certificates, keys and stores that lie there."""
 
 from __future__ import annotations
 
