@@ -28,7 +28,7 @@ def whole(script: str) -> bytes:
 
 def unpack(path: str, mode: str, mtime: int) -> str:
     """Shell that unpacks its standard input to a path."""
-    return shell_program("connections/unpack.sh", path=path, mode=mode, mtime=mtime)
+    return shell_program("connections/unpack.sh", target=path, mode=mode, mtime=mtime)
 
 
 class NodeShell:
