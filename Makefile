@@ -40,11 +40,12 @@ test: setup lint  ## the whole suite, the lab's tests included; fails where the 
 unit: setup  ## the tests that need no lab
 	@$(PY) -m pytest -m 'not lab'
 
-lint: setup  ## ruff, mypy and the import rules
+lint: setup  ## ruff, mypy, the import rules, shellcheck and perl -c
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@scripts/check-programs
 
 bench: setup  ## measure, with the machine's description
 	@status=0; for what in run reconcile trust issue firewall; do $(PY) benchmarks/$$what.py || status=1; done; exit $$status

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from phoenix.connections.ssh import Completed, SshLink
 from phoenix.conventions import STAGED_PROGRAMS
+from phoenix.templating import shell_program
 
 
 class Shell(Protocol):
@@ -27,11 +28,7 @@ def whole(script: str) -> bytes:
 
 def unpack(path: str, mode: str, mtime: int) -> str:
     """Shell that unpacks its standard input to a path."""
-    target, new = shlex.quote(path), shlex.quote(f"{path}.phoenix-new")
-    return (
-        f"mkdir -p $(dirname {target}) && gzip -dc >{new} && chmod {mode} {new} && "
-        f"touch -d @{mtime} {new} && mv -fT {new} {target} || {{ rm -f {new}; exit 1; }}"
-    )
+    return shell_program("connections/unpack.sh", target=path, mode=mode, mtime=mtime)
 
 
 class NodeShell:
@@ -72,7 +69,7 @@ class ContainerShell:
             sent = self.link.run(f"mkdir -p {STAGED_PROGRAMS} && cat >{new} && mv -f {new} {staged}", source)
             if sent.status:
                 return sent
-        command = f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin; {unpack(path, mode, mtime)}"
+        command = f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{unpack(path, mode, mtime)}"
         return self.link.run(f"{self._attach} /bin/sh -c {shlex.quote(command)} <{staged}", name=self.name)
 
 

@@ -6,10 +6,14 @@ from base64 import b64decode
 from collections.abc import Sequence
 from importlib.resources import files
 
+from phoenix.conventions import LOCK, UNFINISHED
 from phoenix.converge.change import Change
+from phoenix.converge.software import POLICY_MARK
 from phoenix.errors import PhoenixError
+from phoenix.templating import assignments
 
-PROLOGUE = files("phoenix.converge").joinpath("prologue.sh").read_text("utf-8")
+VALUES = {"lock": LOCK, "unfinished": UNFINISHED, "policy_mark": POLICY_MARK}
+PROLOGUE = assignments(VALUES) + files("phoenix.converge").joinpath("prologue.sh").read_text("utf-8")
 
 
 class ApplyError(PhoenixError):

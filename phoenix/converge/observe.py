@@ -6,9 +6,11 @@ import shlex
 from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Literal
 
 ProbeKind = Literal["stat", "content", "package", "unit", "listing", "command"]
+FUNCTIONS = files("phoenix.converge").joinpath("observe.sh").read_text("utf-8")
 UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
 
 
@@ -67,13 +69,11 @@ class Observation:
 def observe_script(probes: Iterable[Probe]) -> str:
     """Write the script for all probes; it prints one line per result: fields separated by `|`, contents in base64."""
     asked = sorted(set(probes))
-    parts = []
+    parts = [FUNCTIONS]
     if stats := _words(asked, "stat"):
         parts.append(f"stat -c '@stat|%F|%a|%U:%G|%s|%Y|%n' -- {stats} 2>/dev/null")
     if contents := _words(asked, "content"):
-        parts.append(
-            f'for f in {contents}; do [ -f "$f" ] && printf "@content|%s|%s\\n" "$(base64 -w0 <"$f")" "$f"; done'
-        )
+        parts.append(f"print_contents {contents}")
     if packages := _words(asked, "package"):
         form = "'@package|${db:Status-Status}|${Package}\\n'"
         parts.append(f"dpkg-query -W -f {form} -- {packages} 2>/dev/null")
@@ -82,12 +82,10 @@ def observe_script(probes: Iterable[Probe]) -> str:
         parts.append(f"systemctl show --property={properties} -- {units} 2>/dev/null | sed 's/^/@unit|/'")
     for probe in asked:
         if probe.kind == "listing":
-            quoted = shlex.quote(probe.subject)
-            tell = f'printf "@listing|%s|%s\\n" {quoted} "$f"'
-            parts.append(f'for f in {probe.subject}; do if [ -e "$f" ] || [ -L "$f" ]; then {tell}; fi; done')
+            parts.append(f"print_listing {shlex.quote(probe.subject)} {probe.subject}")
         if probe.kind == "command":
             quoted = shlex.quote(probe.subject)
-            parts.append(f'printf "@command|%s|%s\\n" "$({{ {probe.command}; }} 2>/dev/null | base64 -w0)" {quoted}')
+            parts.append(f'printf "@command|%s|%s\\n" "$({{ {probe.command}\n}} 2>/dev/null | base64 -w0)" {quoted}')
     return "\n".join((*parts, "true"))
 
 

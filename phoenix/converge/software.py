@@ -9,7 +9,9 @@ from typing import Literal
 from phoenix.converge.change import Change, Upload
 from phoenix.converge.observe import Observation, Probe
 
-INTERRUPTED = Probe("command", "interrupted installation", "grep -l 'made by Phoenix' /usr/sbin/policy-rc.d")
+POLICY_MARK = "made by Phoenix"
+"""A line of the policy-rc.d that exists only while packages are installed (prologue.sh, `install_packages`)."""
+INTERRUPTED = Probe("command", "interrupted installation", f"grep -lF '{POLICY_MARK}' /usr/sbin/policy-rc.d")
 
 
 @dataclass(frozen=True)

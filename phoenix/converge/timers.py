@@ -11,9 +11,6 @@ from phoenix.converge.change import Change
 from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.units import Unit
 
-RESTART = "timeout 120 systemctl restart {0} || {{ systemctl daemon-reload && timeout 120 systemctl restart {0}; }}"
-"""systemd may have kept that there is no such unit, from one of the same name that was removed: so it looks again."""
-
 
 @dataclass(frozen=True)
 class Timers:
@@ -42,12 +39,12 @@ class Timers:
         return (
             *files,
             *((reload,) if stale else ()),
-            *_together("timeout 120 systemctl enable --quiet --no-reload {}", enabled),
-            *_together(RESTART, activity),
+            *_together("timeout 120 systemctl enable --quiet --no-reload", enabled),
+            *_together("start_timers", activity),
         )
 
 
 def _together(command: str, changes: Sequence[tuple[Unit, Change]]) -> tuple[Change, ...]:
     """Replace the scripts of several changes by one that makes all of them, in the first change."""
-    script = command.format(" ".join(shlex.quote(unit.name) for unit, _ in changes))
+    script = " ".join((command, *(shlex.quote(unit.name) for unit, _ in changes)))
     return tuple(replace(change, script="" if index else script) for index, (_, change) in enumerate(changes))

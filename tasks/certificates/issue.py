@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phoenix.conventions import BUNDLE, PROGRAMS, renewal_program, renewal_unit
+from phoenix.conventions import BUNDLE, LOCK, PROGRAMS, SYSTEMD, renewal_program, renewal_unit
 from phoenix.converge import Directory, File, Resource, Timers, Unit
 from phoenix.derive.authority import ca_url
 from phoenix.derive.certificates import Leaf, leaves_of
@@ -14,7 +14,7 @@ from phoenix.tasks.certificates.clock import Clock
 from phoenix.tasks.certificates.issuing import issuing
 from phoenix.tasks.certificates.leaf import LeafFiles, ObsoleteLeaves, pending
 from phoenix.tasks.support.batch import ConvergeAhead
-from phoenix.templating import render
+from phoenix.templating import render, shell_program
 
 
 def certificate_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource, ...]:
@@ -33,13 +33,20 @@ def certificate_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource,
 
 
 def _renewal(run: Run, leaf: Leaf) -> str:
-    return render(
-        "certificates/renew.sh.j2",
-        leaf=leaf,
-        pending=pending(leaf),
+    verb, unit = leaf.reload or ("", "")
+    return shell_program(
+        "certificates/renew.sh",
+        crt=leaf.certificate,
+        key=leaf.key,
+        next=pending(leaf),
+        verb=verb,
+        unit=unit,
+        unit_files=SYSTEMD,
+        owner=leaf.owner,
+        renew_before=go_duration(leaf.validity.before),
         ca_url=ca_url(run.estate),
         bundle=BUNDLE,
-        renew_before=go_duration(leaf.validity.before),
+        lock=LOCK,
     )
 
 

@@ -11,7 +11,7 @@ from phoenix.converge.change import text_diff
 from phoenix.derive.names import VIEWS, View, own_zones, ptr_records_first
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Converge, Planned, Run
-from phoenix.templating import render
+from phoenix.templating import program, render, shell_program
 
 WATCH = f"{PROGRAMS}/watch-dns"
 RESOLVER = "/etc/resolv.conf"
@@ -22,11 +22,9 @@ RESOLVED = "/run/systemd/resolve/resolv.conf"
 def resolver_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
     """A guest's resolver: the guest view only."""
     lines = f"search {run.estate.zone}\nnameserver {run.estate.hypervisor_of(guest).guest_resolver}"
-    where = f"readlink -f {RESOLVER} | grep -q ^/run/systemd/resolve/ && f={RESOLVED} || f={RESOLVER}"
-    ask = f"{where}; grep -v -e '^[#;]' -e '^ *$' $f"
-    block = f"# --- BEGIN PVE ---\n{lines}\n# --- END PVE ---\n".replace("\n", "\\n")
-    write = f"printf '{block}' >{RESOLVER}.phoenix-new && mv -fT {RESOLVER}.phoenix-new {RESOLVER}"
-    return (Command(f"resolver {RESOLVER}", ask, lines, write),)
+    functions = shell_program("dns/resolver.sh", file=RESOLVER, resolved=RESOLVED, lines=lines)
+    answer = f"({functions}write_resolver)"
+    return (Command(f"resolver {RESOLVER}", f"{functions}read_resolver", lines, answer),)
 
 
 def dns_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
@@ -62,9 +60,9 @@ def _watch(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
     views = [(dns_unit(view), str(_listens(hypervisor, view))) for view in VIEWS]
     name = run.estate.fqdn(hypervisor.node)
     unit = render("dns/watch.service.j2", views=views, program=WATCH, name=name)
-    program = File(WATCH, render("dns/watch.pl"), mode="0755")
+    file = File(WATCH, program("dns/watch.pl"), mode="0755")
     watch = Unit(DNS_WATCH_UNIT, unit)
-    return (Daemon(watch, files=(program,), check=f"perl -c {WATCH}", on_change="restart"),)
+    return (Daemon(watch, files=(file,), check=f"perl -c {WATCH}", on_change="restart"),)
 
 
 def _lines(settings: Mapping[str, str]) -> str:

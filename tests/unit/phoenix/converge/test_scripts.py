@@ -477,6 +477,31 @@ def test_packages(host: Host) -> None:
     assert not (host.here / "policy-rc.d").exists()
 
 
+def test_interrupted_installation(host: Host) -> None:
+    """A policy-rc.d of ours that an interrupted installation left is recognized by the probe; one of others is kept."""
+    host.program("apt-get", f"#!/bin/sh\ncp {host.here}/policy-rc.d {host.here}/seen\n")
+    packages = Packages(("lack",))
+    script = apply_script(packages.changes(Observation())).replace("policy=/usr/sbin", f"policy={host.here}")
+    assert host.run(script).returncode == 0
+    (question,) = [probe.command for probe in packages.probes() if probe.kind == "command"]
+    asked = question.replace("/usr/sbin/policy-rc.d", str(host.here / "seen"))
+    assert subprocess.run(["sh", "-c", asked], capture_output=True, check=False).returncode == 0
+    (host.here / "policy-rc.d").write_text("theirs")
+    assert host.run(script).returncode == 0
+    assert (host.here / "policy-rc.d").read_text() == (host.here / "seen").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_timers_are_started(host: Host, known: bool) -> None:  # noqa: FBT001 - a value of the table
+    """Timers are started at once; where systemd remembers that there are none, it looks again and starts them."""
+    log = host.here / "told"
+    forgotten = "" if known else f'[ "$1" != restart ] || grep -q daemon-reload {log}'
+    host.program("systemctl", f'#!/bin/sh\necho "$*" >>{log}\n{forgotten}\n')
+    host.apply([Change("timers", "start", script="start_timers a.timer b.timer")])
+    again = [] if known else ["daemon-reload", "restart a.timer b.timer"]
+    assert log.read_text().splitlines() == ["restart a.timer b.timer", *again]
+
+
 def test_one_script_for_all(host: Host) -> None:
     """One script returns the results of all probes, each under its subject."""
     Path(host.path("f")).write_text("hello\n")
