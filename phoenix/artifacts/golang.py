@@ -12,7 +12,7 @@ from pathlib import Path
 from phoenix.artifacts import wheel
 from phoenix.artifacts.catalogue import ARCHITECTURE, GO_MINIMUM, GO_TOOLCHAIN, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.process import Run
+from phoenix.artifacts.process import RunProgram
 
 LIMIT = 900.0  # seconds for one build on a slow machine
 # What the programs use of the standard library. It is compiled while their modules are being downloaded,
@@ -23,7 +23,7 @@ STANDARD = ("net/http/pprof", "html/template", "database/sql", "encoding/xml", "
 class Workshop:
     """A Go toolchain, with a module cache and a build cache shared by what is built here."""
 
-    def __init__(self, scratch: Path, run: Run) -> None:
+    def __init__(self, scratch: Path, run: RunProgram) -> None:
         self._scratch, self._run = scratch, run
         self._go: str | None = None
         self._turn = threading.Lock()  # two builds at once would compile what they share twice

@@ -15,7 +15,7 @@ from phoenix.artifacts import release, wheel
 from phoenix.artifacts.catalogue import ARCHITECTURE, PROGRAMS, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.golang import Workshop
-from phoenix.artifacts.process import Run, Runner
+from phoenix.artifacts.process import ProgramRunner, RunProgram
 from phoenix.artifacts.release import Fetch, Fetcher
 from phoenix.artifacts.store import Artifact, Store
 
@@ -52,7 +52,7 @@ class Obtainer:
 
     store: Store
     fetch: Fetch = field(default_factory=Fetcher)
-    run: Run = field(default_factory=Runner)
+    run: RunProgram = field(default_factory=ProgramRunner)
 
     def all(self, programs: Iterable[Program]) -> dict[str, Artifact]:
         """Every program, by name."""

@@ -34,9 +34,9 @@ def answer(estate: Estate, query: str) -> NameAnswer:
         return _forward_lookup(estate, query)
 
 
-def is_outside(estate: Estate, found: NameAnswer) -> bool:
+def is_outside(estate: Estate, response: NameAnswer) -> bool:
     """Report whether the upstream name servers give the answer."""
-    return found.record is None and _own_zone(estate, found.name) is None
+    return response.record is None and _own_zone(estate, response.name) is None
 
 
 def _forward_lookup(estate: Estate, name: str) -> NameAnswer:

@@ -31,7 +31,7 @@ from phoenix.templating import shell_program
 
 ENDED = ManagedGlob(f"{CA_STATE}/.done", ())
 """The next set on its way out after it has become the usual one: the last remnant of a rotation."""
-Rule = Callable[[RotationTarget | None, RotationPhase], Signing | None]
+SigningRule = Callable[[RotationTarget | None, RotationPhase], Signing | None]
 
 
 def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
@@ -125,7 +125,7 @@ def target_now(run: Run) -> RotationTarget | None:
     return rotation_target(found.state, found.signs)
 
 
-def _step(task: Task, run: Run, rule: Rule, due: tuple[RotationTarget | None, RotationPhase]) -> Outcome:
+def _step(task: Task, run: Run, rule: SigningRule, due: tuple[RotationTarget | None, RotationPhase]) -> Outcome:
     """Take one step if the rotation is in the due phase; otherwise finish the last step."""
     found = look(run)
     stands = (rotation_target(found.state, found.signs), phase(found.state, found.signs))

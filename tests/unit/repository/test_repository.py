@@ -19,7 +19,7 @@ def versions(lock: str) -> dict[str, str]:
 
 
 def test_setup_installs_what_the_lab_asks_for() -> None:
-    """Each program the lab refuses to start without is one that `make setup` installs."""
+    """`make setup` installs each program without which the lab does not start."""
     pairs = dict(re.findall(r"\b([a-z][\w-]+):([a-z][\w-]+)\b", (ROOT / "scripts" / "setup").read_text()))
     wanted = {program: package for program, package in PROGRAMS.items() if package not in ESSENTIAL}
     assert wanted.items() <= pairs.items()
@@ -27,7 +27,7 @@ def test_setup_installs_what_the_lab_asks_for() -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_names_no_place_and_hashes_everything(lock: str) -> None:
-    """A lock has a hash for each requirement, and no index or path of the machine it was made on."""
+    """A lock has a hash for each requirement, and no index or path of the machine that wrote it."""
     text = (ROOT / lock).read_text()
     assert not re.search(r"://|--(find-links|index-url|extra-index-url)|/(tmp|home|root|opt)/", text)
     requirements = re.findall(r"^[a-z].*(?:\n +--hash=\S+.*)*", text, re.MULTILINE)
@@ -37,7 +37,7 @@ def test_a_lock_names_no_place_and_hashes_everything(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "lab/requirements.lock"])
 def test_what_is_tested_is_what_is_installed(lock: str) -> None:
-    """The run-time locks pin the same versions as the one that the tests run with."""
+    """The run-time locks pin the same versions as the lock of the tests."""
     assert versions(lock).items() <= versions("requirements-dev.lock").items()
 
 

@@ -56,7 +56,7 @@ def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         ("10.0.0.12", 0, "LAN view: NXDOMAIN: the name does not exist\n  guest view: traefik.internal.thinkheads.ai"),
         ("10.0.0.77", 1, "the inventory does not declare it; queries for 0.0.10.in-addr.arpa are not forwarded"),
         ("192.0.2.1", 0, "it is in no zone of the estate"),
-        ("nobody", 1, "NXDOMAIN: the name does not exist\n  the inventory does not declare it"),
+        ("unknown", 1, "NXDOMAIN: the name does not exist\n  the inventory does not declare it"),
         ("a.b.phoenix.local", 1, "queries for phoenix.local are not forwarded"),
         ("example.org", 0, "queries are forwarded to 8.8.8.8 or 1.1.1.1"),
         ("notinternal.thinkheads.ai", 0, "it is in no zone of the estate"),

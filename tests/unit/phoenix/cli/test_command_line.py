@@ -1,4 +1,4 @@
-"""The runbooks' command line: what is wrong is said, with status 2, before anything is touched."""
+"""The command line of the runbooks: a mistake is reported with status 2 before any change."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No run may begin: there is no access file, and looking for artifacts is a failure."""
+def no_run_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Prevent a run: there is no access file, and obtaining artifacts fails the test."""
     monkeypatch.setenv("PHOENIX_ACCESS", str(tmp_path / "none.yaml"))
-    monkeypatch.setattr(obtain, "obtain_all", lambda: pytest.fail("artifacts were looked for"))
+    monkeypatch.setattr(obtain, "obtain_all", lambda: pytest.fail("artifacts were obtained"))
 
 
 def runbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def runbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_malformed_inventory(tmp_path: Path) -> None:
-    """The real command prints every problem with its place, on standard error, and gives 2."""
+    """The command prints every problem with its location to standard error, and ends with status 2."""
     copy = Copy(tmp_path)
     copy.edit("hosts", "memory: 1024", "memmory: 1024")
     copy.edit("defaults", "renew_before: 3d", "renew_before: 8d")
@@ -59,14 +59,14 @@ def test_malformed_inventory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--target", "nobody"), "no host matches 'nobody'"),
+        (("--target", "unknown"), "no host matches 'unknown'"),
         (("--target", "knd=vm"), "unknown key 'knd'"),
         (("--target", ""), "no host matches ''"),
         (("--inventory", "nowhere"), "nowhere: is not a directory"),
     ],
 )
 def test_wrong_input(capfd: pytest.CaptureFixture[str], words: tuple[str, str], says: str) -> None:
-    """A target or inventory that is none gives 2 and says so."""
+    """A target or an inventory that does not exist is reported with status 2."""
     options = Options(ROOT / "inventory", (words[1],)) if words[0] == "--target" else Options(Path(words[1]))
     assert execute(options, lambda _: ()) == 2
     assert says in capfd.readouterr().err
@@ -75,7 +75,7 @@ def test_wrong_input(capfd: pytest.CaptureFixture[str], words: tuple[str, str], 
 @pytest.mark.timeout(50)
 @pytest.mark.parametrize("words", [("--no-such-option",), ("--workers", "0"), ("--workers", "many"), ("surplus",)])
 def test_wrong_options(words: tuple[str, ...]) -> None:
-    """A wrong option gives 2, without a traceback."""
+    """A wrong option is reported with status 2 and without a traceback."""
     done = runbook("deploy", *words)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -83,13 +83,13 @@ def test_wrong_options(words: tuple[str, ...]) -> None:
 
 
 def test_destroy_asks() -> None:
-    """Destroying without --yes gives 2 and says what is missing."""
+    """`destroy` without --yes ends with status 2 and names the missing option."""
     done = runbook("destroy", "--target", "ollama")
     assert (done.returncode, "say --yes" in done.stderr) == (2, True)
 
 
 def test_rotation_asks() -> None:
-    """Where nobody can answer, a rotation is not begun, and gives 2."""
+    """Without standard input for an answer, a rotation does not start and ends with status 2."""
     done = runbook("rotate", "--root")
     assert (done.returncode, "Nobody answered. Nothing was touched" in done.stderr) == (2, True)
 
@@ -113,14 +113,14 @@ def named(runbook: str) -> set[str]:
 
 
 def test_the_documents_name_options() -> None:
-    """The documents are read as they are written: a few of the options in them are found."""
+    """The search finds options that the documents are known to contain."""
     assert {"--lab", "--dry-run", "--diff", "--target", "--reset-ca"} <= named("deploy")
     assert {"--root", "--announce", "--back"} <= named("rotate")
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)
 def test_bare_python(name: str) -> None:
-    """Outside its environment, each runbook says how to come into it."""
+    """Outside its environment, each runbook says how to activate it."""
     words = ["up"] if name == "lab" else []
     path = ROOT / "runbooks" / f"{name}.py"
     command = [sys.executable, "-S", "-E", str(path), *words]
@@ -131,6 +131,6 @@ def test_bare_python(name: str) -> None:
 
 
 def test_no_access(capfd: pytest.CaptureFixture[str]) -> None:
-    """Without an access file the run does not begin, and says what to make."""
+    """Without an access file, the run does not start, and the message names the file."""
     assert execute(Options(ROOT / "inventory"), lambda _: ()) == 1
     assert "none.yaml does not exist" in capfd.readouterr().err

@@ -96,7 +96,7 @@ def test_declared_client_connects_to_the_mesh() -> None:
         (("models", "m1", "app"), ("m1", "m2", "app")),
         (("lan", "management"), ("lan", "management")),
         (("pve",), ("pve",)),
-        (("nobody",), ()),
+        (("unknown",), ()),
         (("template",), ()),
     ],
 )

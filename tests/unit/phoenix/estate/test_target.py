@@ -51,7 +51,7 @@ def test_select(small: Estate, expressions: tuple[str, ...], names: str) -> None
         ("knd=vm", "unknown key 'knd' in 'knd=vm'; did you mean 'kind'?"),
         ("kind=docker", "no host matches 'kind=docker'"),
         ("ca&kind=vm", "each part matches some hosts, but no host matches all"),
-        ("app,nobody", "no host matches 'nobody'"),
+        ("app,unknown", "no host matches 'unknown'"),
         ("app,", "no host matches ''"),
         ("&", "no host matches ''"),
         ("", "no host matches ''"),
