@@ -93,6 +93,17 @@ def test_interrupted_init(host: ProgramHost, state: Path) -> None:
     assert tree(state) == WHOLE
 
 
+def test_interrupted_move(host: ProgramHost, state: Path) -> None:
+    """A complete state whose move to its place was interrupted is moved on, and no key is created again."""
+    host.stand_in("mv", 'case "$*" in *.init/db*) exit 1 ;; esac\nexec /bin/mv "$@"')
+    assert host.run(init(state)).returncode != 0
+    assert not (state / "config").exists()
+    password = (state / "secrets/password").read_text()
+    (host.bin / "mv").unlink()
+    assert host.run(init(state)).returncode == 0
+    assert (tree(state), (state / "secrets/password").read_text()) == (WHOLE, password)
+
+
 def test_reset(host: ProgramHost, state: Path) -> None:
     """A state that was given up is archived whole before another one is created."""
     host.run(init(state))
