@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import phoenix
+from phoenix.directories import DEFAULT_LAB, DirectoryError, cache_directory, lab_directory
+from phoenix.lab.errors import LabError
 
-DEFAULT_LAB = Path("/var/lib/phoenix-lab")
-DEFAULT_CACHE = Path("/var/cache/phoenix")
 CODE = Path(__file__).resolve().parent
 PRODUCT = Path(phoenix.__file__).resolve().parent
 
@@ -43,8 +42,10 @@ class Places:
     @classmethod
     def of_environment(cls) -> Places:
         """The places that PHOENIX_LAB and PHOENIX_CACHE name, or the usual ones."""
-        lab = Path(os.environ.get("PHOENIX_LAB") or DEFAULT_LAB)
-        return cls(lab.absolute(), Path(os.environ.get("PHOENIX_CACHE") or DEFAULT_CACHE).absolute())
+        try:
+            return cls(lab_directory(), cache_directory())
+        except DirectoryError as error:
+            raise LabError(f"the cache directory cannot be located: {error}") from None
 
     @property
     def name(self) -> str:

@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from phoenix.artifacts.catalogue import Program
 from phoenix.artifacts.errors import ArtifactError
+from phoenix.directories import DirectoryError, cache_directory
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,11 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The store of this machine: $PHOENIX_CACHE or /var/cache/phoenix."""
-        return cls(Path(os.environ.get("PHOENIX_CACHE", "/var/cache/phoenix")) / "artifacts")
+        """Return the store of this user; ArtifactError if the cache directory cannot be located."""
+        try:
+            return cls(cache_directory() / "artifacts")
+        except DirectoryError as error:
+            raise ArtifactError(f"the cache directory cannot be located: {error}") from None
 
     def folder(self, program: Program) -> Path:
         """Where a program's files are, or will be."""

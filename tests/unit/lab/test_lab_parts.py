@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from phoenix.directories import DEFAULT_LAB, ROOT_CACHE
 from phoenix.lab import places
 from phoenix.lab.internet.names import ADDRESSES, NAMES
 from phoenix.lab.layers import Layer
@@ -78,8 +79,8 @@ def test_addresses_agree() -> None:
 
 def test_names_of_labs() -> None:
     """A lab that lies elsewhere has a name of its own, so that two can run at once."""
-    usual = Places(places.DEFAULT_LAB, places.DEFAULT_CACHE)
-    other = Places(Path("/srv/lab"), places.DEFAULT_CACHE)
+    usual = Places(DEFAULT_LAB, ROOT_CACHE)
+    other = Places(Path("/srv/lab"), ROOT_CACHE)
     assert usual.name == "phoenix-lab-pve"
     assert other.name != usual.name
     assert other.lock != usual.lock
