@@ -64,10 +64,16 @@ def wait_until(what: str, probe: Callable[[], bool], *, limit: float, every: flo
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, limit: float, busy: str) -> Iterator[None]:
-    """Hold the lock file; the kernel lets go of it when its holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def locked(path: Path, *, limit: float, busy: str, say: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock file; the kernel lets go of it when its holder dies. `say` hears of a lock that is held."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LabError(
+            f"the lock file {path} cannot be opened: {error.strerror}. Run as root, or set PHOENIX_CACHE to a directory"
+            " that this user can write"
+        ) from None
 
     def taken() -> bool:
         try:
@@ -77,7 +83,10 @@ def locked(path: Path, *, limit: float, busy: str) -> Iterator[None]:
         return True
 
     try:
-        wait_until(busy, taken, limit=limit, every=0.1)
+        if not taken():
+            if say:
+                say(f"waiting for {busy}, at most {limit:.0f} s")
+            wait_until(busy, taken, limit=limit, every=0.1)
         yield
     finally:
         os.close(fd)

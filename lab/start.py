@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from phoenix.lab import access, credentials, forward, image, oci, preflight, processes, rootfs, site, workloads
@@ -14,6 +13,7 @@ from phoenix.lab.errors import LabError
 from phoenix.lab.execute import hypervisor_run
 from phoenix.lab.parts import UNITS, parts, units
 from phoenix.lab.places import BUSY, PRODUCT
+from phoenix.lab.prepare import prepare
 from phoenix.lab.run import locked, wait_until
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ FORWARD_LIMIT = 15.0
 def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
     """Start what does not run; whether anything had to be done."""
     preflight.check(places)
-    with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY):
+    with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY, say=say):
         places.lab.mkdir(parents=True, exist_ok=True)
         workloads.write(places, inventory, say)
         container = Container(places)
@@ -49,13 +49,9 @@ def up(places: Places, inventory: Path, say: Callable[[str], None]) -> bool:
 
 
 def _start_container(places: Places, container: Container, say: Callable[[str], None]) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        packages = pool.submit(site.obtain, places, say)
-        found = image.obtain(places, say)
-        registry = oci.obtain(places, found, say)
-        installed = packages.result()
+    prepared = prepare(places, say)
     made = credentials.obtain(places)
-    container.write_config(found, installed, registry)
+    container.write_config(prepared.image, prepared.site, prepared.registry)
     rootfs.prepare(places, made)
     say("starting the hypervisor")
     container.start()
