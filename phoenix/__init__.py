@@ -10,3 +10,6 @@ gc.set_threshold(100_000)
 atexit.register(gc.freeze)
 # Pydantic would look through all installed packages for plugins.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+# Nornir expands "~" when it is imported, and fails for a user without a home directory. Debian's name for none is this.
+if os.path.expanduser("~") == "~":  # noqa: PTH111 - Path.expanduser raises instead
+    os.environ["HOME"] = "/nonexistent"
