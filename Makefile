@@ -1,6 +1,5 @@
 # Phoenix. `make deploy` and `make test` are all there is to set up; the rest is for convenience.
-# The project is put on the virtual environment's path by a .pth file (see scripts/setup), not by an editable
-# install: that needs no network and no build backend, and cannot go stale.
+# scripts/setup installs the checkout itself into .venv, editable: the command phoenix and Nornir's entry points.
 
 SHELL := /bin/bash
 PY := .venv/bin/python
@@ -83,7 +82,7 @@ lint: setup-dev  ## ruff, mypy, the import rules, shellcheck and perl -c
 	@scripts/check-programs
 
 bench: setup  ## measure, with the machine's description
-	@status=0; for what in run reconcile trust issue firewall; do $(PY) benchmarks/$$what.py || status=1; done; exit $$status
+	@status=0; for what in help run reconcile trust issue firewall; do $(PY) benchmarks/$$what.py || status=1; done; exit $$status
 
 shell: setup-runtime  ## a shell with .venv active
 	@VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(CURDIR)/.venv/bin:$$PATH $${SHELL:-bash}

@@ -14,7 +14,7 @@ from phoenix.errors import PhoenixError
 DEFAULT_LAB = Path("/var/lib/phoenix-lab")
 ROOT_CACHE = Path("/var/cache/phoenix")
 NO_HOME = Path("/nonexistent")
-"""The home directory of users without one: by Debian's policy (9.2.3), and by phoenix/__init__.py."""
+"""The home directory of users without one: by Debian's policy (9.2.3), and by phoenix/cli/process.py."""
 
 
 class DirectoryError(PhoenixError):

@@ -27,12 +27,12 @@ class Run:
     None until a task has observed the CA.
     """
 
-    estate: Estate
+    estate: Estate = field(repr=False)
     links: Links = field(repr=False)
     targets: frozenset[str]
     artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
     inventory: Path | None = None
-    known_authority: SeenAuthority | None = None
+    known_authority: SeenAuthority | None = field(default=None, repr=False)
     failed: set[str] = field(default_factory=set)
     guests: ObservedGuests = field(default_factory=ObservedGuests, repr=False)
     _sessions: dict[str, HostSession] = field(default_factory=dict, repr=False)
