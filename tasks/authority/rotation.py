@@ -45,7 +45,7 @@ def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
         found = look(run)
         begun = rotation_target(found.state, found.signs)
         if begun not in (None, rotated):
-            way = f"finish it by `runbooks/rotate.py --{begun}`, or take it back by adding --back"
+            way = f"finish it by `phoenix rotate --{begun}`, or take it back by adding --back"
             raise TaskFailedError(f"a rotation of the {begun} has begun: {way}")
         if phase(found.state, found.signs) is not RotationPhase.IDLE:
             return Outcome(task.host)
