@@ -159,5 +159,5 @@ def _must_fit(found: ValidCaState, root_key: str) -> None:
 def _no_failures(run: Run) -> None:
     if run.failed:
         hosts = ", ".join(sorted(run.failed))
-        mend = "mend that and run the same command again, which goes on from here; --back takes it back"
+        mend = "correct that and run the same command again to resume; --back reverts the rotation"
         raise TaskFailedError(f"the rotation stops here, because {hosts} failed: {mend}")
