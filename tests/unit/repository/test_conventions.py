@@ -11,7 +11,7 @@ from phoenix import conventions
 from tests.support.places import ROOT
 from tests.unit.repository.test_programs import sources, strings
 
-DISPLAYED = {"title", "reason", "purpose", "note", "notes", "message", "detail", "label"}
+DISPLAYED = {"title", "resource", "reason", "purpose", "note", "notes", "message", "detail", "label"}
 """Attributes that a person reads."""
 SEARCHES = {
     *("startswith", "endswith", "split", "rsplit", "partition", "rpartition", "find", "index", "count"),
