@@ -7,6 +7,7 @@ from phoenix.conventions import (
     MESH_ANCHORS,
     MESH_CONFIG,
     MESH_DIRECTORY,
+    MESH_EDGE_PORT,
     MESH_PING_PORT,
     MESH_ROUTES,
     MESH_STORAGE,
@@ -35,6 +36,8 @@ def traefik_resources(run: Run, _mesh: Guest) -> tuple[Resource, ...]:
         edge=estate.guest_with("nginx").address,
         email=f"admin@{estate.zone}",
         anchors=MESH_ANCHORS,
+        ping_port=MESH_PING_PORT,
+        edge_port=MESH_EDGE_PORT,
         leaf_hours=estate.settings.ca.mesh.hours,
         **values,
     )
