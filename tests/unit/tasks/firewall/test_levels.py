@@ -203,7 +203,7 @@ def test_unproved_plan() -> None:
     """A rule that stays and opens what is not declared stops the run before any write."""
     bench = Bench(of=estate(guest("app", 20, "lxc", services=SERVICES), foreign_rules="report")).converge()
     _foreign(APP, action="ACCEPT")(bench.api)
-    with pytest.raises(TaskFailedError, match="tcp 99 .* is not declared"):
+    with pytest.raises(TaskFailedError, match=r"tcp 99 .* is not declared"):
         bench.plan()
     assert bench.api.writes == []
 
