@@ -38,7 +38,7 @@ test: setup lint  ## the whole suite, the lab's tests included; fails where the 
 	@$(PY) -m pytest --lab=required; status=$$?; $(PY) runbooks/lab.py down; exit $$status
 
 unit: setup  ## the tests that need no lab
-	@$(PY) -m pytest -m 'not lab'
+	@$(PY) -m pytest -m 'not lab' -n 2
 
 lint: setup  ## ruff, mypy and the import rules
 	@.venv/bin/ruff check --quiet .
