@@ -29,7 +29,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # configuration files, not HTML
     )
-    made.filters |= {"quote": shlex.quote, "unit_word": unit_word}
+    made.filters["unit_word"] = unit_word
     return made
 
 
@@ -50,13 +50,17 @@ def program(path: str) -> str:
     return (TEMPLATES / path).read_text("utf-8")
 
 
-def shell_program(path: str, **values: Assigned) -> str:
-    """Put assignments of shell variables in front of a plain shell program, behind its `#!` line if it has one."""
+def shell_program(path: str, /, *libraries: str, **values: Assigned) -> str:
+    """Put assignments of shell variables in front of a plain shell program, behind its `#!` line if it has one.
+
+    `libraries` are programs that come between: functions and variables that the program uses.
+    """
     text = program(path)
+    front = assignments(values) + "".join(map(program, libraries))
     first, newline, rest = text.partition("\n")
     if not first.startswith("#!"):
-        return assignments(values) + text
-    return f"{first}{newline}{assignments(values)}{rest}"
+        return front + text
+    return f"{first}{newline}{front}{rest}"
 
 
 def assignments(values: Mapping[str, Assigned]) -> str:

@@ -38,6 +38,7 @@ class GoModule:
     package: str
     module_sum: str  # what go.sum would say of the module itself; its dependencies stand in its own go.sum
     flags: tuple[str, ...]
+    omits: tuple[str, ...] = ()  # build tags, each of which leaves a part out of the program
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,20 @@ class Program:
         """The official release for the guests' architecture."""
         return self.releases[ARCHITECTURE]
 
+    @property
+    def omits(self) -> tuple[str, ...]:
+        """Parts that Phoenix does not need of this program, as build tags that leave them out."""
+        return self.fallback.omits if isinstance(self.fallback, GoModule) else ()
+
 
 def _github(project: str, version: str, archive: str, checksums: str) -> Release:
     base = f"https://github.com/{project}/releases/download/v{version}"
     return Release(f"{base}/{archive}", f"{base}/{checksums}")
 
+
+# Key stores and database servers that no CA of Phoenix can use: its keys and its database are files in its state.
+# `noawskms`, `nocloudkms` and `nosshagentkms` would belong here; 0.30.2 does not compile with them.
+UNUSED = ("noazurekms", "notpmkms", "nomysql", "nopgx")
 
 STEP_CA = Program(
     name="step-ca",
@@ -70,6 +80,7 @@ STEP_CA = Program(
         package="github.com/smallstep/certificates/cmd/step-ca",
         module_sum="h1:1G3xBi8sJ740iA1mMPW2Svv7EIZKJ4Zf/iQtA5QlN0Y=",
         flags=("-X", "main.Version=0.30.2"),
+        omits=UNUSED,
     ),
 )
 STEP = Program(
@@ -80,6 +91,7 @@ STEP = Program(
         package="github.com/smallstep/cli/cmd/step",
         module_sum="h1:ql3fWFwXwICBL5LHy+MBPglx3kxj3ERmhUAX2mYGCx4=",
         flags=("-X", "main.Version=0.30.2"),
+        omits=UNUSED,
     ),
 )
 TRAEFIK = Program(

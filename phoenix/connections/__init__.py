@@ -1,1 +1,1 @@
-"""Ways to reach hosts: the API lane and the SSH lane of a hypervisor, and guests through the latter."""
+"""Connections to hosts: to the API and to SSH of a hypervisor, and to guests through its SSH connection."""

@@ -1,11 +1,10 @@
-"""The access file: where the hypervisors are reached, by which pins, and with which secrets.
+"""The access file: the addresses of the hypervisors, their pins, and the secrets for them.
 
-It is the only place for secrets of the controller, and is never part of an inventory. One entry a hypervisor.
+It is the only file with secrets of the controller and never part of an inventory. It has one entry per hypervisor.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from pathlib import Path
@@ -27,17 +26,16 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from phoenix.conventions import SSH_PORT
+from phoenix.directories import DirectoryError, access_file, lab_directory
 from phoenix.errors import PhoenixError
 from phoenix.pki.bundle import Bundle, read_bundle
 
-ENVIRONMENT = "PHOENIX_ACCESS"
-LAB_ENVIRONMENT = "PHOENIX_LAB"
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$")]
 
 
 class AccessError(PhoenixError):
-    """The access file is missing, unsafe or wrong; the message says what to do."""
+    """The access file is missing, readable by others, or not valid; the message says what to do."""
 
 
 class _Strict(BaseModel):
@@ -45,10 +43,10 @@ class _Strict(BaseModel):
 
 
 class ApiAccess(_Strict):
-    """The API lane: the server is trusted by one of two, or by either where both are given.
+    """The API connection. The server is trusted by `fingerprint` or by `ca`; if both are set, either suffices.
 
-    `fingerprint` is the SHA-256 of its certificate. `ca` is a PEM file of anchors that its certificate must lead to; it
-    is then verified for `name`, or for the host in `url` if that is how the node calls itself.
+    `fingerprint` is the SHA-256 of its certificate. `ca` is a PEM file of anchors to which its certificate must chain;
+    the certificate is then verified for `name`, or by default for the host in `url`.
     """
 
     url: Annotated[str, StringConstraints(pattern=r"^https://[^/]+$")]
@@ -60,19 +58,19 @@ class ApiAccess(_Strict):
 
     @property
     def server(self) -> str:
-        """The name or address that the server's certificate must be for."""
+        """The name or address that the server's certificate must contain."""
         return self.name or urlsplit(self.url).hostname or ""
 
     def anchors(self) -> Bundle:
-        """The anchors of `ca`; none if it is not given, ValueError or OSError if they cannot be read."""
+        """Read the anchors of `ca`; none if it is not set, ValueError or OSError if they cannot be read."""
         return read_bundle(self.ca.read_text("utf-8")) if self.ca else Bundle(())
 
     @model_validator(mode="after")
-    def _is_trusted_somehow(self) -> Self:
+    def _has_trust(self) -> Self:
         if self.fingerprint is None and self.ca is None:
-            raise ValueError("needs 'fingerprint' or 'ca': nothing is accepted on first sight")
+            raise ValueError("needs 'fingerprint' or 'ca': no certificate is trusted on first use")
         if self.name and self.ca is None:
-            raise ValueError("'name' is what a certificate of 'ca' is verified for: give 'ca' as well")
+            raise ValueError("'name' is the name for which a certificate of 'ca' is verified: set 'ca' as well")
         try:
             self.anchors()
         except (OSError, ValueError) as error:
@@ -83,12 +81,12 @@ class ApiAccess(_Strict):
     @classmethod
     def _is_a_secret(cls, value: SecretStr) -> SecretStr:
         if not UUID.fullmatch(value.get_secret_value()):
-            raise ValueError("is not a token's secret, which is a UUID: is it still a placeholder?")
+            raise ValueError("is not the secret of a token, which is a UUID: replace the placeholder")
         return value
 
 
 class SshAccess(_Strict):
-    """The SSH lane: `host_key` is the server's public key as in known_hosts(5), without the name."""
+    """The SSH connection. `host_key` is the server's public key as in known_hosts(5), without the host name."""
 
     host: str
     port: int = Field(default=SSH_PORT, ge=1, le=65535)
@@ -98,28 +96,30 @@ class SshAccess(_Strict):
 
 
 class HypervisorAccess(_Strict):
-    """Both lanes to one hypervisor."""
+    """Both connections to one hypervisor."""
 
     api: ApiAccess
     ssh: SshAccess
 
 
 def access_path(*, lab: bool) -> Path:
-    """Where the access file is: the lab's own, or that of the real estate."""
+    """Return the path of the lab's or the real estate's access file; AccessError if that needs a home directory."""
     if lab:
-        return Path(os.environ.get(LAB_ENVIRONMENT, "/var/lib/phoenix-lab")) / "access.yaml"
-    default = Path.home() / ".config" / "phoenix" / "access.yaml"
-    return Path(os.environ.get(ENVIRONMENT, default))
+        return lab_directory() / "access.yaml"
+    try:
+        return access_file()
+    except DirectoryError as error:
+        raise AccessError(f"the access file cannot be located: {error}") from None
 
 
 def read_access(path: Path, hypervisors: tuple[str, ...]) -> dict[str, HypervisorAccess]:
-    """Read the entries of the hypervisors; AccessError says what is missing or unsafe."""
+    """Read the entries of the hypervisors; AccessError names what is missing, readable by others, or not valid."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         data = YAML(typ="safe").load(path.read_text("utf-8"))
     except FileNotFoundError:
         raise AccessError(
-            f"{path} does not exist: it says how to reach the hypervisors (see README, or start the lab)"
+            f"{path} does not exist; it defines the access to the hypervisors: write it (see README), or start the lab"
         ) from None
     except (OSError, ValueError, YAMLError) as error:
         raise AccessError(f"{path} cannot be read: {error}") from None
@@ -133,5 +133,5 @@ def read_access(path: Path, hypervisors: tuple[str, ...]) -> dict[str, Hyperviso
         raise AccessError(f"{path}: {where}: {first['msg']}") from None
     missing = [name for name in hypervisors if name not in entries]
     if missing:
-        raise AccessError(f"{path} has no entry for {', '.join(missing)}")
+        raise AccessError(f"{path} has no entry for {', '.join(missing)}: add it")
     return {name: entries[name] for name in hypervisors}

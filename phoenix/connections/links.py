@@ -1,4 +1,4 @@
-"""Every connection of a run, each made once, shared by all threads, closed together."""
+"""Every connection of a run: each is opened once, shared by all threads, and closed with the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from phoenix.connections.ssh import ConnectionFailedError, SshLink, connect, han
 from phoenix.conventions import SSH_PORT
 from phoenix.estate import Estate, Guest, Hypervisor
 
-AT_ONCE = 8
+MAX_CONNECTING = 8
 HOST_KEY_FILE = "/etc/ssh/ssh_host_ed25519_key.pub"
 
 
@@ -26,28 +26,28 @@ class Links:
         self._access = access
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
-        self._begun: dict[str, Future[SshLink]] = {}
+        self._pending: dict[str, Future[SshLink]] = {}
         self._nodes: dict[str, SshLink] = {}
         self._machines: dict[str, SshLink] = {}
         self._apis = {name: ProxmoxClient(entry.api, name) for name, entry in access.items()}
 
     def reconnected(self) -> Links:
-        """Connections of their own to the same estate, none of them made yet."""
+        """Create separate connections to the same estate; none of them is open yet."""
         return Links(self.estate, self._access)
 
     def begin(self, hypervisors: Iterable[str]) -> None:
-        """Start to connect to hypervisors; whoever first asks for one waits for it, or is told why it failed."""
-        pool = ThreadPoolExecutor(AT_ONCE)
+        """Start to connect to hypervisors. The first use of a connection waits for it, or raises its error."""
+        pool = ThreadPoolExecutor(MAX_CONNECTING)
         for name in hypervisors:
-            self._begun[name] = pool.submit(connect, self._access[name].ssh, name)
+            self._pending[name] = pool.submit(connect, self._access[name].ssh, name)
         pool.shutdown(wait=False)
 
     def api(self, hypervisor: str) -> ProxmoxClient:
-        """The API of a hypervisor."""
+        """Return the API client of a hypervisor."""
         return self._apis[hypervisor]
 
     def public_key(self, hypervisor: str) -> str:
-        """The public half of the controller's key, which virtual machines of the hypervisor must accept."""
+        """Read the controller's public key, which virtual machines of the hypervisor must accept."""
         path = self._access[hypervisor].ssh.key_file
         try:
             return path.with_name(path.name + ".pub").read_text("utf-8").strip()
@@ -55,11 +55,11 @@ class Links:
             raise ConnectionFailedError(f"the public key of {path} cannot be read: {error}") from None
 
     def node(self, hypervisor: str) -> NodeShell:
-        """A root shell on a hypervisor."""
+        """Open a root shell on a hypervisor."""
         return NodeShell(self._node(hypervisor))
 
     def shell(self, name: str) -> Shell:
-        """Root on a host, by the way that fits its kind."""
+        """Open a root shell on a host; ConnectionFailedError if it is not reachable, KeyError if it does not exist."""
         host = self.estate.host(name)
         if isinstance(host, Hypervisor):
             return self.node(name)
@@ -68,16 +68,16 @@ class Links:
         return ContainerShell(self._node(host.hypervisor), host.vmid, name)
 
     def forget(self, name: str) -> None:
-        """Drop a virtual machine's connection, because the machine was started anew."""
+        """Drop the connection of a virtual machine, because the machine was restarted."""
         with self._lock:
             link = self._machines.pop(name, None)
         if link:
             link.close()
 
     def close(self) -> None:
-        """End every connection, virtual machines first; one that has only begun, as soon as it is made."""
-        while self._begun:
-            self._begun.popitem()[1].add_done_callback(_end)
+        """Close every connection, those of virtual machines first; a pending one is closed as soon as it is open."""
+        while self._pending:
+            self._pending.popitem()[1].add_done_callback(_close)
         for link in (*self._machines.values(), *self._nodes.values()):
             link.close()
         for api in self._apis.values():
@@ -87,8 +87,8 @@ class Links:
         return self._once(self._nodes, name, lambda: self._connect(name))
 
     def _connect(self, name: str) -> SshLink:
-        begun = self._begun.pop(name, None)
-        return begun.result() if begun else connect(self._access[name].ssh, name)
+        pending = self._pending.pop(name, None)
+        return pending.result() if pending else connect(self._access[name].ssh, name)
 
     def _machine(self, guest: Guest) -> SshLink:
         return self._once(self._machines, guest.name, lambda: self._jump(guest))
@@ -106,25 +106,25 @@ class Links:
         )
 
     def _host_key(self, guest: Guest) -> str:
-        """Learn a machine's host key from its guest agent, over the hypervisor's pinned lane."""
+        """Read a machine's host key through its guest agent, over the hypervisor's pinned API connection."""
         node = self.estate.hypervisor_of(guest).node
         path = f"nodes/{node}/qemu/{guest.vmid}/agent/file-read"
         try:
             answer: Any = self.api(guest.hypervisor).get(path, file=HOST_KEY_FILE)
         except ApiError as error:
-            raise ConnectionFailedError(f"{guest.name}: its host key cannot be learned: {error}") from None
+            raise ConnectionFailedError(f"{guest.name}: its host key cannot be read by the agent: {error}") from None
         return " ".join(str(answer["content"]).split()[:2])
 
-    def _once(self, made: dict[str, SshLink], name: str, make: Callable[[], SshLink]) -> SshLink:
+    def _once(self, links: dict[str, SshLink], name: str, make: Callable[[], SshLink]) -> SshLink:
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            link = made.get(name)
+            link = links.get(name)
             if link is None or not link.alive:
-                link = made[name] = make()
+                link = links[name] = make()
             return link
 
 
-def _end(begun: Future[SshLink]) -> None:
-    if not begun.exception():
-        begun.result().close()
+def _close(pending: Future[SshLink]) -> None:
+    if not pending.exception():
+        pending.result().close()

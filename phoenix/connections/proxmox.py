@@ -1,7 +1,7 @@
-"""The API lane: proxmoxer with a trusted certificate, sane limits, and tasks that are waited for truthfully.
+"""The API connection: proxmoxer with a verified certificate, time limits, and the results of tasks.
 
-Source: Proxmox VE API viewer. proxmoxer's own waiting ignores how a task ended, and its default timeout of 5 s is
-shorter than Proxmox's answers can take: both are replaced here.
+Source: Proxmox VE API viewer. proxmoxer's own wait ignores the result of a task, and its default timeout of 5 s is
+shorter than some answers of Proxmox take; both are replaced here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BUSY = ("can't lock file", "is locked (", "got timeout")
 
 
 class ApiError(PhoenixError):
-    """Proxmox refused or failed; `status` is its HTTP status, 0 when it could not be asked."""
+    """Proxmox rejected a request or failed; `status` is the HTTP status, or 0 if there was no response."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         self.status = status
@@ -30,7 +30,7 @@ class ApiError(PhoenixError):
 
 
 class ProxmoxClient:
-    """One hypervisor's API by token; its HTTP sessions are lent to one call at a time and kept for the next."""
+    """The API of one hypervisor, by token; an HTTP session serves one call at a time and is kept for the next."""
 
     def __init__(self, access: ApiAccess, name: str) -> None:
         self.name = name
@@ -39,23 +39,23 @@ class ProxmoxClient:
         self._idle: LifoQueue[Any] = LifoQueue()
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """Read."""
+        """Read; ApiError if it fails."""
         return self._call("get", path, parameters)
 
     def post(self, path: str, **parameters: Any) -> Any:
-        """Create, or start something."""
+        """Create, or start an action; ApiError if it fails."""
         return self._call("post", path, parameters)
 
     def put(self, path: str, **parameters: Any) -> Any:
-        """Change."""
+        """Update; ApiError if it fails."""
         return self._call("put", path, parameters)
 
     def delete(self, path: str, **parameters: Any) -> Any:
-        """Remove."""
+        """Remove; ApiError if it fails."""
         return self._call("delete", path, parameters)
 
     def close(self) -> None:
-        """End the connections that nobody uses; a further call makes a new one."""
+        """Close the idle connections; a further call opens a new one."""
         while True:
             try:
                 api = self._idle.get_nowait()
@@ -64,7 +64,7 @@ class ProxmoxClient:
             _http(api).close()
 
     def wait(self, upid: str, limit: float = 120.0) -> None:
-        """Wait for a task; warnings are success, anything else raises with the end of the task's log."""
+        """Wait for a task; a task with warnings is successful. ApiError if it fails or takes longer than `limit` s."""
         node = upid.split(":")[1]
         path, pause, deadline = f"nodes/{node}/tasks/{upid}", 0.02, time.monotonic() + limit
         while True:
@@ -73,7 +73,7 @@ class ProxmoxClient:
                 break
             if time.monotonic() > deadline:
                 raise ApiError(
-                    f"{self.where}: task {upid} still runs after {limit:.0f} s; look at it before trying again"
+                    f"{self.where}: task {upid} still runs after {limit:.0f} s; check it before you try again"
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.5)
@@ -82,7 +82,7 @@ class ProxmoxClient:
             raise ApiError(f"{self.where}: {upid.split(':')[5]} of {upid.split(':')[6]} failed: {outcome}")
 
     def run(self, method: str, path: str, limit: float = 120.0, **parameters: Any) -> None:
-        """Start a task and wait for it; a lock held by somebody else is waited for as well."""
+        """Start a task and wait for it, and for a lock that is held by another task; `limit` is in seconds for each."""
         deadline = time.monotonic() + limit
         while True:
             try:
@@ -103,10 +103,10 @@ class ProxmoxClient:
         from proxmoxer.core import ResourceException  # noqa: PLC0415 - 0.15 s that a run without the API does not need
         from requests import RequestException  # noqa: PLC0415 - the same
 
-        given = {key.replace("__", "-"): value for key, value in parameters.items()}
+        renamed = {key.replace("__", "-"): value for key, value in parameters.items()}
         try:
             with self._session() as api:
-                return getattr(api(path), method)(**given)
+                return getattr(api(path), method)(**renamed)
         except ResourceException as error:
             details = "; ".join(f"{key}: {value}" for key, value in (error.errors or {}).items())
             text = f"{error.content or error.status_message}".strip() + (f" ({details})" if details else "")
@@ -114,7 +114,7 @@ class ProxmoxClient:
                 f"{self.where}: {method.upper()} /{path}: {error.status_code} {text}", error.status_code
             ) from None
         except RequestException as error:
-            raise ApiError(f"{self.where}: the API cannot be asked: {_reason(error)}") from None
+            raise ApiError(f"{self.where}: the API is not reachable: {_reason(error)}") from None
 
     @contextmanager
     def _session(self) -> Iterator[Any]:
@@ -130,7 +130,7 @@ class ProxmoxClient:
     def _connect(self) -> Any:
         from proxmoxer import ProxmoxAPI  # noqa: PLC0415 - as above
 
-        from phoenix.connections.trusting import trusting  # noqa: PLC0415 - as above
+        from phoenix.connections.tls_adapters import tls_adapter  # noqa: PLC0415 - as above
 
         url = urlsplit(self.access.url)
         user, _, token = self.access.token_id.partition("!")
@@ -140,17 +140,17 @@ class ProxmoxClient:
             user=user,
             token_name=token,
             token_value=self.access.token_secret.get_secret_value(),
-            verify_ssl=False,  # the adapter below says whom to trust
+            verify_ssl=False,  # the adapter below verifies the certificate
             timeout=REQUEST_SECONDS,
         )
         session = _http(api)
         session.trust_env = False
-        session.mount("https://", trusting(self.access))
+        session.mount("https://", tls_adapter(self.access))
         return api
 
 
 def _http(api: Any) -> Any:
-    return cast("Any", api)._store["session"]  # noqa: SLF001  # proxmoxer has no other way in
+    return cast("Any", api)._store["session"]  # noqa: SLF001  # proxmoxer has no public access to it
 
 
 def _reason(error: Exception) -> str:
@@ -163,7 +163,7 @@ def _reason(error: Exception) -> str:
     if "timed out" in text.lower():
         return f"no answer within {REQUEST_SECONDS} s"
     if "Connection refused" in text:
-        return "connection refused; is pveproxy running?"
+        return "connection refused; check that pveproxy runs"
     if "EOF occurred" in text or "Connection aborted" in text or "reset by peer" in text:
-        return "the connection was closed at once; is pveproxy running?"
+        return "the connection was closed at once; check that pveproxy runs"
     return text.rsplit("Caused by ", 1)[-1].strip("()")

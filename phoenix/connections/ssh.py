@@ -1,14 +1,12 @@
-"""One SSH connection per hypervisor, with a pinned host key; everything on the node and in its guests goes through it.
+"""One SSH connection per hypervisor, with a pinned host key; it serves the node and all of its guests.
 
-Paramiko's Transport is used directly: no agent, no known_hosts, no first sight. sshd allows ten sessions a connection
-(MaxSessions, sshd_config(5)), so at most eight run at once and the rest wait.
+Paramiko's Transport is used directly: without agent, known_hosts and trust on first use. sshd permits ten sessions per
+connection (MaxSessions, sshd_config(5)), so at most eight run at once and the rest wait.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
-import sys
 import threading
 import time
 from base64 import b64decode
@@ -17,29 +15,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# A command runner that paramiko loads for an option of configuration files, which are not read here: 0.1 s.
-sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
+import paramiko
 
-import paramiko  # noqa: E402
-
-from phoenix.connections.access import SshAccess  # noqa: E402
-from phoenix.errors import PhoenixError  # noqa: E402
+from phoenix.connections.access import SshAccess
+from phoenix.errors import PhoenixError
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 15
-# Paramiko tells its own story on standard error; what matters of it is in our errors.
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 SESSIONS = 8
 SESSION_TRIES = 5
 
 
 class ConnectionFailedError(PhoenixError):
-    """A host cannot be reached; the message names it, its address, and what was tried."""
+    """A host is not reachable; the message names the host, its address and the cause."""
 
 
 @dataclass(frozen=True)
 class Completed:
-    """What a command left behind."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -47,13 +40,13 @@ class Completed:
 
 
 def parse_host_key(text: str) -> paramiko.PKey:
-    """Read a public key in the spelling of known_hosts(5) without the host."""
+    """Parse a public key in the format of known_hosts(5) without the host name."""
     kind, blob = text.split()[:2]
     return paramiko.PKey.from_type_string(kind, b64decode(blob))
 
 
 class SshLink:
-    """An authenticated connection that runs commands; safe to share between threads."""
+    """An authenticated connection that runs commands; threads can share it."""
 
     def __init__(self, name: str, transport: paramiko.Transport) -> None:
         self.name = name
@@ -63,9 +56,10 @@ class SshLink:
     def run(self, command: str, data: bytes | Path = b"", limit: float = 120.0, name: str | None = None) -> Completed:
         """Run a command with bytes, or a file of the controller, as its standard input.
 
-        `limit` is in seconds and for all of it; `name` is what errors call the host, if it is not the one connected to.
+        `limit` is in seconds, for the whole command. `name` is the host in errors, if it is not the connected host.
+        ConnectionFailedError if the connection is lost or the limit is exceeded.
         """
-        who = name or self.name
+        host = name or self.name
         with self._sessions, _ended_after(limit, channel := self._session()) as ended:
             try:
                 channel.settimeout(limit)
@@ -79,11 +73,11 @@ class SshLink:
                 )
             except (OSError, EOFError, paramiko.SSHException) as error:
                 if isinstance(error, TimeoutError) or ended.is_set():
-                    raise ConnectionFailedError(f"{who}: no answer within {limit:.0f} s") from None
-                raise ConnectionFailedError(f"{who}: the connection broke: {str(error) or 'closed'}") from None
+                    raise ConnectionFailedError(f"{host}: no answer within {limit:.0f} s") from None
+                raise ConnectionFailedError(f"{host}: the connection was lost: {str(error) or 'closed'}") from None
 
     def tunnel(self, address: str, port: int) -> paramiko.Channel:
-        """Open a connection from the far end of this one to another host."""
+        """Open a TCP connection from the remote host to another one; ConnectionFailedError if it is not reachable."""
         try:
             return self._transport.open_channel(
                 "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
@@ -92,12 +86,12 @@ class SshLink:
             raise ConnectionFailedError(f"{address}:{port} is not reachable from {self.name}: {error}") from None
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._transport.close()
 
     @property
     def alive(self) -> bool:
-        """Tell whether the connection still stands."""
+        """Report whether the connection is open."""
         return self._transport.is_active()
 
     def _session(self) -> paramiko.Channel:
@@ -112,19 +106,19 @@ class SshLink:
 
 
 def connect(access: SshAccess, name: str) -> SshLink:
-    """Connect to a hypervisor; a host key other than the pinned one ends the attempt."""
+    """Connect to a hypervisor; ConnectionFailedError if it is not reachable or presents another host key."""
     where = f"{name} ({access.host}:{access.port})"
     try:
         sock = socket.create_connection((access.host, access.port), timeout=CONNECT_SECONDS)
     except OSError as error:
         raise ConnectionFailedError(f"{where}: SSH is not reachable: {error}") from None
-    # A command is several small packets; without this one waits until the one before is acknowledged, for 0.04 s.
+    # A command is several small packets; without this option, each waits 0.04 s for the acknowledgment of the last one.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return handshake(sock, where, access.user, access.key_file, access.host_key)
 
 
 def handshake(sock: socket.socket | paramiko.Channel, where: str, user: str, key_file: Path, host_key: str) -> SshLink:
-    """Make an SSH connection over an open one."""
+    """Establish an SSH connection over an open TCP connection; ConnectionFailedError names `where` and the cause."""
     try:
         key = paramiko.PKey.from_path(key_file)
     except (OSError, paramiko.SSHException, ValueError) as error:
@@ -136,8 +130,8 @@ def handshake(sock: socket.socket | paramiko.Channel, where: str, user: str, key
         transport.connect(hostkey=parse_host_key(host_key), username=user, pkey=key)
     except paramiko.AuthenticationException:
         transport.close()
-        what = f"put {key_file}.pub into the authorized_keys of {user} there"
-        raise ConnectionFailedError(f"{where}: {user} was refused with the key {key_file}: {what}") from None
+        action = f"add {key_file}.pub to the authorized_keys of {user} on it"
+        raise ConnectionFailedError(f"{where}: {user} was refused with the key {key_file}: {action}") from None
     except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
         transport.close()
         reason = "the host key is not the pinned one" if "host key" in str(error).lower() else str(error) or "closed"
@@ -148,7 +142,7 @@ def handshake(sock: socket.socket | paramiko.Channel, where: str, user: str, key
 
 @contextmanager
 def _ended_after(limit: float, channel: paramiko.Channel) -> Iterator[threading.Event]:
-    """Close a channel at the end, or after so many seconds, which the event then tells."""
+    """Close a channel at the end of the block, or after `limit` seconds; the event is set in the second case."""
     ended = threading.Event()
 
     def end() -> None:
@@ -179,5 +173,5 @@ def _status(channel: paramiko.Channel, limit: float) -> int:
         raise TimeoutError
     status = channel.recv_exit_status()
     if status < 0:
-        raise EOFError("the command was killed, or the host went away before it ended")
+        raise EOFError("the command was killed, or the host stopped before the command ended")
     return status

@@ -1,4 +1,4 @@
-"""Desired → observed → changes → applied, for whatever a host should have."""
+"""Desired state → observation → changes → applied, for every kind of resource on a host."""
 
 from phoenix.converge.apply import ApplyError
 from phoenix.converge.change import Change, Upload
@@ -8,7 +8,7 @@ from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.outcome import Outcome, PartialFailureError, Plan
 from phoenix.converge.resource import Resource
 from phoenix.converge.session import AppliedAhead, HostSession
-from phoenix.converge.software import Packages, Program, User
+from phoenix.converge.software import Packages, PinnedProgram, User
 from phoenix.converge.timers import Timers
 from phoenix.converge.units import Daemon, Unit
 
@@ -28,9 +28,9 @@ __all__ = [
     "OwnedDirectory",
     "Packages",
     "PartialFailureError",
+    "PinnedProgram",
     "Plan",
     "Probe",
-    "Program",
     "ReadOnlyFile",
     "Resource",
     "Timers",

@@ -1,4 +1,4 @@
-"""One difference between desired and observed, and the shell that removes it."""
+"""One difference between desired and observed state, and the shell script that removes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Verb = Literal[
 
 @dataclass(frozen=True)
 class Upload:
-    """A file of the controller that goes to a host: `source` is gzip-compressed, `mtime` in seconds since the epoch."""
+    """A file to send to a host: `source` is gzip-compressed, `mode` is octal, `mtime` is in seconds since the epoch."""
 
     source: Path
     path: str
@@ -24,7 +24,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Change:
-    """What differs and what is done about it; `script` is POSIX shell run as root on the host."""
+    """A difference and its correction; `script` is POSIX shell that runs as root on the host."""
 
     resource: str
     verb: Verb
@@ -33,14 +33,14 @@ class Change:
     script: str = field(default="", repr=False)
     upload: Upload | None = field(default=None, repr=False)
     guard: bool = False
-    """A guard changes nothing itself: it checks, or puts back what the changes before it did."""
+    """A guard makes no change of its own: it checks, commits or restores the changes before it."""
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource}" + (f": {self.reason}" if self.reason else "")
 
 
 def text_diff(path: str, before: str | None, after: str | None) -> str:
-    """Show how a text changes, as a unified diff; None means that there is no such file."""
+    """Format a change of a text as a unified diff; None means that the file does not exist."""
     lines = unified_diff(
         (before or "").splitlines(),
         (after or "").splitlines(),

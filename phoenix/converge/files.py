@@ -1,4 +1,4 @@
-"""Directories and files with owner and mode, and patterns whose files are all ours."""
+"""Directories and files with owner and mode, and glob patterns that Phoenix manages exclusively."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class Directory:
     mode: str = "0755"
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for the path itself."""
+        """Query the path itself."""
         return (Probe("stat", self.path),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Make it, or set owner and mode."""
+        """Create the directory, or set its owner and mode."""
         stat = seen.stats.get(self.path)
         path = shlex.quote(self.path)
-        settle = f"chown {self.owner} {path} && chmod {self.mode} {path}"
+        set_ownership = f"chown {self.owner} {path} && chmod {self.mode} {path}"
         if stat is None:
-            made = f"mkdir -p -m {self.mode} {path}"
-            script = made if self.owner == "root:root" else f"{made} && {settle}"
+            create = f"mkdir -p -m {self.mode} {path}"
+            script = create if self.owner == "root:root" else f"{create} && {set_ownership}"
             return (Change(f"directory {self.path}", "create", script=script),)
         if stat.type != "directory":
-            script = f"mv {path} {path}.replaced-by-phoenix && mkdir -p {path} && {settle}"
+            script = f"mv {path} {path}.replaced-by-phoenix && mkdir -p {path} && {set_ownership}"
             return (Change(f"directory {self.path}", "update", f"is a {stat.type}", script=script),)
         wrong = wrong_ownership(stat.owner, stat.mode, self.owner, self.mode)
-        return (Change(f"directory {self.path}", "update", wrong, script=settle),) if wrong else ()
+        return (Change(f"directory {self.path}", "update", wrong, script=set_ownership),) if wrong else ()
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,24 @@ class File:
     mode: str = "0644"
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for owner, mode and content."""
+        """Query owner, mode and content."""
         return (Probe("stat", self.path), Probe("content", self.path))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write it anew if it differs; set owner and mode if only they do."""
+        """Write the file if its content differs; if only owner or mode differ, set them."""
         stat, before = seen.stats.get(self.path), seen.text(self.path)
-        put = write_script(self.path, self.content, self.owner, self.mode)
+        write = write_script(self.path, self.content, self.owner, self.mode)
         if stat is None:
-            return (Change(f"file {self.path}", "create", diff=text_diff(self.path, None, self.content), script=put),)
+            return (Change(f"file {self.path}", "create", diff=text_diff(self.path, None, self.content), script=write),)
         if stat.type == "directory":
             script = f"fail {shlex.quote(f'{self.path} is a directory, and should be a file: move it away')}"
             return (Change(f"file {self.path}", "update", "is a directory", script=script),)
         if not stat.type.startswith("regular"):
             diff = text_diff(self.path, before, self.content)
-            return (Change(f"file {self.path}", "update", f"is a {stat.type}", diff, put),)
+            return (Change(f"file {self.path}", "update", f"is a {stat.type}", diff, write),)
         if before != self.content:
             diff = text_diff(self.path, before, self.content)
-            return (Change(f"file {self.path}", "update", "content differs", diff, put),)
+            return (Change(f"file {self.path}", "update", "content differs", diff, write),)
         wrong = wrong_ownership(stat.owner, stat.mode, self.owner, self.mode)
         if not wrong:
             return ()
@@ -81,31 +81,31 @@ class ReadOnlyFile:
     path: str
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for the content."""
+        """Query the content."""
         return (Probe("content", self.path),)
 
     def changes(self, _seen: Observation) -> tuple[Change, ...]:
-        """Change nothing."""
+        """Return no change."""
         return ()
 
 
 @dataclass(frozen=True)
 class ManagedGlob:
-    """A glob pattern whose files are all ours: strangers are removed, and stopped first if they are units."""
+    """A glob pattern that Phoenix manages exclusively: unmanaged files are removed, and units are stopped first."""
 
     pattern: str
     keep: tuple[str, ...]
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask what is there."""
+        """List the files that match."""
         return (Probe("listing", self.pattern),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Remove what nobody declared."""
-        strangers = [path for path in seen.listings.get(self.pattern, ()) if path not in self.keep]
+        """Remove every file that the inventory does not declare."""
+        unmanaged = [path for path in seen.listings.get(self.pattern, ()) if path not in self.keep]
         return tuple(
-            Change(f"file {path}", "remove", "nothing in the inventory asks for it", script=self._removal(path))
-            for path in strangers
+            Change(f"file {path}", "remove", "the inventory does not declare it", script=self._removal(path))
+            for path in unmanaged
         )
 
     def _removal(self, path: str) -> str:
@@ -117,12 +117,12 @@ class ManagedGlob:
 
 
 def write_script(path: str, content: str, owner: str, mode: str) -> str:
-    """Shell that writes a file atomically, with owner and mode set before its content is there."""
+    """Write the shell command that replaces a file atomically; owner and mode are set before the content is written."""
     return f"put {shlex.quote(path)} {owner} {mode} {shlex.quote(content)}"
 
 
 def wrong_ownership(owner: str, mode: str, wanted_owner: str, wanted_mode: str) -> str:
-    """Say what is wrong with owner and mode; nothing if they are as wanted."""
+    """Describe the differences of owner and mode; an empty string if there are none."""
     wrong = []
     if owner != wanted_owner:
         wrong.append(f"owner is {owner}, should be {wanted_owner}")

@@ -1,4 +1,4 @@
-"""Ask a host everything in one round trip: probes → one shell script → its output → an `Observation`."""
+"""Observe a host in one round trip: probes → one shell script → its output → an `Observation`."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import shlex
 from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Literal
 
-Kind = Literal["stat", "content", "package", "unit", "listing", "command"]
+ProbeKind = Literal["stat", "content", "package", "unit", "listing", "command"]
+FUNCTIONS = files("phoenix.converge").joinpath("observe.sh").read_text("utf-8")
 UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
 
 
 @dataclass(frozen=True, order=True)
 class Probe:
-    """One question. `subject` is a path, a package, a unit, a glob pattern, or a name for `command` (POSIX shell)."""
+    """One query. `subject` is a path, a package, a unit, a glob pattern, or a name for `command` (POSIX shell)."""
 
-    kind: Kind
+    kind: ProbeKind
     subject: str
     command: str = ""
 
 
 @dataclass(frozen=True)
-class Stat:
-    """What stat(1) says of a path; `mtime` in seconds since the epoch, `size` in bytes."""
+class FileStat:
+    """The output of stat(1) for a path; `mtime` is in seconds since the epoch, `size` in bytes."""
 
     type: str
     mode: str
@@ -33,8 +35,8 @@ class Stat:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What systemd says of a unit, in its own words."""
+class UnitState:
+    """The state of a unit: LoadState, ActiveState, UnitFileState and NeedDaemonReload of systemd."""
 
     load: str
     active: str
@@ -44,56 +46,52 @@ class Unit:
 
 @dataclass
 class Observation:
-    """Answers by probe. What was asked and is not here does not exist.
+    """Results by the subjects of the probes. A subject of `probes` that has no result does not exist on the host.
 
-    `at` is when the host was asked, by the controller's clock, in seconds since the epoch.
+    `at` is the time of the observation, by the controller's clock, in seconds since the epoch.
     """
 
-    asked: set[Probe] = field(default_factory=set)
-    stats: dict[str, Stat] = field(default_factory=dict)
+    probes: set[Probe] = field(default_factory=set)
+    stats: dict[str, FileStat] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
-    units: dict[str, Unit] = field(default_factory=dict)
+    units: dict[str, UnitState] = field(default_factory=dict)
     listings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     at: float = 0.0
 
     def text(self, path: str) -> str | None:
-        """The content of a file as text; None where there is none."""
+        """The content of a file as text; None if the file does not exist. Bytes that are not UTF-8 are replaced."""
         content = self.contents.get(path)
         return None if content is None else content.decode("utf-8", "replace")
 
 
 def observe_script(probes: Iterable[Probe]) -> str:
-    """Write the script that answers all probes; one line an answer, fields separated by `|`, contents in base64."""
-    asked = sorted(set(probes))
-    parts = []
-    if stats := _words(asked, "stat"):
+    """Write the script for all probes; it prints one line per result: fields separated by `|`, contents in base64."""
+    ordered = sorted(set(probes))
+    parts = [FUNCTIONS]
+    if stats := _words(ordered, "stat"):
         parts.append(f"stat -c '@stat|%F|%a|%U:%G|%s|%Y|%n' -- {stats} 2>/dev/null")
-    if contents := _words(asked, "content"):
-        parts.append(
-            f'for f in {contents}; do [ -f "$f" ] && printf "@content|%s|%s\\n" "$(base64 -w0 <"$f")" "$f"; done'
-        )
-    if packages := _words(asked, "package"):
+    if contents := _words(ordered, "content"):
+        parts.append(f"print_contents {contents}")
+    if packages := _words(ordered, "package"):
         form = "'@package|${db:Status-Status}|${Package}\\n'"
         parts.append(f"dpkg-query -W -f {form} -- {packages} 2>/dev/null")
-    if units := _words(asked, "unit"):
+    if units := _words(ordered, "unit"):
         properties = ",".join(UNIT_PROPERTIES)
         parts.append(f"systemctl show --property={properties} -- {units} 2>/dev/null | sed 's/^/@unit|/'")
-    for probe in asked:
+    for probe in ordered:
         if probe.kind == "listing":
-            quoted = shlex.quote(probe.subject)
-            tell = f'printf "@listing|%s|%s\\n" {quoted} "$f"'
-            parts.append(f'for f in {probe.subject}; do if [ -e "$f" ] || [ -L "$f" ]; then {tell}; fi; done')
+            parts.append(f"print_listing {shlex.quote(probe.subject)} {probe.subject}")
         if probe.kind == "command":
             quoted = shlex.quote(probe.subject)
-            parts.append(f'printf "@command|%s|%s\\n" "$({{ {probe.command}; }} 2>/dev/null | base64 -w0)" {quoted}')
+            parts.append(f'printf "@command|%s|%s\\n" "$({{ {probe.command}\n}} 2>/dev/null | base64 -w0)" {quoted}')
     return "\n".join((*parts, "true"))
 
 
 def read_observation(probes: Iterable[Probe], output: str) -> Observation:
-    """Read what the script printed."""
-    seen = Observation(asked=set(probes))
+    """Parse the output of the script for the probes."""
+    seen = Observation(probes=set(probes))
     unit: dict[str, str] = {}
     for line in output.splitlines():
         kind, _, rest = line.partition("|")
@@ -113,7 +111,7 @@ def _read_line(seen: Observation, kind: str, rest: str) -> None:
     match kind:
         case "@stat":
             type_, mode, owner, size, mtime, path = rest.split("|", 5)
-            seen.stats[path] = Stat(type_, mode.zfill(4), owner, int(size), int(mtime))
+            seen.stats[path] = FileStat(type_, mode.zfill(4), owner, int(size), int(mtime))
         case "@content":
             encoded, path = rest.split("|", 1)
             seen.contents[path] = b64decode(encoded)
@@ -128,9 +126,10 @@ def _read_line(seen: Observation, kind: str, rest: str) -> None:
             seen.outputs[name] = b64decode(encoded).decode("utf-8", "replace")
 
 
-def _unit(said: dict[str, str]) -> Unit:
-    return Unit(said["LoadState"], said["ActiveState"], said["UnitFileState"], said["NeedDaemonReload"] == "yes")
+def _unit(properties: dict[str, str]) -> UnitState:
+    load, active, file = (properties[name] for name in ("LoadState", "ActiveState", "UnitFileState"))
+    return UnitState(load, active, file, properties["NeedDaemonReload"] == "yes")
 
 
-def _words(probes: list[Probe], kind: Kind) -> str:
+def _words(probes: list[Probe], kind: ProbeKind) -> str:
     return " ".join(shlex.quote(probe.subject) for probe in probes if probe.kind == kind)

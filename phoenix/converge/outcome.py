@@ -1,4 +1,4 @@
-"""What a task plans and what it did: values that a dry run prints, a deployment applies, and a record keeps."""
+"""The plan and the outcome of a task: values that a dry run prints, a deployment applies, and a record keeps."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from phoenix.errors import PhoenixError
 
 @dataclass(frozen=True)
 class Plan:
-    """Changes in the order in which they are made, and notes for the operator."""
+    """Changes in the order of their application, and notes for the operator."""
 
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 class Outcome(Result):
-    """A task's Nornir result, with its changes (guards left out) and notes; `diff` is what a person wants to read."""
+    """A task's Nornir result with its changes (without guards) and notes; `diff` is for people."""
 
     def __init__(self, host: Host | None, changes: Iterable[Change] = (), notes: Iterable[str] = ()) -> None:
         self.changes = tuple(change for change in changes if not change.guard)
@@ -31,7 +31,7 @@ class Outcome(Result):
 
 
 class PartialFailureError(PhoenixError):
-    """A failure after some changes were made: `changes` are those, `__cause__` is the failure itself."""
+    """A failure after some changes were made; `changes` are those changes, `__cause__` is the failure itself."""
 
     def __init__(self, changes: Iterable[Change], cause: Exception) -> None:
         self.changes = tuple(changes)

@@ -1,8 +1,11 @@
-# Shell functions that every script run on a host begins with (POSIX sh).
+# Shell functions at the beginning of every script of changes.
+#   lock: file that keeps two scripts apart; unfinished: directory of marks of interrupted changes
+#   policy_mark: a line of our policy-rc.d
+: "${lock:?}" "${unfinished:?}" "${policy_mark:?}"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root
 export DEBIAN_FRONTEND=noninteractive
-# One script at a time: that of a controller that was killed goes on to its end before the next one begins.
-{ [ -d /run/lock ] || mkdir -p /run/lock; } && exec 9>/run/lock/phoenix && flock -w 240 9 || {
+# One script at a time: if a controller was killed, its script ends before the next one begins.
+{ { [ -d "${lock%/*}" ] || mkdir -p "${lock%/*}"; } && exec 9>"$lock" && flock -w 240 9; } || {
   echo 'another run of Phoenix is still at work on this host' >&2
   exit 96
 }
@@ -13,21 +16,21 @@ work=/run/phoenix.work
 mkdir -m 700 $work || exit 97
 trap 'rm -rf "$work"' EXIT
 trap 'restore >/dev/null 2>&1; exit 98' HUP INT TERM
-trap '' PIPE # a script goes on to its end, even if nobody listens any more
+trap '' PIPE # a script runs to its end even if its reader is gone
 
 fail() { echo "$1"; return 1; }
 
-# broke: ends the script, with what the failed step said, and puts back what belonged together with it.
+# broke: ends the script with the output of the failed step, and restores the files that were changed together with it.
 broke() {
   restore >/dev/null 2>&1
   printf '@failed|%s\n' "$(tail -c 2000 "$work/log" | base64 -w0)"
   exit 90
 }
 
-# begin UNIT … commit: what put and save touch in between can be put back by restore. If this script is killed in
-# between, the unit's mark tells the next run that files may have been written of which the unit was not told.
+# begin UNIT … commit: `restore` undoes what `put` and `save` do in between. If this script is killed in between, the
+# unit's mark tells the next run that files may have been written that the unit has not read.
 begin() {
-  mark=/var/lib/phoenix/begun/$1
+  mark=$unfinished/$1
   rm -rf "$work/saved"
   mkdir "$work/saved" && : >"$work/saved/list" && mkdir -p "${mark%/*}" && : >"$mark"
 }
@@ -48,8 +51,8 @@ restore() {
 }
 
 # put PATH USER:GROUP MODE TEXT: an atomic write; owner and mode come before the content. The new file's name follows
-# from the old one's, so that what a script that was killed left behind is replaced by the next one. Starting a process
-# costs more than all else here: what the shell can do itself, it does.
+# from the old one's, so that the next script replaces the rest of a killed one. Starting processes is the most expensive
+# part: the shell's own commands are used where they can be.
 put() {
   folder=${1%/*} new=${1%/*}/.${1##*/}.phoenix-new
   save "$1" && { [ -d "$folder" ] || mkdir -p "$folder"; } || return 1
@@ -66,8 +69,8 @@ own() {
   case $2 in 0600 | 0644) ;; *) chmod "$2" "$3" ;; esac
 }
 
-# settle: what was put outlives a loss of power. At the end, and once for all: a loss before it leaves the old file or,
-# at worst, an empty one, which the next run replaces, because it compares contents; and every program starts anew.
+# settle: makes the written files survive a power loss, once for all at the end. A loss before that leaves an old file
+# or at worst an empty one, which the next run replaces, because it compares contents.
 settle() {
   [ -e "$work/written" ] || return 0
   set --
@@ -75,14 +78,14 @@ settle() {
   [ $# = 0 ] || sync "$@"
 }
 
-# sound CHECK: the files just written are refused, and put back, if their own program refuses them.
+# sound CHECK: restores the files just written if the check by their own program fails.
 sound() {
   if timeout 30 sh -c "$1"; then return 0; fi
   restore
   fail "the new files were refused by: $1 (the old ones are back)"
 }
 
-# answers PROBE TELL: waits up to 15 s for the daemon to answer; else puts the files back and tells it again.
+# answers PROBE TELL: waits up to 15 s for the daemon to answer; if it does not, restores the files and tells it again.
 answers() {
   tries=0
   while [ $tries -lt 75 ]; do
@@ -110,14 +113,19 @@ restart_unit() {
   fail "$1 did not start again"
 }
 
-# install_packages NAME...: services of new packages are not started; they are not set up yet. What an interrupted
-# installation left behind is brought to its end first.
+# start_timers UNIT...: systemd may remember that there is no such unit, from one of the same name that was removed.
+start_timers() {
+  timeout 120 systemctl restart "$@" || { systemctl daemon-reload && timeout 120 systemctl restart "$@"; }
+}
+
+# install_packages NAME...: does not start services of new packages, because they are not set up yet. Finishes an
+# interrupted installation first.
 install_packages() {
   policy=/usr/sbin/policy-rc.d
   ours=
-  if [ ! -e $policy ] || grep -q 'made by Phoenix' $policy; then
+  if [ ! -e $policy ] || grep -qF "$policy_mark" $policy; then
     ours=yes
-    printf '#!/bin/sh\n# made by Phoenix for the time of an installation\nexit 101\n' >$policy && chmod 755 $policy
+    printf '#!/bin/sh\n# %s for the time of an installation\nexit 101\n' "$policy_mark" >$policy && chmod 755 $policy
   fi
   apt="timeout 300 apt-get -y -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Retries=2 -o Acquire::http::Timeout=15"
   { ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 && $apt install --no-install-recommends "$@"; } || {

@@ -1,4 +1,4 @@
-"""What every resource can do: say what to ask, and from the answer what must change, without any I/O."""
+"""The protocol of resources: probes → observation → changes, without I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Resource(Protocol):
     """Something with a desired state."""
 
     def probes(self) -> tuple[Probe, ...]:
-        """What to ask the host."""
+        """The queries about the resource on a host."""
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """What differs, in the order in which it is to be put right."""
+        """The differences, in the order in which they must be corrected."""

@@ -1,4 +1,4 @@
-"""A host during one run: asked once, in one round trip, and asked again only after something was changed on it."""
+"""A host during one run: observed in one round trip, and observed again only after a change."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ APPLY_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class AppliedAhead:
-    """Changes of one task that were made together with other hosts' changes, and how the script for them ended.
+    """Changes of one task that were made together with those of other hosts, and the result of their script.
 
-    `scripted` are the changes that the script was made of.
+    `scripted` are the changes that are part of the script.
     """
 
     changes: tuple[Change, ...]
@@ -30,7 +30,7 @@ class AppliedAhead:
 
 
 class HostSession:
-    """A root shell on a host, with what is known of it so far. `shell` is None for a host that does not exist yet."""
+    """A root shell on a host and the observation so far. `shell` is None for a host that does not exist yet."""
 
     def __init__(self, name: str, shell: Shell | None) -> None:
         self.name = name
@@ -41,54 +41,54 @@ class HostSession:
         self._ahead: dict[str, AppliedAhead] = {}
 
     def expect(self, resources: Iterable[Resource]) -> None:
-        """Announce later questions, so that they are asked together with the next one."""
+        """Announce resources, so that the next observation includes them."""
         self._expected |= probes_of(resources)
 
     def observe(self, resources: Iterable[Resource]) -> Observation:
-        """Observe resources; ask the host if any of the answers is not known yet."""
+        """Observe resources; connect to the host only if a result is unknown. ConnectionFailedError if that fails."""
         needed = probes_of(resources)
         if self.shell is None:
-            return Observation(asked=needed)
-        if not needed <= self._seen.asked:
-            asked, now = needed | self._expected | self._seen.asked, time.time()
-            done = self.shell.run(question(asked), OBSERVE_SECONDS)
+            return Observation(probes=needed)
+        if not needed <= self._seen.probes:
+            probes, now = needed | self._expected | self._seen.probes, time.time()
+            done = self.shell.run(question(probes), OBSERVE_SECONDS)
             self.round_trips += 1
             if done.status:
                 reason = done.err.strip() or f"exit status {done.status}"
                 raise ConnectionFailedError(f"{self.name}: its shell does not answer: {reason}")
-            self._seen = read_observation(asked, done.out)
+            self._seen = read_observation(probes, done.out)
             self._seen.at = now
         return self._seen
 
     def plan(self, resources: Sequence[Resource]) -> tuple[Change, ...]:
-        """Observe resources and compare; change nothing."""
+        """Observe resources and compare them, without a change."""
         seen = self.observe(resources)
         return tuple(change for resource in resources for change in resource.changes(seen))
 
     def converge(self, resources: Sequence[Resource]) -> tuple[Change, ...]:
-        """Make the changes that bring the host to the resources, and give them."""
+        """Make the changes that bring the host to the desired state, and return them."""
         changes = self.plan(resources)
         if changes:
             self.apply(changes)
         return changes
 
     def knows(self, resources: Iterable[Resource]) -> bool:
-        """Report whether all answers about the resources are known."""
-        return probes_of(resources) <= self._seen.asked
+        """Report whether the resources have been observed since the last change."""
+        return probes_of(resources) <= self._seen.probes
 
     def learn(self, probes: Iterable[Probe], output: str) -> None:
-        """Take the answer to a `question` that was asked together with other hosts."""
+        """Store the output of a `question` that ran together with those of other hosts."""
         self.round_trips += 1
         self._seen = read_observation(probes, output)
         self._seen.at = time.time()
 
     def add_applied(self, task: str, applied: AppliedAhead) -> None:
-        """Keep the result of a task's changes that were made ahead of the task itself."""
+        """Store the result of a task's changes that were made ahead of the task itself."""
         self.round_trips += 1
         self._ahead[task] = applied
 
     def take_applied(self, task: str) -> tuple[Change, ...] | None:
-        """Take the changes that were made ahead of a task; None if there are none, ApplyError if one failed."""
+        """Take the changes that were made ahead of a task; None without such changes, ApplyError if one failed."""
         applied = self._ahead.pop(task, None)
         if applied is None:
             return None
@@ -110,15 +110,15 @@ class HostSession:
         self.forget()
 
     def run(self, script: str, limit: float = OBSERVE_SECONDS) -> Completed:
-        """Run a script that is neither a question nor a change of a resource."""
+        """Run a script that neither observes nor changes a resource; `limit` is in seconds."""
         if self.shell is None:
             raise ApplyError(f"{self.name} does not exist")
         self.round_trips += 1
         return self.shell.run(script, limit)
 
     def forget(self) -> None:
-        """Drop all answers, because they may have changed; the next question asks for all of them again."""
-        self._expected |= self._seen.asked
+        """Drop the observation, because it may be outdated; the next one includes all of its probes again."""
+        self._expected |= self._seen.probes
         self._seen = Observation()
 
     def _upload(self, change: Change) -> None:
@@ -132,11 +132,11 @@ class HostSession:
 
 
 def probes_of(resources: Iterable[Resource]) -> set[Probe]:
-    """Collect the questions of resources."""
+    """Collect the probes of resources."""
     return {probe for resource in resources for probe in resource.probes()}
 
 
 def question(probes: Iterable[Probe]) -> str:
-    """Write the script that asks a host everything at once."""
+    """Write the script that observes a host, with its environment."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return f"export PATH={path} LC_ALL=C.UTF-8 HOME=/root\n{observe_script(probes)}"

@@ -1,4 +1,4 @@
-"""What is installed: Debian packages, pinned programs, and the users that they run as."""
+"""Installed software: Debian packages, pinned programs, and the users that run them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from typing import Literal
 from phoenix.converge.change import Change, Upload
 from phoenix.converge.observe import Observation, Probe
 
-INTERRUPTED = Probe("command", "interrupted installation", "grep -l 'made by Phoenix' /usr/sbin/policy-rc.d")
+POLICY_MARK = "made by Phoenix"
+"""A line of the policy-rc.d that exists only while packages are installed (prologue.sh, `install_packages`)."""
+INTERRUPTED = Probe("command", "interrupted installation", f"grep -lF '{POLICY_MARK}' /usr/sbin/policy-rc.d")
 
 
 @dataclass(frozen=True)
 class Packages:
-    """Debian packages that must be installed; their services are not started by the installation."""
+    """Debian packages that must be installed; the installation does not start their services."""
 
     names: tuple[str, ...]
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask dpkg, and whether an installation was interrupted."""
+        """Query dpkg, and the mark of an interrupted installation."""
         return (INTERRUPTED, *(Probe("package", name) for name in self.names))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Install what is missing, in one go."""
+        """Install all missing packages at once."""
         reason = ""
         missing = [name for name in self.names if seen.packages.get(name) != "installed"]
         if not missing and seen.outputs.get(INTERRUPTED.subject, "").strip():
@@ -43,11 +45,11 @@ class User:
     home: str
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask the user database."""
+        """Query the user database."""
         return (Probe("command", f"user {self.name}", f"getent passwd {shlex.quote(self.name)}"),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Make the user; one with another id is an error that a person must look at."""
+        """Create the user; a user of that name with another id is an error that the operator must resolve."""
         uid = (*seen.outputs.get(f"user {self.name}", "").strip().split(":"), "", "")[2]
         if uid == str(self.uid):
             return ()
@@ -62,8 +64,8 @@ class User:
 
 
 @dataclass(frozen=True)
-class Program:
-    """A pinned program that Debian does not package; size and time of the file tell whether it is the right one."""
+class PinnedProgram:
+    """A program that Debian does not package, in a pinned version, identified by size, mtime, mode and owner."""
 
     name: str
     version: str
@@ -71,11 +73,11 @@ class Program:
     upload: Upload
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for size and time."""
+        """Query size, mtime, mode and owner."""
         return (Probe("stat", self.upload.path),)
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Push it if it is another one, or belongs to another user than root, who could replace it."""
+        """Push the program unless the file is the pinned one and owned by root; another owner could replace it."""
         stat = seen.stats.get(self.upload.path)
         desired = (self.size, self.upload.mtime, self.upload.mode, "root:root")
         if stat and (stat.size, stat.mtime, stat.mode, stat.owner) == desired:

@@ -1,4 +1,4 @@
-"""Timers with the services that they start: many on one host, told to systemd together."""
+"""Timers and the services that they start: many units of one host in few systemctl commands."""
 
 from __future__ import annotations
 
@@ -11,26 +11,23 @@ from phoenix.converge.change import Change
 from phoenix.converge.observe import Observation, Probe
 from phoenix.converge.units import Unit
 
-RESTART = "timeout 120 systemctl restart {0} || {{ systemctl daemon-reload && timeout 120 systemctl restart {0}; }}"
-"""systemd may have kept that there is no such unit, from one of the same name that was removed: so it looks again."""
-
 
 @dataclass(frozen=True)
 class Timers:
-    """Units that are written, enabled and started as one.
+    """Units that are written, enabled and started together.
 
-    To read all of its units anew costs systemd as much as all else together. It is asked to only if one changed that
-    it knows; a new one it reads when that is started (systemd.unit(5): units are loaded when they are needed).
+    A daemon-reload takes systemd as long as everything else together. It runs only if a loaded unit changed; systemd
+    reads a new unit when the unit is started (systemd.unit(5): units are loaded when they are needed).
     """
 
     units: tuple[Unit, ...]
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for each of them."""
+        """Query each of the units."""
         return tuple(probe for unit in self.units for probe in unit.probes())
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """All files first, then what systemd must be told, then what is to be enabled, started and started anew."""
+        """Write all files, then reload systemd if necessary, then enable, start and restart units."""
         files = [change for unit in self.units if unit.file for change in unit.file.changes(seen)]
         changed = {unit.name for unit in self.units if unit.file and unit.file.changes(seen)}
         stale = any(f"{SYSTEMD}/{name}" in seen.stats for name in changed)
@@ -42,12 +39,12 @@ class Timers:
         return (
             *files,
             *((reload,) if stale else ()),
-            *_together("timeout 120 systemctl enable --quiet --no-reload {}", enabled),
-            *_together(RESTART, activity),
+            *_merge("timeout 120 systemctl enable --quiet --no-reload", enabled),
+            *_merge("start_timers", activity),
         )
 
 
-def _together(command: str, changes: Sequence[tuple[Unit, Change]]) -> tuple[Change, ...]:
-    """Give the first of several changes a script that makes all of them."""
-    script = command.format(" ".join(shlex.quote(unit.name) for unit, _ in changes))
+def _merge(command: str, changes: Sequence[tuple[Unit, Change]]) -> tuple[Change, ...]:
+    """Replace the scripts of several changes by one that makes all of them, in the first change."""
+    script = " ".join((command, *(shlex.quote(unit.name) for unit, _ in changes)))
     return tuple(replace(change, script="" if index else script) for index, (_, change) in enumerate(changes))

@@ -1,4 +1,4 @@
-"""systemd units, and daemons: a unit with the files that it reads, changed together or put back together."""
+"""systemd units, and daemons: a unit with the files that it reads, changed together or restored together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from phoenix.converge.resource import Resource
 
 @dataclass(frozen=True)
 class Unit:
-    """A systemd unit: `content` is given for those that are ours; `enabled` None leaves that alone."""
+    """A systemd unit. `content` is None for a unit of a package; None for `enabled` or `active` means unmanaged."""
 
     name: str
     content: str | None = None
@@ -25,16 +25,16 @@ class Unit:
 
     @property
     def file(self) -> File | None:
-        """The unit's file, if it is ours."""
+        """The unit's file, if Phoenix writes it."""
         return File(f"{SYSTEMD}/{self.name}", self.content) if self.content is not None else None
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask systemd, if anything is wanted of it, and for the file."""
-        asked = (Probe("unit", self.name),) if self.enabled or self.active is not None else ()
-        return (*asked, *(self.file.probes() if self.file else ()))
+        """Query systemd, unless the unit is left as it is, and the file."""
+        state = (Probe("unit", self.name),) if self.enabled or self.active is not None else ()
+        return (*state, *(self.file.probes() if self.file else ()))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Write, enable, start or stop; a unit whose file changed is started anew."""
+        """Write, enable, start or stop the unit; restart it if its file changed."""
         return (
             *self.file_changes(seen),
             *self.enablement(seen),
@@ -42,24 +42,24 @@ class Unit:
         )
 
     def file_changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Changes of the unit's file, with systemd told of them."""
-        found = self.file.changes(seen) if self.file else ()
-        if found:
+        """Write the unit's file and reload systemd."""
+        changes = self.file.changes(seen) if self.file else ()
+        if changes:
             return (
-                *found,
+                *changes,
                 Change(f"unit {self.name}", "reload", script="systemctl daemon-reload", guard=True),
             )
         return ()
 
     def enablement(self, seen: Observation) -> Iterator[Change]:
-        """Whether the unit starts with the host."""
+        """Enable the unit, so that it starts with the host."""
         unit = seen.units.get(self.name)
         if self.enabled and (unit is None or unit.file not in ("enabled", "static", "generated", "alias")):
             name = shlex.quote(self.name)
             yield Change(f"unit {self.name}", "enable", script=f"systemctl enable --quiet {name}")
 
     def activity(self, seen: Observation, *, restart: bool) -> Iterator[Change]:
-        """Whether the unit runs."""
+        """Start, restart or stop the unit."""
         unit = seen.units.get(self.name)
         runs = unit is not None and unit.active in ("active", "activating", "reloading")
         name = shlex.quote(self.name)
@@ -74,11 +74,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Daemon:
-    """A unit with the files it reads: written together, checked, told of, probed, and put back if that fails.
+    """A unit with the files that it reads: written together, checked, loaded, probed, and restored after a failure.
 
-    `files` make the daemon reload or restart, those to `reread` make it reload in any case; `watched` are files that it
-    notices by itself. `check` says whether the files are sound, `probe` whether the daemon answers; both are shell and
-    have a limit of their own.
+    A change of `files` applies `on_change`, a change of `reread` always reloads, and `watched` are files that the
+    daemon rereads by itself. `check` succeeds if the files are valid, `probe` if the daemon answers; both are POSIX
+    shell and have a time limit of their own.
     """
 
     unit: Unit
@@ -94,48 +94,47 @@ class Daemon:
         return f"{UNFINISHED}/{self.unit.name}"
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for everything at once."""
+        """Query the unit, all of its files, and the mark of an interrupted run."""
         parts: tuple[Resource, ...] = (self.unit, *self.files, *self.reread, *self.watched)
         return (Probe("listing", self._mark), *(probe for part in parts for probe in part.probes()))
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
-        """Everything that differs, wrapped in check, notice, probe and a way back."""
-        told = [change for part in self.files for change in part.changes(seen)]
+        """Make all changes between guards that check the files, probe the daemon, and restore the files on failure."""
+        loaded = [change for part in self.files for change in part.changes(seen)]
         reread = [change for part in self.reread for change in part.changes(seen)]
-        noticed = [change for part in self.watched for change in part.changes(seen)]
+        watched = [change for part in self.watched for change in part.changes(seen)]
         unit_file = self.unit.file_changes(seen)
         enablement = tuple(self.unit.enablement(seen))
         activity = tuple(self.unit.activity(seen, restart=bool(unit_file)))
         interrupted = bool(seen.listings.get(self._mark))
-        if told and not activity:
-            activity = (self._telling(self.on_change, "its files changed"),)
+        if loaded and not activity:
+            activity = (self._load(self.on_change, "its files changed"),)
         elif interrupted and not activity:
-            activity = (self._telling(self.on_change, "an earlier run was interrupted"),)
+            activity = (self._load(self.on_change, "an earlier run was interrupted"),)
         elif reread and not activity:
-            activity = (self._telling("reload", "its files changed"),)
-        if not (told or reread or noticed or unit_file or enablement or activity):
+            activity = (self._load("reload", "its files changed"),)
+        if not (loaded or reread or watched or unit_file or enablement or activity):
             return ()
         title = f"unit {self.unit.name}"
-        found = [
+        changes = [
             Change(title, "update", script=f"begin {shlex.quote(self.unit.name)}", guard=True),
-            *told,
+            *loaded,
             *reread,
-            *noticed,
+            *watched,
             *unit_file,
             *enablement,
         ]
-        if self.check and (told or reread or noticed or interrupted):
-            found.append(
-                Change(title, "update", "files are sound", script=f"sound {shlex.quote(self.check)}", guard=True)
-            )
-        found += activity
+        if self.check and (loaded or reread or watched or interrupted):
+            script = f"sound {shlex.quote(self.check)}"
+            changes.append(Change(title, "update", "check of its files", script=script, guard=True))
+        changes += activity
         if self.probe:
-            tell = shlex.quote(f"systemctl {self.on_change} {self.unit.name}")
-            script = f"answers {shlex.quote(self.probe)} {tell}"
-            found.append(Change(title, "update", "answers", script=script, guard=True))
-        return (*found, Change(title, "update", script="commit", guard=True))
+            load = shlex.quote(f"systemctl {self.on_change} {self.unit.name}")
+            script = f"answers {shlex.quote(self.probe)} {load}"
+            changes.append(Change(title, "update", "probe", script=script, guard=True))
+        return (*changes, Change(title, "update", script="commit", guard=True))
 
-    def _telling(self, verb: Literal["reload", "restart"], reason: str) -> Change:
+    def _load(self, verb: Literal["reload", "restart"], reason: str) -> Change:
         name = shlex.quote(self.unit.name)
         script = f"systemctl reload {name}" if verb == "reload" else f"restart_unit {name}"
         return Change(f"unit {self.unit.name}", verb, reason, script=script)

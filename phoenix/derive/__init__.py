@@ -1,1 +1,1 @@
-"""Pure functions from the estate to what should be: names, routes, certificates, flows, firewall, guests, storage."""
+"""Pure functions, Estate → desired state: names, routes, certificates, flows, firewall, guests, storage."""

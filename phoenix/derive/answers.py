@@ -1,68 +1,68 @@
-"""What the two views of the estate's names answer to a question, and why. Pure: dnsmasq is not asked."""
+"""Estate → the answer of both DNS views to a query, and the reason. It is pure: dnsmasq is not queried."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from phoenix.derive.names import VIEWS, Record, own_zones, pointers, records, reverse_name
+from phoenix.derive.names import VIEWS, DnsRecord, own_zones, ptr_records, records, reverse_name
 from phoenix.estate import Estate
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What each view answers: an address, for an address a name, or None if it has neither.
+class NameAnswer:
+    """The answer of each view: an address for a name, a name for an address, or None if the view has no answer.
 
-    `why` is for a person. `record` is the one that decides, None for what nobody declared.
+    `why` is for a person. `record` is the record that determines the answer, None if no record exists.
     """
 
     name: str
     lan: str | None
     guest: str | None
     why: str
-    record: Record | None = None
+    record: DnsRecord | None = None
 
 
-def answer(estate: Estate, asked: str) -> Answer:
-    """Answer a question for a name or, backwards, for an address.
+def answer(estate: Estate, query: str) -> NameAnswer:
+    """Answer a query for a name (A), or for an address (PTR).
 
-    A single word is taken as a label of the zone, as resolvers here do.
+    A single label is completed with the zone, as the estate's resolvers do.
     """
     try:
-        return _backwards(estate, IPv4Address(asked))
+        return _reverse_lookup(estate, IPv4Address(query))
     except AddressValueError:
-        return _forwards(estate, asked)
+        return _forward_lookup(estate, query)
 
 
-def is_outside(estate: Estate, found: Answer) -> bool:
-    """Tell whether an answer comes from other name servers."""
-    return found.record is None and _own_zone(estate, found.name) is None
+def is_outside(estate: Estate, response: NameAnswer) -> bool:
+    """Report whether the upstream name servers give the answer."""
+    return response.record is None and _own_zone(estate, response.name) is None
 
 
-def _forwards(estate: Estate, name: str) -> Answer:
+def _forward_lookup(estate: Estate, name: str) -> NameAnswer:
     full = name.rstrip(".").lower()
     full = full if "." in full else estate.fqdn(full)
     record = next((one for one in records(estate) if one.name == full), None)
     if record:
-        return Answer(full, str(record.lan), str(record.guest), record.purpose, record)
+        return NameAnswer(full, str(record.lan), str(record.guest), record.purpose, record)
     return _undeclared(estate, full)
 
 
-def _backwards(estate: Estate, address: IPv4Address) -> Answer:
-    found = {view: record for view in VIEWS if (record := pointers(estate, view).get(address))}
-    names = {view: record.name for view, record in found.items()}
+def _reverse_lookup(estate: Estate, address: IPv4Address) -> NameAnswer:
+    by_view = {view: record for view in VIEWS if (record := ptr_records(estate, view).get(address))}
+    names = {view: record.name for view, record in by_view.items()}
     full = reverse_name(address)
-    for record in found.values():
-        return Answer(full, names.get("lan"), names.get("guest"), record.purpose, record)
+    for record in by_view.values():
+        return NameAnswer(full, names.get("lan"), names.get("guest"), record.purpose, record)
     return _undeclared(estate, full)
 
 
-def _undeclared(estate: Estate, full: str) -> Answer:
+def _undeclared(estate: Estate, full: str) -> NameAnswer:
     zone = _own_zone(estate, full)
     if zone:
-        return Answer(full, None, None, f"nobody declares it, and {zone} is answered here alone: it is never forwarded")
+        return NameAnswer(full, None, None, f"the inventory does not declare it; queries for {zone} are not forwarded")
     servers = " or ".join(map(str, estate.settings.network.upstream_dns))
-    return Answer(full, None, None, f"it is in no zone of the estate: {servers} is asked")
+    return NameAnswer(full, None, None, f"it is in no zone of the estate; queries are forwarded to {servers}")
 
 
 def _own_zone(estate: Estate, name: str) -> str | None:

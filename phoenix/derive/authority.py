@@ -1,4 +1,4 @@
-"""Estate → where the authority is: its names, its address, and the places of its files."""
+"""Estate → the CA: its names, its address, and the paths of its files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SIGNING_ROOT, PUBLISHED_BUNDLE, PUBLISHED_ISSUER = "phoenix_ca.crt", "phoenix_ca
 
 
 def ca_url(estate: Estate) -> str:
-    """Where the authority answers."""
+    """The URL of the CA."""
     return f"https://{ca_names(estate)[0]}:{CA_PORT}"
 
 
 def ca_names(estate: Estate) -> tuple[str, ...]:
-    """Names and addresses in the authority's own certificate; the first is the one that everybody uses."""
+    """Names and addresses in the CA's own certificate; clients use the first."""
     authority = estate.guest_with("step_ca")
     labels = ("ca", *(alias for alias in authority.aliases if alias != "ca"), authority.name)
     names = dict.fromkeys(estate.fqdn(label) for label in labels)
@@ -23,23 +23,23 @@ def ca_names(estate: Estate) -> tuple[str, ...]:
 
 
 def state_directory(estate: Estate, authority: Guest) -> str:
-    """Where the authority's state lies on its hypervisor."""
+    """The directory of the CA's state on its hypervisor."""
     mount = next(mount for mount in authority.mounts if mount.target == CA_STATE)
     return mount_path(estate.hypervisor_of(authority), authority, mount)
 
 
 def exported_root(estate: Estate) -> str:
-    """Where the root certificate is published on the authority's hypervisor."""
+    """The path of the published root certificate on the CA's hypervisor."""
     return _published(estate, SIGNING_ROOT)
 
 
 def exported_bundle(estate: Estate) -> str:
-    """Where all anchors are published on the authority's hypervisor."""
+    """The path of the published bundle of all anchors on the CA's hypervisor."""
     return _published(estate, PUBLISHED_BUNDLE)
 
 
 def published_files(estate: Estate) -> tuple[str, ...]:
-    """What the authority's hypervisor can read of it: its bundle, what signs now, and its settings."""
+    """The CA's files that its hypervisor reads: the bundle, the current issuer, and the configuration."""
     return tuple(_published(estate, name) for name in (PUBLISHED_BUNDLE, PUBLISHED_ISSUER, CA_CONFIG))
 
 

@@ -1,6 +1,6 @@
-"""Estate → leaves: every certificate that is issued by a one-time token, and where it lies.
+"""Estate → leaves: every certificate that is issued by a one-time token, and its files.
 
-The mesh's own certificates are not here: it gets them by ACME (RFC 8555) for the names of its routes.
+The mesh's certificates are not among them: it obtains them by ACME (RFC 8555) for the names of its routes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Usage = Literal["server", "client"]
 
 @dataclass(frozen=True)
 class Leaf:
-    """One certificate of a host: what it certifies, its files, who reads them, and what to do after a change.
+    """One certificate of a host: its subject, its files, their owner and mode, and the action after a change.
 
-    `dns` and `ips` are the complete subject alternative names; the first of `dns` is the common name. `usage` is what
-    it is for: a `server` may show it as a client too, because that is how it is renewed, a `client` never as a server.
-    `owner` is spelt `user:group`, `key_mode` in octal, `key_type` as openssl and step name it. `reload` is the systemd
-    unit that must be told, with the verb to tell it by.
+    `dns` and `ips` are the complete subject alternative names; the first of `dns` is the common name. `usage` is the
+    extended key usage: a `server` leaf is valid for clients, too, because step renews it with itself; a `client` leaf
+    is not valid for servers. `owner` is `user:group`, `key_mode` is octal, `key_type` is a name of openssl and step.
+    `reload` is a verb of systemctl and the unit to which it is applied after a change.
     """
 
     name: str
@@ -55,13 +55,13 @@ class Leaf:
 
 
 def certificates(estate: Estate) -> tuple[Leaf, ...]:
-    """Every leaf that the estate needs, by host and name."""
-    found = [
+    """Derive every leaf that the estate needs, sorted by host and name."""
+    leaves = [
         edge_leaf(estate),
         *(web_leaf(estate, hypervisor) for hypervisor in estate.hypervisors if hypervisor.web_certificate),
         *(leaf for guest in estate.guests for leaf in _of_services(estate, guest)),
     ]
-    return tuple(sorted(found, key=lambda leaf: (leaf.host, leaf.name)))
+    return tuple(sorted(leaves, key=lambda leaf: (leaf.host, leaf.name)))
 
 
 def leaves_of(estate: Estate, host: str) -> tuple[Leaf, ...]:
@@ -70,17 +70,17 @@ def leaves_of(estate: Estate, host: str) -> tuple[Leaf, ...]:
 
 
 def server_leaf(estate: Estate, service: str) -> Leaf:
-    """The leaf that a service presents."""
+    """The leaf that a service presents; StopIteration if it has none."""
     return next(leaf for leaf in certificates(estate) if leaf.name == service)
 
 
 def client_leaf(estate: Estate, service: str, client: str) -> Leaf:
-    """The leaf that a client shows to a service with mutual TLS."""
+    """The leaf that a client presents to a service with mutual TLS; StopIteration if it has none."""
     return next(leaf for leaf in leaves_of(estate, client) if leaf.name == f"{service}-client")
 
 
 def web_leaf(estate: Estate, hypervisor: Hypervisor) -> Leaf:
-    """The leaf that a hypervisor's web server presents, if it is to; no service's name has an underscore."""
+    """The leaf of a hypervisor's web server; its name has an underscore, as no service's name has."""
     name = f"{hypervisor.name}_web"
     return Leaf(
         name=name,
@@ -142,7 +142,7 @@ def _client(estate: Estate, client: Guest, service: str, validity: Validity) -> 
 
 
 def _mutual(estate: Estate) -> Iterator[tuple[str, tuple[Guest, ...]]]:
-    """Services with mutual TLS, each with the guests that are its clients."""
+    """Yield the services with mutual TLS, each with its client guests."""
     for guest in estate.guests:
         for name, service in guest.services.items():
             if service.tls == "mutual":
@@ -150,9 +150,9 @@ def _mutual(estate: Estate) -> Iterator[tuple[str, tuple[Guest, ...]]]:
 
 
 def _client_guests(estate: Estate, clients: tuple[str, ...]) -> Iterator[Guest]:
-    """Guests among the clients; a hypervisor only probes, and shows no certificate."""
-    parties = flow_clients(estate, clients)
-    yield from (guest for guest in estate.guests if guest.name in parties)
+    """Yield the guests among the clients; a hypervisor only probes and presents no certificate."""
+    names = flow_clients(estate, clients)
+    yield from (guest for guest in estate.guests if guest.name in names)
 
 
 def _server_files(guest: Guest, service: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""Flows → the firewall configuration of Proxmox VE, at cluster and guest level.
+"""Flows → the firewall configuration of Proxmox VE, at cluster, node and guest level.
 
 Source: Proxmox VE Administration Guide, "Proxmox VE Firewall". Each flow yields an OUT rule at its source and an
-IN rule at its destination; all rules accept, the policies drop, so their order does not matter.
+IN rule at its destination. All rules accept and the policies drop, so the order of rules has no effect.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ INTERNET = "phoenix-internet"
 MANAGEMENT = "management"
 LOCAL_NETWORK = "local_network"
 PREFIX = "phoenix:"
-MOST_PORTS = 15
-"""What iptables takes in one rule; Proxmox skips a rule with more."""
+MAX_PORTS = 15
+"""The maximum of iptables for one rule (iptables-extensions(8), "multiport"); Proxmox skips a rule with more."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One firewall rule. `key` names the flow and side it comes from; it travels in the comment."""
+    """One firewall rule; its comment contains the key, by which a later run identifies the rule."""
 
     direction: Literal["in", "out"]
     protocol: str
@@ -36,27 +36,27 @@ class Rule:
 
     @property
     def key(self) -> str:
-        """A short stable name of the rule, the same as long as the rule means the same."""
+        """Eight hexadecimal digits that identify the rule by everything but its purpose."""
         text = f"{self.direction}|{self.protocol}|{self.dport}|{self.source}|{self.dest}"
         return sha256(text.encode()).hexdigest()[:8]
 
     @property
     def parameters(self) -> dict[str, str]:
         """The rule as parameters of the API."""
-        given = {"type": self.direction, "action": "ACCEPT", "enable": "1", "comment": self.comment}
-        given |= {"macro": "Ping"} if self.protocol == "icmp" else {"proto": self.protocol}
+        required = {"type": self.direction, "action": "ACCEPT", "enable": "1", "comment": self.comment}
+        required |= {"macro": "Ping"} if self.protocol == "icmp" else {"proto": self.protocol}
         optional = {"dport": self.dport, "source": self.source, "dest": self.dest}
-        return given | {key: value for key, value in optional.items() if value}
+        return required | {key: value for key, value in optional.items() if value}
 
     @property
     def comment(self) -> str:
-        """The comment that carries the key."""
+        """The comment, which contains the key and the purpose."""
         return f"{PREFIX}{self.key} {self.purpose}"
 
 
 @dataclass(frozen=True)
 class IpSet:
-    """A set of networks; those of `except_` are left out of it."""
+    """A set of networks without those of `except_`."""
 
     name: str
     networks: tuple[str, ...]
@@ -65,7 +65,7 @@ class IpSet:
 
 @dataclass(frozen=True)
 class Level:
-    """What is wanted at one level of the firewall: the cluster's, whose rules are those of all nodes, or a guest's."""
+    """The desired configuration of one level: the cluster, which has the rules of all nodes, a node, or a guest."""
 
     options: Mapping[str, str]
     rules: tuple[Rule, ...] = ()
@@ -74,9 +74,9 @@ class Level:
 
 
 def guest_firewall(estate: Estate, guest: Guest) -> Level:
-    """What a guest may be asked and may ask for; everything else is dropped."""
+    """Derive the level of a guest: it accepts the guest's flows in both directions and drops everything else."""
     own = flows_by_host(estate).get(guest.name, ())
-    found = [
+    rules = [
         *(rule for flow in own if flow.dest == guest.name for rule in _rules("in", estate, flow)),
         *(rule for flow in own if flow.source == guest.name for rule in _rules("out", estate, flow)),
     ]
@@ -90,16 +90,19 @@ def guest_firewall(estate: Estate, guest: Guest) -> Level:
         "ndp": "1",
         "radv": "0",
     }
-    return Level(options, _unique(found))
+    return Level(options, _unique(rules))
 
 
 def cluster_firewall(estate: Estate) -> Level:
-    """What hypervisors may be asked. They may open connections freely: a node's own tasks cannot be foreseen."""
+    """Derive the level of the cluster: it accepts the flows to hypervisors and all connections that they open.
+
+    Outbound connections are not restricted, because those of a node's own tasks are not known in advance.
+    """
     names = {hypervisor.name for hypervisor in estate.hypervisors}
     network = estate.settings.network
     inbound = [flow for flow in flows(estate) if flow.dest in names and flow.source != MANAGEMENT]
     open_to_lan = {(flow.dest, flow.protocol, flow.ports) for flow in inbound if flow.source == "lan"}
-    found = [
+    rules = [
         rule
         for flow in inbound
         if flow.source == "lan" or (flow.dest, flow.protocol, flow.ports) not in open_to_lan
@@ -110,20 +113,20 @@ def cluster_firewall(estate: Estate) -> Level:
         IpSet(INTERNET, ("0.0.0.0/1", "128.0.0.0/1"), (str(network.subnet),)),
     )
     options = {"enable": "1", "policy_in": "DROP", "policy_out": "ACCEPT"}
-    # Proxmox lets the node's whole subnet manage it unless this alias says otherwise.
+    # Without this alias, Proxmox permits management of the node from its whole subnet.
     aliases = {LOCAL_NETWORK: str(estate.hypervisors[0].address)}
-    return Level(options, _unique(found), ipsets, aliases)
+    return Level(options, _unique(rules), ipsets, aliases)
 
 
 NODE = Level({"enable": "1"})
-"""What is wanted at a node's own level: that it filters. Its rules are those of the cluster."""
+"""The desired level of a node: filtering is enabled; its rules are those of the cluster."""
 
 
 def _rules(direction: Literal["in", "out"], estate: Estate, flow: Flow) -> Iterator[Rule]:
     source = "" if direction == "out" else _party(estate, flow.source, flow)
     dest = _party(estate, flow.dest, flow) if direction == "out" else _listens_on(estate, flow)
-    for first in range(0, len(flow.ports) or 1, MOST_PORTS):
-        ports = ",".join(map(str, flow.ports[first : first + MOST_PORTS]))
+    for first in range(0, len(flow.ports) or 1, MAX_PORTS):
+        ports = ",".join(map(str, flow.ports[first : first + MAX_PORTS]))
         yield Rule(direction, flow.protocol, ports, source, dest, flow.purpose)
 
 
@@ -145,7 +148,7 @@ def _party(estate: Estate, party: str, flow: Flow) -> str:
 
 
 def _listens_on(estate: Estate, flow: Flow) -> str:
-    """The address a hypervisor's rule is about; guests have just one."""
+    """The destination address of an IN rule: empty, except if rules of several hypervisors must be distinguished."""
     host = estate.host(flow.dest)
     if not isinstance(host, Hypervisor) or len(estate.hypervisors) == 1:
         return ""

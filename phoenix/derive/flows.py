@@ -1,6 +1,6 @@
-"""Estate → flows: who may open a connection to what. Everything else is closed.
+"""Estate → flows: the permitted connections. All others are dropped.
 
-A party is a host's name or one of the words `any`, `lan`, `management`, `internet`, `upstream`.
+An end of a flow is a host's name or one of the words `any`, `lan`, `management`, `internet`, `upstream`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Protocol = Literal["tcp", "udp", "icmp"]
 FlowAddress = Literal["host", "resolver"]
 """A hypervisor has an address of its own and one at which it resolves names for its guests."""
 
-PARTIES = ("any", "lan", "management", "internet", "upstream")
+NETWORK_WORDS = ("any", "lan", "management", "internet", "upstream")
 DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
 
 
@@ -35,8 +35,8 @@ DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
 class Flow:
     """One permission: `source` may connect to `dest` on the ports; ICMP means echo requests.
 
-    `origin` is where the inventory says so: a host, or nothing for the whole estate, and the keys below it. `at`
-    selects the address of an end that is a hypervisor.
+    `origin` is the declaring entry of the inventory: a host, or an empty string for the whole estate, and the keys
+    below it. `at` selects the address of an end that is a hypervisor.
     """
 
     dest: str
@@ -50,8 +50,8 @@ class Flow:
 
 @cached_per_estate
 def flows(estate: Estate) -> tuple[Flow, ...]:
-    """Every flow of the estate, sorted, each once."""
-    found = {
+    """Derive every flow of the estate, sorted and without duplicates."""
+    every = {
         *_entrances(estate),
         *_names(estate),
         *_certificates(estate),
@@ -60,32 +60,32 @@ def flows(estate: Estate) -> tuple[Flow, ...]:
         *_storage(estate),
         *_egress(estate),
     }
-    return tuple(_first_purpose(found))
+    return tuple(_first_purpose(every))
 
 
 @cached_per_estate
 def flows_by_host(estate: Estate) -> Mapping[str, tuple[Flow, ...]]:
-    """The flows that each host or party begins or ends."""
-    found: dict[str, list[Flow]] = {}
+    """Group the flows by their ends: each flow is listed at its source and at its destination."""
+    by_end: dict[str, list[Flow]] = {}
     for flow in flows(estate):
         for end in dict.fromkeys((flow.dest, flow.source)):
-            found.setdefault(end, []).append(flow)
-    return {end: tuple(own) for end, own in found.items()}
+            by_end.setdefault(end, []).append(flow)
+    return {end: tuple(own) for end, own in by_end.items()}
 
 
 def clients(estate: Estate, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The parties that `clients:` of a service stands for: hosts as they are, groups as their members."""
-    found: dict[str, None] = {}
+    """Expand the `clients` of a service: groups to their members, hosts and words to themselves."""
+    ends: dict[str, None] = {}
     for name in names:
-        is_one = name in PARTIES or isinstance(estate.by_name.get(name), Guest | Hypervisor)
-        found.update(dict.fromkeys([name] if is_one else [host.name for host in estate.members(name)]))
-    return tuple(found)
+        is_one = name in NETWORK_WORDS or isinstance(estate.by_name.get(name), Guest | Hypervisor)
+        ends.update(dict.fromkeys([name] if is_one else [host.name for host in estate.members(name)]))
+    return tuple(ends)
 
 
-def _first_purpose(found: set[Flow]) -> Iterator[Flow]:
-    """All in their order; of those that open the same only the first."""
+def _first_purpose(every: set[Flow]) -> Iterator[Flow]:
+    """Sort the flows; of those that differ only in purpose, keep the first."""
     seen: set[tuple[str, str, str, tuple[int, ...]]] = set()
-    for flow in sorted(found):
+    for flow in sorted(every):
         key = (flow.dest, flow.source, flow.protocol, flow.ports)
         if key not in seen:
             seen.add(key)
@@ -130,16 +130,16 @@ def _services(estate: Estate) -> Iterator[Flow]:
     guests = {guest.name for guest in estate.guests}
     for guest in estate.guests:
         for name, service in guest.services.items():
-            said = (guest.name, "services", name)
+            origin = (guest.name, "services", name)
             if service.expose and guest.name != mesh:
-                yield Flow(guest.name, mesh, "tcp", (service.port,), f"route to {name}", said)
+                yield Flow(guest.name, mesh, "tcp", (service.port,), f"route to {name}", origin)
             for client in clients(estate, service.clients):
                 if client == guest.name:
                     continue
                 if service.expose and client in guests and client != mesh:
-                    yield Flow(mesh, client, "tcp", (HTTPS_PORT,), "services by name", (*said, "clients"))
+                    yield Flow(mesh, client, "tcp", (HTTPS_PORT,), "services by name", (*origin, "clients"))
                 else:
-                    yield Flow(guest.name, client, "tcp", (service.port,), f"client of {name}", (*said, "clients"))
+                    yield Flow(guest.name, client, "tcp", (service.port,), f"client of {name}", (*origin, "clients"))
 
 
 def _probes(estate: Estate) -> Iterator[Flow]:
@@ -161,8 +161,8 @@ def _probes(estate: Estate) -> Iterator[Flow]:
 def _storage(estate: Estate) -> Iterator[Flow]:
     for guest in estate.guests:
         if _has_volume(guest):
-            said = (guest.name, "persistent_storage")
-            yield Flow(guest.hypervisor, guest.name, "tcp", (NFS_PORT,), "persistent storage (NFSv4)", said)
+            origin = (guest.name, "persistent_storage")
+            yield Flow(guest.hypervisor, guest.name, "tcp", (NFS_PORT,), "persistent storage (NFSv4)", origin)
 
 
 def _has_volume(guest: Guest) -> bool:
@@ -172,5 +172,5 @@ def _has_volume(guest: Guest) -> bool:
 def _egress(estate: Estate) -> Iterator[Flow]:
     for guest in estate.guests:
         for index, egress in enumerate(estate.settings.egress):
-            said = ("", "egress", str(index))
-            yield Flow("internet", guest.name, egress.protocol, egress.ports, egress.purpose, said)
+            origin = ("", "egress", str(index))
+            yield Flow("internet", guest.name, egress.protocol, egress.ports, egress.purpose, origin)

@@ -1,4 +1,4 @@
-"""Estate → the configuration of guests as Proxmox VE's API spells it (pct.conf(5), qm.conf(5))."""
+"""Estate → the configuration of guests, as options of the Proxmox VE API (pct.conf(5), qm.conf(5))."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest, Machine, Template
 
 MARK = "phoenix"
-"""Tag of every guest that this inventory made."""
+"""The tag of every guest that was created from this inventory."""
 
 
 def options(estate: Estate, machine: Machine) -> dict[str, str]:
-    """Options of a guest that the API lane may set, in the API's spelling.
+    """Derive the options of a guest that the API token may set, in the API's notation.
 
-    Property strings such as `net0` hold only what the inventory says; Proxmox adds to them, so compare them parsed.
+    Property strings such as `net0` contain only what the inventory declares. Proxmox adds properties, so parse them
+    before a comparison.
     """
-    found = {"memory": str(machine.memory), "cores": str(machine.cores), "tags": ";".join(tags(machine))}
+    derived = {"memory": str(machine.memory), "cores": str(machine.cores), "tags": ";".join(tags(machine))}
     if machine.kind == "lxc":
-        found |= {"hostname": machine.name, "swap": str(machine.swap)}
+        derived |= {"hostname": machine.name, "swap": str(machine.swap)}
     else:
-        found |= {"name": machine.name, "agent": "1"}
+        derived |= {"name": machine.name, "agent": "1"}
     if isinstance(machine, Guest):
-        found |= {"onboot": "1", **_startup(machine), **_network(estate, machine)}
-    return found
+        derived |= {"onboot": "1", **_startup(machine), **_network(estate, machine)}
+    return derived
 
 
 def tags(machine: Machine) -> tuple[str, ...]:
-    """Tags of a guest: ours, then the inventory's, as Proxmox sorts them."""
+    """The tags of a guest: Phoenix's and the inventory's, in lower case, sorted as by Proxmox."""
     return tuple(sorted({MARK, *(tag.lower() for tag in machine.tags)}))
 
 
 def bind_mounts(estate: Estate, guest: Guest) -> dict[str, str]:
-    """Bind mounts of a container, `mp0` and on; only root on the node may set them."""
+    """The bind mounts of a container, from `mp0`; only root on the node may set them."""
     hypervisor = estate.hypervisor_of(guest)
     return {
         f"mp{index}": f"{mount_path(hypervisor, guest, mount)},mp={mount.target}"
@@ -39,7 +40,7 @@ def bind_mounts(estate: Estate, guest: Guest) -> dict[str, str]:
 
 
 def creation(machine: Template | Guest) -> dict[str, str]:
-    """Parameters for making a guest that is not a clone."""
+    """The parameters that create a guest or template that is not a clone."""
     if machine.kind == "lxc":
         return {
             "ostemplate": machine.ostemplate or "",
@@ -58,7 +59,7 @@ def creation(machine: Template | Guest) -> dict[str, str]:
 
 
 def mac_of(vmid: int) -> str:
-    """Give a guest without a declared MAC address a local one of its own, so that it keeps it when it is made anew."""
+    """Derive a locally administered MAC address from the vmid, so that a recreated guest keeps its address."""
     digits = f"{vmid & 0xFFFFFF:06X}"
     return f"02:50:58:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}"
 
@@ -70,11 +71,11 @@ def _startup(guest: Guest) -> dict[str, str]:
 def _network(estate: Estate, guest: Guest) -> dict[str, str]:
     hypervisor, network = estate.hypervisor_of(guest), estate.settings.network
     address = f"ip={guest.address}/{network.subnet.prefixlen},gw={network.gateway}"
-    found = {"nameserver": str(hypervisor.guest_resolver), "searchdomain": estate.zone}
+    resolver = {"nameserver": str(hypervisor.guest_resolver), "searchdomain": estate.zone}
     mac = guest.mac or mac_of(guest.vmid)
     if guest.kind == "lxc":
-        return found | {"net0": f"name=eth0,bridge={hypervisor.bridge},firewall=1,type=veth,{address},hwaddr={mac}"}
-    return found | {
+        return resolver | {"net0": f"name=eth0,bridge={hypervisor.bridge},firewall=1,type=veth,{address},hwaddr={mac}"}
+    return resolver | {
         "net0": f"virtio={mac},bridge={hypervisor.bridge},firewall=1",
         "ipconfig0": address,
         "ciuser": guest.user,

@@ -1,7 +1,7 @@
-"""Estate → DNS records: one answer per name and view.
+"""Estate → DNS records: one address for each name and view.
 
-The *LAN view* is what machines outside see: services behind the edge answer with the edge's address. The *guest
-view* is what guests and the hypervisor see: the same names answer with the mesh's.
+The *LAN view* is for machines outside the estate: exposed services resolve to the edge. The *guest view* is for guests
+and the hypervisor: the same names resolve to the mesh.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ VIEWS: tuple[View, ...] = ("lan", "guest")
 
 
 @dataclass(frozen=True, order=True)
-class Record:
-    """One name with its address in each view, and which of the three sources it comes from.
+class DnsRecord:
+    """One name with its address in each view, and its source: the zone, a virtual machine or a container.
 
-    `purpose` says why there is such a name; `origin` is where the inventory says so: a host, or nothing for the whole
-    estate, and the keys below it.
+    `purpose` explains the name. `origin` is the declaring entry of the inventory: a host, or an empty string for the
+    whole estate, and the keys below it.
     """
 
     name: str
@@ -34,93 +34,94 @@ class Record:
     origin: tuple[str, ...] = field(default=(), compare=False)
 
     def address(self, view: View) -> IPv4Address:
-        """Give the one answer of a view."""
+        """Return the address in a view."""
         return self.lan if view == "lan" else self.guest
 
 
-def records(estate: Estate) -> tuple[Record, ...]:
-    """Every record of the estate, sorted by name; a service's name wins over that of its host."""
-    found: dict[str, Record] = {}
+def records(estate: Estate) -> tuple[DnsRecord, ...]:
+    """Derive every record of the estate, sorted by name; a service's name takes precedence over that of its host."""
+    by_name: dict[str, DnsRecord] = {}
     for record in (*_zone(estate), *(r for guest in estate.guests for r in _of_guest(estate, guest))):
-        found.setdefault(record.name, record)
-    return tuple(sorted(found.values()))
+        by_name.setdefault(record.name, record)
+    return tuple(sorted(by_name.values()))
 
 
-def pointers(estate: Estate, view: View) -> dict[IPv4Address, Record]:
-    """The one name that each address leads back to in a view (RFC 1912, section 2.1).
+def ptr_records(estate: Estate, view: View) -> dict[IPv4Address, DnsRecord]:
+    """Derive the one reverse name (PTR) of each address in a view (RFC 1912, section 2.1).
 
-    A machine's own name comes before every other; an address that is no machine's has its first name.
+    A machine's own name takes precedence; an address that belongs to no machine has its first name.
     """
     machines = {host.address: estate.fqdn(_label(host)) for host in estate.live()}
-    found: dict[IPv4Address, Record] = {}
+    by_address: dict[IPv4Address, DnsRecord] = {}
     for record in records(estate):
         address = record.address(view)
-        if address not in found or record.name == machines.get(address):
-            found[address] = record
-    return found
+        if address not in by_address or record.name == machines.get(address):
+            by_address[address] = record
+    return by_address
 
 
 def own_zones(estate: Estate) -> tuple[str, ...]:
-    """The zones that are answered here alone: of the estate, of its older names, and of its addresses backwards."""
+    """The zones that are never forwarded: the estate's, its alias zones, and the reverse zones of its subnet."""
     return (estate.zone, *estate.settings.alias_zones, *reverse_zones(estate.settings.network.subnet))
 
 
-def in_reading_order(estate: Estate, view: View) -> tuple[Record, ...]:
-    """Every record; of those with one address in a view the first is its name backwards."""
-    first = frozenset(pointers(estate, view).values())
+def ptr_records_first(estate: Estate, view: View) -> tuple[DnsRecord, ...]:
+    """Sort every record for a hosts file: the first record of each address in a view has its reverse name (PTR)."""
+    first = frozenset(ptr_records(estate, view).values())
     return tuple(sorted(records(estate), key=lambda record: (record not in first, record)))
 
 
 def reverse_zones(network: IPv4Network) -> tuple[str, ...]:
-    """The zones below in-addr.arpa that make up a network, as few as whole octets allow (RFC 1035, section 3.5)."""
+    """The zones below in-addr.arpa that cover a network, as few as whole octets allow (RFC 1035, section 3.5)."""
     length = next(octets for octets in (8, 16, 24, 32) if octets >= network.prefixlen)
     parts = network.subnets(new_prefix=length)
     return tuple(reverse_name(part.network_address, length // 8) for part in parts)
 
 
 def reverse_name(address: IPv4Address, octets: int = 4) -> str:
-    """The name below in-addr.arpa of an address, or of the network of its first octets."""
+    """The name below in-addr.arpa of an address, or of the network of its first 1 to 4 octets."""
     return ".".join([*reversed(str(address).split(".")[:octets]), "in-addr.arpa"])
 
 
 def service_names(estate: Estate, name: str) -> tuple[str, ...]:
-    """Every name of a service: its own in the zone, then its aliases."""
+    """Every name of a service: its name in the zone, then its aliases."""
     service = next(guest.services[name] for guest in estate.guests if name in guest.services)
     return (estate.fqdn(name), *service.aliases)
 
 
-def _zone(estate: Estate) -> Iterator[Record]:
+def _zone(estate: Estate) -> Iterator[DnsRecord]:
     for hypervisor in estate.hypervisors:
         address, origin = hypervisor.address, (hypervisor.name, "node")
-        yield Record(estate.fqdn(hypervisor.node), address, address, "zone", "hypervisor", origin)
+        yield DnsRecord(estate.fqdn(hypervisor.node), address, address, "zone", "hypervisor", origin)
     for label, address in estate.settings.records.items():
-        yield Record(estate.fqdn(label), address, address, "zone", "further name of the zone", ("", "records", label))
+        path = ("", "records", label)
+        yield DnsRecord(estate.fqdn(label), address, address, "zone", "additional record of the zone", path)
 
 
 def _label(host: Guest | Hypervisor) -> str:
     return host.node if isinstance(host, Hypervisor) else host.name
 
 
-def _of_guest(estate: Estate, guest: Guest) -> Iterator[Record]:
+def _of_guest(estate: Estate, guest: Guest) -> Iterator[DnsRecord]:
     source: Source = "vm" if guest.kind == "vm" else "container"
     edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
     for name, service in guest.services.items():
         origin = (guest.name, "services", name)
         for full in service_names(estate, name):
             if service.expose:
-                yield Record(full, edge, mesh, source, "exposed service: outside the edge, inside the mesh", origin)
+                yield DnsRecord(full, edge, mesh, source, "exposed service: the edge outside, the mesh inside", origin)
             elif service.tls or full in service.aliases:
-                yield Record(full, guest.address, guest.address, source, "service that is asked directly", origin)
+                yield DnsRecord(full, guest.address, guest.address, source, "service with direct clients", origin)
     for label, (purpose, *path) in _own_names(guest).items():
-        yield Record(estate.fqdn(label), guest.address, guest.address, source, purpose, (guest.name, *path))
+        yield DnsRecord(estate.fqdn(label), guest.address, guest.address, source, purpose, (guest.name, *path))
     for label, address in guest.records.items():
         origin = (guest.name, "records", label)
-        yield Record(estate.fqdn(label), address, address, source, f"further name that {guest.name} declares", origin)
+        yield DnsRecord(estate.fqdn(label), address, address, source, f"additional record of {guest.name}", origin)
 
 
 def _own_names(guest: Guest) -> dict[str, tuple[str, ...]]:
-    """The labels of a guest itself, each with its purpose and the key that says so."""
-    further = (f"further name of {guest.name}", "aliases")
-    # The authority's own certificate and every client say this name.
-    always = {"ca": ("the authority, always asked directly", "groups")} if guest.has("step_ca") else {}
-    return {**dict.fromkeys(guest.aliases, further), **always, guest.name: ("guest",)}
+    """The labels of a guest itself, each with its purpose and the key that declares it."""
+    alias = (f"alias of {guest.name}", "aliases")
+    # The CA's own certificate and every client use this name.
+    ca = {"ca": ("the CA, always connected to directly", "groups")} if guest.has("step_ca") else {}
+    return {**dict.fromkeys(guest.aliases, alias), **ca, guest.name: ("guest",)}

@@ -1,4 +1,4 @@
-"""Leaf → how its renewal is looked after on its own host: how often, and how far apart from others."""
+"""Leaf → the schedule of its renewal on its host: the interval, the jitter, and the name of the units."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from datetime import timedelta
 
 from phoenix.derive.certificates import Leaf
 
-TRIES = 8
-"""How often at least a renewal is tried before the leaf ends."""
+MIN_ATTEMPTS = 8
+"""Attempts at renewal before the leaf expires, unless MIN_INTERVAL permits fewer."""
 MIN_INTERVAL, MAX_INTERVAL = timedelta(seconds=20), timedelta(hours=1)
 
 
-def looks_every(leaf: Leaf) -> timedelta:
-    """How often the host looks whether the leaf is due, and tries again if the authority did not answer."""
-    return min(max(leaf.validity.before / TRIES, MIN_INTERVAL), MAX_INTERVAL)
+def check_interval(leaf: Leaf) -> timedelta:
+    """The interval at which the host checks whether the leaf is due, and retries if the CA did not answer."""
+    return min(max(leaf.validity.before / MIN_ATTEMPTS, MIN_INTERVAL), MAX_INTERVAL)
 
 
 def jitter(leaf: Leaf) -> timedelta:
-    """By how much a look may be late, so that not all hosts ask at the same moment (systemd's RandomizedDelaySec=)."""
-    return looks_every(leaf) / 4
+    """The maximum delay of a check, so that not all hosts connect at once (systemd's RandomizedDelaySec=)."""
+    return check_interval(leaf) / 4
 
 
 def stem(leaf: Leaf) -> str:
-    """The name of the leaf in the names of its units and its script."""
+    """The leaf's name as part of the names of its units and its script, with hyphens for underscores."""
     return leaf.name.replace("_", "-")

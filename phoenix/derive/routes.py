@@ -1,4 +1,4 @@
-"""Estate → the mesh's routes: which name leads to which service."""
+"""Estate → the mesh's routes: the names of each exposed service and its backend."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from phoenix.estate import Estate
 
 @dataclass(frozen=True)
 class Route:
-    """A name that the mesh serves. `backend` is a URL; None means the mesh's own dashboard.
+    """An exposed service, as served by the mesh. `backend` is a URL; None means the mesh's own dashboard.
 
-    `health` is a page that a good backend answers, for gRPC a method; the mesh asks for it if the inventory says so.
+    `health` is the path, or for gRPC the method, of the health check. With `checked`, the mesh itself performs it,
+    because the inventory declares it.
     """
 
     service: str
@@ -25,23 +26,23 @@ class Route:
 
     @property
     def name(self) -> str:
-        """The name that the route is known by."""
+        """The first host name, which identifies the route."""
         return self.hosts[0]
 
     @property
     def grpc(self) -> bool:
-        """Tell whether gRPC is spoken: over HTTP/2 from end to end, without TLS at the backend."""
+        """Report whether the route is for gRPC: HTTP/2 from end to end, without TLS to the backend."""
         return self.backend is not None and self.backend.startswith("h2c:")
 
     @property
     def verified(self) -> bool:
-        """Tell whether the backend shows a certificate of the authority."""
+        """Report whether the backend presents a certificate of the CA, which the mesh verifies."""
         return self.backend is not None and self.backend.startswith("https:")
 
 
 def routes(estate: Estate) -> tuple[Route, ...]:
-    """Every exposed service as a route, sorted by service."""
-    found = []
+    """Derive one route for each exposed service, sorted by service."""
+    derived = []
     for guest in estate.guests:
         for name, service in guest.services.items():
             if not service.expose:
@@ -50,11 +51,11 @@ def routes(estate: Estate) -> tuple[Route, ...]:
             backend = None if guest.has("traefik") else f"{service.scheme}://{guest.address}:{service.port}"
             health = service.health if backend else "/dashboard/"
             checked = backend is not None and "health" in service.model_fields_set
-            found.append(Route(name, hosts, backend, hosts[0], health, checked))
-    return tuple(sorted(found, key=lambda route: route.service))
+            derived.append(Route(name, hosts, backend, hosts[0], health, checked))
+    return tuple(sorted(derived, key=lambda route: route.service))
 
 
-def managers(estate: Estate) -> tuple[IPv4Network, ...]:
-    """Who may see the mesh's dashboard: the operators' networks, and the hypervisors, which prove every route."""
+def dashboard_networks(estate: Estate) -> tuple[IPv4Network, ...]:
+    """The networks that may open the mesh's dashboard: the management networks, and the hypervisors for their proof."""
     nodes = (IPv4Network(hypervisor.address) for hypervisor in estate.hypervisors)
     return (*estate.settings.network.management, *nodes)

@@ -1,4 +1,4 @@
-"""Estate → directories and exports on the hypervisor that outlive the guests using them."""
+"""Estate → the directories and NFS exports of a hypervisor, which outlive the guests that use them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from phoenix.estate import Estate, Guest, Hypervisor, Mount
 
 SHIFT = 100_000
-"""First id of the hypervisor that an unprivileged container's ids are mapped to (pct.conf(5))."""
+"""The hypervisor's id to which id 0 of an unprivileged container is mapped (pct.conf(5))."""
 
 
 @dataclass(frozen=True)
 class StorageDirectory:
-    """A directory of the hypervisor, with the owner's ids as the hypervisor counts them."""
+    """A directory of the hypervisor; `uid` and `gid` are ids of the hypervisor, `mode` is octal."""
 
     path: str
     uid: int
@@ -22,7 +22,7 @@ class StorageDirectory:
 
 @dataclass(frozen=True)
 class Export:
-    """A directory offered by NFS to one address (exports(5))."""
+    """A directory that is exported by NFS to one address (exports(5))."""
 
     path: str
     client: str
@@ -35,37 +35,37 @@ class Export:
 
 
 def mount_path(hypervisor: Hypervisor, guest: Guest, mount: Mount) -> str:
-    """Where a container's mount lies on the hypervisor."""
+    """The path of a container's bind mount on the hypervisor."""
     return f"{hypervisor.guest_storage}/{guest.vmid}/{mount.source}"
 
 
 def volume_path(hypervisor: Hypervisor, guest: Guest) -> str:
-    """Where a virtual machine's persistent storage lies on the hypervisor."""
+    """The path of a virtual machine's persistent storage on the hypervisor."""
     return f"{hypervisor.vm_storage}/{guest.vmid}"
 
 
 def directories(estate: Estate, hypervisor: Hypervisor) -> tuple[StorageDirectory, ...]:
-    """Every persistent directory of a hypervisor, parents first."""
-    found: dict[str, StorageDirectory] = {}
+    """Derive every persistent directory of a hypervisor, parents first."""
+    by_path: dict[str, StorageDirectory] = {}
     for guest in estate.guests:
         if guest.hypervisor != hypervisor.name:
             continue
         if guest.mounts:
             parent = f"{hypervisor.guest_storage}/{guest.vmid}"
-            found[parent] = StorageDirectory(parent, 0, 0, "0755")
+            by_path[parent] = StorageDirectory(parent, 0, 0, "0755")
         for mount in guest.mounts:
             shift = SHIFT if guest.unprivileged else 0
             uid, gid = (int(part) + shift for part in mount.owner.split(":"))
             path = mount_path(hypervisor, guest, mount)
-            found[path] = StorageDirectory(path, uid, gid, mount.mode)
+            by_path[path] = StorageDirectory(path, uid, gid, mount.mode)
         if guest.persistent_storage:
             path = volume_path(hypervisor, guest)
-            found[path] = StorageDirectory(path, 0, 0, "0755")
-    return tuple(found.values())
+            by_path[path] = StorageDirectory(path, 0, 0, "0755")
+    return tuple(by_path.values())
 
 
 def exports(estate: Estate, hypervisor: Hypervisor) -> tuple[Export, ...]:
-    """Every NFS export of a hypervisor: each virtual machine's storage, to that machine alone."""
+    """Derive every NFS export of a hypervisor: the storage of each virtual machine, to that machine only."""
     return tuple(
         Export(volume_path(hypervisor, guest), str(guest.address))
         for guest in estate.guests

@@ -1,4 +1,4 @@
-"""The typed model of the inventory, how it is read, and how parts of it are chosen."""
+"""The typed model of the inventory, its loader, and the selection of targets."""
 
 from phoenix.estate.load import load_estate
 from phoenix.estate.model import (

@@ -1,4 +1,4 @@
-"""Durations as people write them (`15m`, `24h`, `7d`, `10y`) and as Go's programs read them."""
+"""Durations in the inventory's syntax (`15m`, `24h`, `7d`, `10y`) and in that of Go's programs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ UNITS = {
     "d": timedelta(days=1),
     "y": timedelta(days=365),
 }
-LONGEST = 100 * UNITS["y"]
+MAX_DURATION = 100 * UNITS["y"]
 
 
 def parse_duration(text: object) -> timedelta:
-    """Read a number with its unit: s, m, h, d or y (365 days); ValueError for anything else."""
-    found = PATTERN.fullmatch(text) if isinstance(text, str) else None
-    if found is None or int(found[1]) * UNITS[found[2]] > LONGEST:
+    """Parse a number with its unit: s, m, h, d or y (365 days); ValueError for any other value, or above 100 years."""
+    match = PATTERN.fullmatch(text) if isinstance(text, str) else None
+    if match is None or int(match[1]) * UNITS[match[2]] > MAX_DURATION:
         raise ValueError("not a duration")
-    return int(found[1]) * UNITS[found[2]]
+    return int(match[1]) * UNITS[match[2]]
 
 
-def spell_duration(duration: timedelta) -> str:
-    """Write a duration in the largest unit that gives a whole number: `7d`, `90m`."""
+def format_duration(duration: timedelta) -> str:
+    """Format a duration in the largest unit that gives a whole number: `7d`, `90m`."""
     for unit in ("y", "d", "h", "m"):
         if duration % UNITS[unit] == timedelta():
             return f"{duration // UNITS[unit]}{unit}"
@@ -33,5 +33,5 @@ def spell_duration(duration: timedelta) -> str:
 
 
 def go_duration(duration: timedelta) -> str:
-    """Write a duration for Go's time.ParseDuration, which knows no days, in whole seconds."""
+    """Format a duration for Go's time.ParseDuration, which has no unit for days, in whole seconds."""
     return f"{int(duration.total_seconds())}s"

@@ -1,4 +1,4 @@
-"""Pydantic's complaints in the words of somebody who writes inventories."""
+"""Pydantic's validation errors → messages in the terms of the inventory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from phoenix.estate import model as spelling
+from phoenix.estate import model as patterns
 from phoenix.estate.document import Location
 from phoenix.estate.problems import unknown_key
 
-SHOWN = 60
+MAX_SHOWN = 60
+"""Characters of a wrong value that a message quotes."""
 LABEL = "a DNS label: lower-case letters, digits and hyphens, at most 63"
 BY_KEY = {
     "vmid": "a guest id, a number from 100 to 999999999",
@@ -21,13 +22,13 @@ BY_KEY = {
     "owner": 'the ids inside the guest in quotes, such as "0:0"',
     "mode": 'an octal mode in quotes, such as "0750"',
     "zone": "a DNS name in lower case, such as internal.example.org",
-    "hypervisor": "the name of the hypervisor that carries it",
+    "hypervisor": "the name of its hypervisor",
     "address": "an IPv4 address as hostname, such as 10.0.0.10",
     "image": "an image with a tag or digest, such as qdrant/qdrant:v1.12.4",
     "ports": 'published ports in quotes, such as "9443" or "127.0.0.1:9002:9001"',
     "volumes": "volumes such as /persistent-storage/data:/data",
     "port": "a port number from 1 to 65535",
-    "health": "a path that begins with /",
+    "health": "a path that starts with /",
     "egress.ports": "port numbers from 1 to 65535",
     "purpose": "a few words of letters, digits, spaces and , . / ( ) -",
     "ostemplate": "a volume such as local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
@@ -36,13 +37,13 @@ BY_KEY = {
     "subnet": "a network such as 10.0.0.0/24, without host bits",
 }
 BY_PATTERN = {
-    spelling.LABEL_PATTERN: LABEL,
-    spelling.DOMAIN_PATTERN: "a DNS name in lower case, such as portainer.example.org",
-    spelling.PATH_PATTERN: "an absolute path without spaces or a final slash, such as /srv/data",
-    spelling.LINE_PATTERN: "one line of text without control characters",
-    spelling.WORD_PATTERN: "a word of letters, digits and @ . _ + -",
-    spelling.VARIABLE_PATTERN: "the name of an environment variable",
-    spelling.DATASET_PATTERN: "a ZFS dataset such as tank/data",
+    patterns.LABEL_PATTERN: LABEL,
+    patterns.DOMAIN_PATTERN: "a DNS name in lower case, such as portainer.example.org",
+    patterns.PATH_PATTERN: "an absolute path without spaces or a trailing slash, such as /srv/data",
+    patterns.LINE_PATTERN: "one line of text without control characters",
+    patterns.WORD_PATTERN: "a word of letters, digits and @ . _ + -",
+    patterns.VARIABLE_PATTERN: "the name of an environment variable",
+    patterns.DATASET_PATTERN: "a ZFS dataset such as tank/data",
 }
 BY_TYPE = {
     "string_type": "text; put it in quotes",
@@ -57,12 +58,15 @@ BY_TYPE = {
 def explain(
     error: ValidationError, model: type[BaseModel], injected: tuple[str, ...]
 ) -> Iterator[tuple[Location, str]]:
-    """Turn each complaint into its path and one sentence that says what is wrong and what would be right."""
+    """Convert each validation error to its path and one sentence: the wrong value and what is expected.
+
+    `injected` are keys that the loader adds; they are not suggested at the top level.
+    """
     details = error.errors(include_url=False)
     inner = {detail["loc"][:-1] for detail in details}
     for detail in details:
         if detail["type"] == "too_short" and detail["loc"] in inner:
-            continue  # it is short because what stands in it is wrong
+            continue  # it is short because its items are not valid, which is reported for each of them
         path = tuple(part for part in detail["loc"] if part != "[key]")
         yield path, _sentence(detail, path, model, injected)
 
@@ -82,7 +86,7 @@ def _sentence(detail: Any, path: Location, model: type[BaseModel], injected: tup
 
 
 def _expected(detail: Any, words: list[str]) -> str:
-    """What would be right, by the key if it is a special one, else by what pydantic missed."""
+    """Describe the expected value: by the key if it has a description, else by pydantic's error."""
     if "[key]" not in detail["loc"]:
         for key in (".".join(words[-2:]), words[-1] if words else ""):
             if key in BY_KEY:
@@ -98,11 +102,11 @@ def _expected(detail: Any, words: list[str]) -> str:
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
 def _model_at(model: type[BaseModel], path: Location) -> type[BaseModel]:
-    """Find the model that describes what stands at a path below another model."""
+    """Find the model of the value at a path below another model."""
     current: Any = model
     for part in path:
         if isinstance(current, type) and issubclass(current, BaseModel):

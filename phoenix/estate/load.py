@@ -1,4 +1,4 @@
-"""From the three files of a Nornir inventory to an `Estate`, or to every mistake at once."""
+"""The three files of a Nornir inventory → an `Estate`, or an error with every mistake."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from phoenix.estate.sources import FILES, Sources, groups_of, read_sources
 HOST_KEYS = ("hostname", "groups", "data")
 KINDS = ("hypervisor", "lxc", "vm")
 RESERVED = {
-    "any": "everybody",
+    "any": "every address",
     "lan": "the estate's network",
-    "management": "those who may manage hypervisors",
-    "internet": "everything outside",
-    "upstream": "other name servers",
+    "management": "the management networks",
+    "internet": "every address outside the estate",
+    "upstream": "the upstream name servers",
 }
-"""Words that already name a party of a flow, so that no host or group can be called so."""
+"""Words that name an end of a flow and are therefore not available as names of hosts or groups."""
 M = TypeVar("M", bound=Strict)
 
 
 @dataclass
 class _Draft:
-    """What has been understood so far, and what has not."""
+    """The sources of an inventory and the problems that the loader has found in them."""
 
     sources: Sources
     problems: list[Problem] = field(default_factory=list)
@@ -49,7 +49,7 @@ class _Draft:
 
 
 def load_estate(directory: Path | str) -> Estate:
-    """Read an inventory directory; InventoryError lists everything that is wrong with it."""
+    """Load an inventory directory; InventoryError lists every mistake in it."""
     folder = Path(directory)
     if not folder.is_dir():
         raise InventoryError([Problem(str(folder), 0, "", "is not a directory; name one with --inventory DIR")])
@@ -89,7 +89,7 @@ def _settings(draft: _Draft) -> Settings | None:
     _only(draft, document, (), document.data, ("data",))
     data = document.data.get("data")
     if not isinstance(data, dict):
-        draft.problems.append(document.problem(("data",), "data", "must hold the settings of the estate"))
+        draft.problems.append(document.problem(("data",), "data", "must be a mapping with the settings of the estate"))
         return None
     return draft.build(Settings, data, draft.sources.setting)
 
@@ -112,9 +112,9 @@ def _host(draft: _Draft, name: str) -> Host | None:
     model: type[Host] = Hypervisor
     if kind != "hypervisor":
         data["kind"] = kind
-        carriers = [host for host, other in document.data.items() if "hypervisor" in groups_of(other)]
-        if len(carriers) < 2:  # noqa: PLR2004  # with none, that alone is reported
-            data.setdefault("hypervisor", *(carriers or ["none"]))
+        hypervisors = [host for host, other in document.data.items() if "hypervisor" in groups_of(other)]
+        if len(hypervisors) < 2:  # noqa: PLR2004  # without a hypervisor, only its absence is reported
+            data.setdefault("hypervisor", *(hypervisors or ["none"]))
         model = Template if "template" in data["groups"] else Guest
 
     def place(path: Location, message: str) -> Problem:
@@ -130,7 +130,7 @@ def _own_data(draft: _Draft, name: str, entry: Mapping[str, Any]) -> bool:
 def _is_mapping(draft: _Draft, document: Document, name: str, entry: Mapping[str, Any]) -> bool:
     if isinstance(entry.get("data"), dict | None):
         return True
-    message = "must be a mapping of keys to values; leave it out if there are none"
+    message = "must be a mapping of keys to values; omit it if it has no keys"
     draft.problems.append(document.problem((name, "data"), f"{name}.data", message))
     return False
 
@@ -138,7 +138,7 @@ def _is_mapping(draft: _Draft, document: Document, name: str, entry: Mapping[str
 def _kind(draft: _Draft, name: str, entry: Mapping[str, Any]) -> str | None:
     document, groups = draft.sources.hosts, entry.get("groups")
     if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
-        message = f"must be a list of groups, one of them {', '.join(KINDS)}"
+        message = f"must be a list of groups that contains one of {', '.join(KINDS)}"
         draft.problems.append(document.problem((name, "groups"), f"{name}.groups", message))
         return None
     for index, group in enumerate(groups):
@@ -147,8 +147,8 @@ def _kind(draft: _Draft, name: str, entry: Mapping[str, Any]) -> str | None:
             draft.problems.append(document.problem((name, "groups", index), f"{name}.groups", message))
     kinds = [kind for kind in KINDS if kind in groups]
     if len(kinds) != 1:
-        said = "none of them" if not kinds else " and ".join(kinds)
-        message = f"a host is exactly one of {', '.join(KINDS)}; this one is {said}"
+        actual = "none of them" if not kinds else " and ".join(kinds)
+        message = f"a host must be in exactly one of {', '.join(KINDS)}; this host is in {actual}"
         draft.problems.append(document.problem((name, "groups"), f"{name}.groups", message))
         return None
     return kinds[0]
@@ -167,12 +167,12 @@ def _check_names(draft: _Draft) -> None:
     for document in (hosts, groups):
         for name in document.data:
             if name in RESERVED:
-                message = f"{name!r} is a word for {RESERVED[name]}; choose another name"
+                message = f"{name!r} is reserved for {RESERVED[name]}; choose another name"
                 draft.problems.append(document.problem((name,), name, message))
     for name in hosts.data:
         others = [other for other, entry in hosts.data.items() if name in groups_of(entry) and other != name]
         if others:
-            message = f"is also a group, of {', '.join(others)}: which of them is meant would not be clear"
+            message = f"is also a group of {', '.join(others)}: rename the host or the group"
             draft.problems.append(hosts.problem((name,), name, message))
 
 
@@ -183,7 +183,7 @@ def _check_groups_document(draft: _Draft) -> None:
     used = {group for entry in draft.sources.hosts.data.values() for group in groups_of(entry)}
     for name, entry in document.data.items():
         if not isinstance(entry, dict):
-            draft.problems.append(document.problem((name,), name, "must be a mapping, {} if it has no data"))
+            draft.problems.append(document.problem((name,), name, "must be a mapping; write {} if it has no data"))
             continue
         _only(draft, document, (name,), entry, ("data",))
         if _is_mapping(draft, document, name, entry) and name not in used:
@@ -194,7 +194,7 @@ def _check_groups_document(draft: _Draft) -> None:
 
 
 def _merged(sources: Sources, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge as Nornir resolves: the host's own keys first, then its groups in order."""
+    """Merge as Nornir does: the host's own keys take precedence, then its groups in order."""
     merged: dict[str, Any] = dict(entry.get("data") or {})
     for group in groups_of(entry):
         settings = sources.groups.data.get(group)

@@ -1,6 +1,6 @@
-"""The estate as typed values: what the inventory says once it has been read and found right.
+"""The estate as typed values: the content of a validated inventory.
 
-First station of the walk: inventory → **estate** → derive → observe → changes → apply → report.
+First step of the data flow: inventory → **estate** → derive → observe → changes → apply → report.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
 """One DNS label (RFC 1035, section 2.3.1; RFC 1123 allows a leading digit)."""
 DomainName = Annotated[str, StringConstraints(pattern=DOMAIN_PATTERN, max_length=253)]
 Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN, min_length=1)]
-"""Text for people, or a word of a command: one line."""
+"""One line: text for people, or a word of a command."""
 Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]
-"""A name that other programs gave: it needs no quotes anywhere."""
+"""A name that another program defines; it needs no quotes in a shell or in YAML."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 VmId = Annotated[int, Field(ge=100, le=999_999_999)]
 """Proxmox VE's range of guest ids."""
@@ -52,18 +52,18 @@ TRAEFIK_RENEWS = (
     (24, timedelta(hours=6)),
     (0, timedelta(minutes=20)),
 )
-"""From so many hours of life on, how long before the end Traefik renews."""
+"""Minimum lifetime in hours, and how long before expiry Traefik renews a certificate of that lifetime or longer."""
 Scheme = Literal["http", "https", "h2c", "tcp"]
 
 
 class Strict(BaseModel):
-    """A frozen value that refuses keys it does not know."""
+    """A frozen value that rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Network(Strict):
-    """The one network of the estate."""
+    """The network of the estate."""
 
     subnet: IPv4Network
     gateway: IPv4Address
@@ -72,7 +72,7 @@ class Network(Strict):
 
 
 class Egress(Strict):
-    """Ports that every guest may open towards the Internet."""
+    """Ports to which every guest may connect on the Internet."""
 
     protocol: Literal["tcp", "udp"]
     ports: tuple[Port, ...] = Field(min_length=1)
@@ -80,14 +80,14 @@ class Egress(Strict):
 
 
 class Validity(Strict):
-    """How long a certificate lives, and how long before its end it is renewed: after two thirds, if nothing is said."""
+    """The lifetime of a certificate, and how long before expiry it is renewed (default: a third of the lifetime)."""
 
     lifetime: Duration
     renew_before: Duration | None = None
 
     @property
     def before(self) -> timedelta:
-        """How long before the end a certificate is renewed."""
+        """How long before expiry a certificate is renewed."""
         return self.renew_before or self.lifetime / 3
 
 
@@ -98,25 +98,26 @@ DEFAULT_VALIDITY = Validity.model_validate({"lifetime": "7d", "renew_before": "3
 
 
 class MeshValidity(Strict):
-    """How long the mesh's certificates live; when it renews them is Traefik's own rule."""
+    """The lifetime of the mesh's certificates; Traefik itself determines when it renews them."""
 
     lifetime: Duration
 
     @property
     def hours(self) -> int:
-        """Traefik's `certificatesDuration`, which knows whole hours only."""
+        """Traefik's `certificatesDuration`, in whole hours."""
         return max(1, self.lifetime // timedelta(hours=1))
 
     @property
     def before(self) -> timedelta:
-        """How long before the end Traefik renews (its documentation, "certificatesDuration")."""
+        """How long before expiry Traefik renews (its documentation, "certificatesDuration")."""
         return next(before for hours, before in TRAEFIK_RENEWS if self.hours >= hours)
 
 
 class Authority(Strict):
-    """How the estate's certificate authority is set up, and how long what it signs is good for.
+    """The settings of the estate's CA, and the lifetimes of what it signs.
 
-    `leaf` holds for every certificate by token that its service, or `edge` for the gateway's, says nothing else about.
+    `leaf` is the default for every certificate issued by token; a service's `certificate` overrides it, and `edge` does
+    for the gateway.
     """
 
     name: Line
@@ -129,10 +130,10 @@ class Authority(Strict):
 
 
 class Settings(Strict):
-    """What holds for the whole estate: the data of defaults.yaml.
+    """The settings of the whole estate: the data of defaults.yaml.
 
-    `foreign_rules` says what becomes of firewall rules that the inventory does not yield: they are removed, or left
-    where they are and reported, or kept, and what they open is taken as meant.
+    `foreign_rules` applies to firewall rules that do not follow from the inventory: `remove` deletes them, `report`
+    leaves and reports them, `keep` leaves them and accepts what they open as intended.
     """
 
     zone: DomainName
@@ -152,7 +153,7 @@ class Dataset(Strict):
 
 
 class Service(Strict):
-    """Something that listens on a guest. `expose` gives it a route and a name; `clients` may connect directly."""
+    """A listener on a guest. `expose` gives it a route and a name; `clients` may connect directly."""
 
     port: Port
     scheme: Scheme = "http"
@@ -165,7 +166,7 @@ class Service(Strict):
 
 
 class Mount(Strict):
-    """A directory of the hypervisor in a container; `source` is below the guest's own persistent directory."""
+    """A bind mount of a hypervisor's directory in a container; `source` is below the guest's persistent directory."""
 
     source: Label
     target: AbsolutePath
@@ -174,7 +175,7 @@ class Mount(Strict):
 
 
 class Container(Strict):
-    """A Docker container: `ports` and `volumes` are spelt as for `docker run`."""
+    """A Docker container; `ports` and `volumes` have the syntax of `docker run`."""
 
     image: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$")]
     ports: tuple[Annotated[str, StringConstraints(pattern=PUBLISHED_PATTERN)], ...] = ()
@@ -184,26 +185,26 @@ class Container(Strict):
 
 
 class Startup(Strict):
-    """Place in Proxmox's start order, and seconds to wait after it."""
+    """Position in Proxmox's start order, and the delay after it in seconds."""
 
     order: int = Field(ge=0)
     delay: int = Field(default=0, ge=0)
 
 
 class Host(Strict):
-    """What every host of the inventory has."""
+    """The fields that all hosts of the inventory have."""
 
     name: Label
     groups: tuple[str, ...]
     tags: tuple[Word, ...] = ()
 
     def has(self, group: str) -> bool:
-        """Tell whether the host is a member of the group."""
+        """Report whether the host is a member of the group."""
         return group in self.groups
 
 
 class Hypervisor(Host):
-    """A Proxmox VE node; with `web_certificate` its web server presents a certificate of the estate's authority."""
+    """A Proxmox VE node; with `web_certificate`, its web server presents a certificate of the estate's CA."""
 
     address: IPv4Address
     node: Label
@@ -216,7 +217,7 @@ class Hypervisor(Host):
 
 
 class Machine(Host):
-    """What guests and templates have in common: an id on a hypervisor and a size in MiB, cores and GiB."""
+    """The fields of guests and templates: an id on a hypervisor and sizes (memory and swap in MiB, disk in GiB)."""
 
     vmid: VmId
     kind: Literal["lxc", "vm"]
@@ -236,7 +237,7 @@ class Machine(Host):
 
 
 class Template(Machine):
-    """A guest that is only ever cloned."""
+    """A template: it is cloned and never runs."""
 
 
 class Guest(Machine):
@@ -267,19 +268,19 @@ class Estate(Strict):
         return self.settings.zone
 
     def fqdn(self, label: str) -> str:
-        """Give the full name of a label in the zone."""
+        """Return the fully qualified name of a label in the zone."""
         return f"{label}.{self.zone}"
 
     def host(self, name: str) -> Hypervisor | Guest | Template:
-        """Find a host by its inventory name; KeyError if there is none."""
+        """Find a host by its inventory name; KeyError if it does not exist."""
         return self.by_name[name]
 
     def hypervisor(self, name: str) -> Hypervisor:
-        """Find a hypervisor by its inventory name; KeyError if there is none."""
+        """Find a hypervisor by its inventory name; KeyError if it does not exist."""
         return next((host for host in self.hypervisors if host.name == name), None) or _no_host(name)
 
     def guest(self, name: str) -> Guest:
-        """Find a guest by its inventory name; KeyError if there is none."""
+        """Find a guest by its inventory name; KeyError if it does not exist."""
         return next((host for host in self.guests if host.name == name), None) or _no_host(name)
 
     @cached_property
@@ -288,13 +289,13 @@ class Estate(Strict):
         return {host.name: host for host in self.hosts()}
 
     def hosts(self) -> Iterator[Hypervisor | Guest | Template]:
-        """Go through every host: hypervisors, guests, templates."""
+        """Iterate over all hosts: hypervisors, guests, templates."""
         yield from self.hypervisors
         yield from self.guests
         yield from self.templates
 
     def live(self) -> tuple[Hypervisor | Guest, ...]:
-        """Give every host that runs: hypervisors, then guests."""
+        """Return every host that runs: hypervisors, then guests."""
         return (*self.hypervisors, *self.guests)
 
     def members(self, group: str) -> tuple[Hypervisor | Guest, ...]:
@@ -302,11 +303,11 @@ class Estate(Strict):
         return tuple(host for host in self.live() if host.has(group))
 
     def guest_with(self, role: str) -> Guest:
-        """Find the one guest that plays a role (`step_ca`, `traefik`, `nginx`)."""
+        """Find the guest that has a role (`step_ca`, `traefik`, `nginx`)."""
         return next(guest for guest in self.guests if guest.has(role))
 
     def hypervisor_of(self, machine: Machine) -> Hypervisor:
-        """Find the hypervisor that carries a guest or template."""
+        """Find the hypervisor of a guest or template."""
         return next(h for h in self.hypervisors if h.name == machine.hypervisor)
 
 

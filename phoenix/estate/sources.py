@@ -1,4 +1,4 @@
-"""The three files of an inventory as documents, and where in them a key of a host was said."""
+"""The three files of an inventory as documents, and the location of each key in them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ FILES = ("defaults.yaml", "groups.yaml", "hosts.yaml")
 
 @dataclass(frozen=True)
 class Sources:
-    """The three documents of an inventory, and where a key of a host was said."""
+    """The three documents of an inventory, and the location of each key in them."""
 
     defaults: Document
     groups: Document
     hosts: Document
 
     def problem(self, host: str, path: Location, message: str) -> Problem:
-        """Make a problem at a key of a host's data, wherever that key comes from: the host or one of its groups."""
+        """Create a problem at a key of a host's data, in the entry that sets it: the host's or one of its groups'."""
         where = ".".join((host, *map(str, path)))
         key = path[0] if path else None
         if (host, "data", key) not in self.hosts.lines:
@@ -34,21 +34,21 @@ class Sources:
         return self.hosts.problem(location, where, message)
 
     def place(self, host: str, path: Location) -> str:
-        """Say where a key of a host, or with no host a setting of the estate, was said: `FILE:LINE`."""
+        """Locate a key of a host, or with no host a setting of the estate, as `FILE:LINE`."""
         path = tuple(int(key) if isinstance(key, str) and key.isdecimal() else key for key in path)
         if path == ("groups",):
-            found = self.hosts.problem((host, *path), "", "")
+            location = self.hosts.problem((host, *path), "", "")
         else:
-            found = self.problem(host, path, "") if host else self.setting(path, "")
-        return f"{found.file}:{found.line}"
+            location = self.problem(host, path, "") if host else self.setting(path, "")
+        return f"{location.file}:{location.line}"
 
     def setting(self, path: Location, message: str) -> Problem:
-        """Make a problem at a key of the estate-wide settings."""
+        """Create a problem at a key of the estate-wide settings."""
         return self.defaults.problem(("data", *path), ".".join(map(str, path)), message)
 
 
 def read_sources(folder: Path) -> Sources:
-    """Read the three files, reporting all that cannot be read together."""
+    """Read the three files; InventoryError lists the mistakes of all that cannot be read."""
     documents: list[Document] = []
     problems: list[Problem] = []
     for name in FILES:
@@ -62,6 +62,6 @@ def read_sources(folder: Path) -> Sources:
 
 
 def groups_of(entry: object) -> tuple[str, ...]:
-    """Read the groups of a host's entry, whatever else may be wrong with it."""
+    """Read the groups of a host's entry, even if other parts of the entry are not valid."""
     groups = entry.get("groups") if isinstance(entry, dict) else None
     return tuple(group for group in groups if isinstance(group, str)) if isinstance(groups, list) else ()

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from cryptography import x509
 
 from phoenix.derive.certificates import Leaf
-from phoenix.estate.duration import spell_duration
+from phoenix.estate.duration import format_duration
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.pki.x509.chain import leads_to
 from phoenix.pki.x509.fields import PARSE_ERRORS, alternative_names, key_type, names_provisioner, public_pem, usages
@@ -115,7 +115,7 @@ def decide(leaf: Leaf, seen: SeenLeaf, authority: SeenAuthority | None, now: dat
         return reissue
     remaining, before = chain_end(chain) - now, leaf.validity.before
     if remaining <= before:
-        return Renew(f"{format_remaining(remaining)} left, renewal is due at {spell_duration(before)}")
+        return Renew(f"{format_remaining(remaining)} left, renewal is due at {format_duration(before)}")
     mismatch = _file_mismatch(leaf, seen)
     return FixPermissions(mismatch) if mismatch else Keep()
 

@@ -1,1 +1,1 @@
-"""Views of a run's record for people: lines while it runs, a table when it has ended."""
+"""Reports for people and programs: the console of a run, and tables, JSON, CSV and pictures of the estate."""

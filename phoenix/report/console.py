@@ -1,4 +1,4 @@
-"""The console: a line for each task that did something, and the table at the end."""
+"""The console of a run: a line for each task with changes, notes or an error, and the table at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phoenix.run.record import RunRecord, TaskRecord
 
 
 class Progress:
-    """Says what each task changed, or why it failed, as it happens; `diff` shows the differences themselves."""
+    """Print the changes, notes and errors of each task when it ends; with `diff`, also the diffs of its changes."""
 
     def __init__(self, console: Console, *, diff: bool, dry_run: bool) -> None:
         self._console = console
@@ -21,7 +21,7 @@ class Progress:
         self._lock = threading.Lock()
 
     def __call__(self, host: str, record: TaskRecord) -> None:
-        """Announce one task."""
+        """Print the record of one task on a host."""
         if not record.changes and record.error is None and not record.notes:
             return
         with self._lock:
@@ -32,7 +32,7 @@ class Progress:
             for change in record.changes if self._diff else ():
                 self._print(f"  [yellow]{escape(str(change))}[/]")
                 for line in change.diff.splitlines():
-                    self._print(f"    [{_colour(line)}]{escape(line)}[/]")
+                    self._print(f"    [{_color(line)}]{escape(line)}[/]")
             for note in record.notes:
                 self._print(f"[yellow]![/] [bold]{host}[/] {record.stage}: {escape(note)}")
             if record.skipped:
@@ -45,7 +45,7 @@ class Progress:
 
 
 def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_run: bool) -> None:
-    """Print the table of what changed on which host, and what failed."""
+    """Print the table of the changes and the result of each host, in the given order, and the totals."""
     shown = [host for host in order if host in record.hosts]
     width = max(map(len, ("host", *shown)))
     lines = [
@@ -62,7 +62,7 @@ def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_ru
 
 
 def refuse(title: str, details: object = "") -> None:
-    """Say on standard error why there is no run, or none that came to its end."""
+    """Print an error to standard error: why a run did not start, or did not end."""
     console = Console(stderr=True)
     console.print(f"[bold red]{title}[/]", soft_wrap=True)
     if str(details):
@@ -73,8 +73,8 @@ def _outcome(records: Sequence[TaskRecord]) -> str:
     failed = next((record for record in records if record.error), None)
     if failed:
         return "[red]left out[/]" if failed.skipped else f"[red]failed in {failed.stage}[/]"
-    return "changed" if any(record.changes for record in records) else "as it should be"
+    return "changed" if any(record.changes for record in records) else "unchanged"
 
 
-def _colour(line: str) -> str:
+def _color(line: str) -> str:
     return {"+": "green", "-": "red"}.get(line[:1], "dim")

@@ -1,4 +1,4 @@
-"""What reports for people and programs share: tables as plain text, and the line of the inventory that says so."""
+"""Shared parts of reports: plain-text tables, and the line of the inventory that declares an entry."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rich.table import Table
 from phoenix.estate.sources import Sources
 
 Origin = tuple[str, ...]
-"""Where the inventory says something: a host, or nothing for the whole estate, and the keys below it."""
+"""The declaring entry of the inventory: a host, or an empty string for the whole estate, and the keys below it."""
 
 
 def plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table as plain text, as wide as it must be."""
+    """Format a table as plain text, as wide as its content requires."""
     table = Table(*headings, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in table.columns:
         column.no_wrap = True
@@ -27,11 +27,11 @@ def plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def place(origin: Origin, sources: Sources) -> str:
-    """Say where: `FILE:LINE`."""
+    """Locate an entry: `FILE:LINE`."""
     return sources.place(origin[0], origin[1:])
 
 
 def place_fields(origin: Origin, sources: Sources) -> dict[str, str | int]:
-    """The same as fields of a record."""
+    """Locate an entry, as fields of a JSON object."""
     file, _, line = place(origin, sources).rpartition(":")
     return {"file": file, "line": int(line)}

@@ -1,4 +1,4 @@
-"""A run: stages of tasks on hosts, the state they share, and the record it leaves."""
+"""A run: stages of tasks on hosts, the state that the tasks share, and the record of the run."""
 
 from phoenix.run.context import Run
 from phoenix.run.converge import ChangesByHost, Converge, Planned

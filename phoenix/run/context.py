@@ -1,4 +1,4 @@
-"""The state of one run, handed to every task: the estate, the connections, and what was learned."""
+"""The state of one run, which every task receives: the estate, the connections, and the observations so far."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """One run. `targets` are the names of the hosts it may change; `failed` those on which a task failed.
+    """One run. `targets` are the names of the hosts that it may change, `failed` those on which a task failed.
 
-    `inventory` is the folder that the estate was read from, so that messages can name its lines. `known_authority` is
-    None until a task has seen the authority.
+    `inventory` is the directory of the estate's files, so that messages can name their lines. `known_authority` is
+    None until a task has observed the CA.
     """
 
-    estate: Estate
+    estate: Estate = field(repr=False)
     links: Links = field(repr=False)
     targets: frozenset[str]
     artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
     inventory: Path | None = None
-    known_authority: SeenAuthority | None = None
+    known_authority: SeenAuthority | None = field(default=None, repr=False)
     failed: set[str] = field(default_factory=set)
     guests: ObservedGuests = field(default_factory=ObservedGuests, repr=False)
     _sessions: dict[str, HostSession] = field(default_factory=dict, repr=False)
@@ -40,13 +40,13 @@ class Run:
 
     @property
     def authority(self) -> SeenAuthority:
-        """The authority, which must be known by now; TaskFailedError says what to do if it is not."""
+        """The CA as it was observed; TaskFailedError if it was not, with what to do."""
         if self.known_authority is None:
-            raise TaskFailedError("the estate's root is not known: deploy the authority first")
+            raise TaskFailedError("the estate's root certificate is not known: deploy the CA first")
         return self.known_authority
 
     def session(self, name: str) -> HostSession:
-        """The session of a host; a host that does not run has a session without a shell."""
+        """Return the session of a host; the session of a host that does not run has no shell."""
         with self._lock:
             session = self._sessions.get(name)
         if session is None or (session.shell is None and self._reachable(name)):
@@ -56,7 +56,7 @@ class Run:
         return session
 
     def round_trips(self) -> dict[str, int]:
-        """Count the round trips over each host's shell."""
+        """Count the round trips of each host's shell."""
         return {name: session.round_trips for name, session in self._sessions.items()}
 
     def drop_session(self, name: str) -> None:

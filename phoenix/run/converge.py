@@ -1,4 +1,4 @@
-"""Tasks as values: what a host should have, or a plan and its application, callable as Nornir tasks."""
+"""Tasks as values: the desired state of a host, or a plan and its application, callable as Nornir tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from phoenix.run.selectors import AnyHost
 HostT = TypeVar("HostT", bound=AnyHost)
 PlanT = TypeVar("PlanT", bound=Plan)
 ChangesByHost = Mapping[str, Sequence[Change]]
-"""Changes by the name of their host, in the order in which they are made."""
+"""Changes by the name of their host, in the order of their application."""
 Complete = Callable[[Run, ChangesByHost], ChangesByHost]
 
 
@@ -26,7 +26,7 @@ def unchanged(_run: Run, changes: ChangesByHost) -> ChangesByHost:
 
 
 def never_blocked(_run: Run, _host: AnyHost) -> str:
-    """Give no reason."""
+    """Return no reason."""
     return ""
 
 
@@ -34,8 +34,9 @@ def never_blocked(_run: Run, _host: AnyHost) -> str:
 class Converge(Generic[HostT]):
     """A Nornir task that brings a host to its desired state.
 
-    `resources` derives what the host should have. `complete` gives planned changes the scripts that only the moment of
-    application can give, such as those with one-time tokens. `blocked` gives the reason why nothing can be applied yet.
+    `resources` derives the desired state. `complete` adds scripts to the planned changes that can be written only at
+    the time of application, such as those with one-time tokens. `blocked` returns the reason why no change can be
+    applied yet, or an empty string.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Converge(Generic[HostT]):
         return self.name
 
     def __call__(self, task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
-        """Plan, and unless this is a dry run apply the plan."""
+        """Plan, and apply the plan unless this is a dry run."""
         host = cast("HostT", run.estate.host(task.host.name))
         applied = run.session(host.name).take_applied(self.name)
         if applied is not None:
@@ -62,17 +63,17 @@ class Converge(Generic[HostT]):
         return Outcome(task.host, plan.changes, plan.notes)
 
     def plan(self, run: Run, host: HostT) -> Plan:
-        """Observe the host and compare."""
+        """Observe the host and compare it with its desired state."""
         return Plan(run.session(host.name).plan(self.resources(run, host)))
 
     def apply(self, run: Run, host: HostT, plan: Plan) -> None:
-        """Make the planned changes; ApplyError names the one that failed."""
+        """Apply the planned changes; ApplyError names the one that failed."""
         run.session(host.name).apply(self.complete(run, {host.name: plan.changes})[host.name])
 
 
 @dataclass(frozen=True)
 class Planned(Generic[HostT, PlanT]):
-    """A Nornir task of two functions: `plan` reads and decides, `apply` makes the changes and gives them."""
+    """A Nornir task of two functions: `plan` observes and decides, `apply` makes the changes and returns them."""
 
     name: str
     plan: Callable[[Run, HostT], PlanT]
@@ -83,7 +84,7 @@ class Planned(Generic[HostT, PlanT]):
         return self.name
 
     def __call__(self, task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
-        """Plan, and unless this is a dry run apply the plan."""
+        """Plan, and apply the plan unless this is a dry run."""
         host = cast("HostT", run.estate.host(task.host.name))
         plan: Plan = self.plan(run, host)
         if plan.changes and not task.is_dry_run(dry_run):

@@ -1,4 +1,4 @@
-"""Which guests exist during a run, and which of them run: learned from the API, kept up to date by the tasks."""
+"""The guests that exist during a run, with their status: read from the API and updated by the tasks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phoenix.pve.guests import GuestStatus, read_status
 
 
 class ObservedGuests:
-    """Guests by id; safe to share between threads."""
+    """Guests by vmid; threads can share it."""
 
     def __init__(self, known: Iterable[GuestStatus] = ()) -> None:
         self._lock = threading.Lock()
@@ -22,27 +22,27 @@ class ObservedGuests:
         return vmid in self._known
 
     def learn(self, listed: Iterable[Mapping[str, Any]]) -> None:
-        """Take entries of GET /cluster/resources?type=vm."""
-        found = {guest.vmid: guest for guest in map(read_status, listed)}
+        """Add the entries of GET /cluster/resources?type=vm."""
+        guests = {guest.vmid: guest for guest in map(read_status, listed)}
         with self._lock:
-            self._known |= found
+            self._known |= guests
 
     def status(self, vmid: int) -> GuestStatus | None:
-        """The guest as it was last seen; None if there is none."""
+        """The last status of a guest; None if the guest does not exist."""
         return self._known.get(vmid)
 
     def is_running(self, vmid: int) -> bool:
-        """Report whether a guest was running when it was last seen."""
+        """Report whether a guest was running at its last status."""
         guest = self._known.get(vmid)
         return guest is not None and guest.is_running
 
     def note(self, machine: Machine, status: str) -> None:
-        """Note that a machine of the inventory exists, with this status."""
+        """Record that a machine of the inventory exists, with this status."""
         with self._lock:
             known = self._known.get(machine.vmid) or GuestStatus(machine.vmid, machine.name, machine.kind, status)
             self._known[machine.vmid] = replace(known, name=machine.name, status=status)
 
     def forget(self, vmid: int) -> None:
-        """Note that a guest does not exist any more."""
+        """Record that a guest no longer exists."""
         with self._lock:
             self._known.pop(vmid, None)

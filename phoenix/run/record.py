@@ -1,4 +1,4 @@
-"""The record of a run: for each host its tasks, each with what it changed or why it failed."""
+"""The record of a run: the tasks of each host, each with its changes or its error."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from phoenix.run.stage import Step
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """One task on one host; `seconds` is its wall time, `error` one line for a person, `notes` what it should know.
+    """One task on one host. `seconds` is its wall time; `error` and `notes` are text for a person.
 
-    `step` is the step of the chain, None for a host that was left out.
+    `step` is the step of the chain; None for a host that was left out.
     """
 
     stage: str
@@ -30,9 +30,9 @@ class TaskRecord:
     step: Step | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The record in the spelling of `--json`."""
+        """The record as an object of `--json`."""
         changes = [{"resource": c.resource, "action": c.verb, "reason": c.reason, "diff": c.diff} for c in self.changes]
-        found: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "task": self.task,
             "stage": self.stage,
             "changed": bool(self.changes),
@@ -41,13 +41,13 @@ class TaskRecord:
             "seconds": round(self.seconds, 3),
             "changes": changes,
         }
-        found |= {"notes": list(self.notes)} if self.notes else {}
-        return found | ({"error": self.error} if self.error else {})
+        fields |= {"notes": list(self.notes)} if self.notes else {}
+        return fields | ({"error": self.error} if self.error else {})
 
 
 @dataclass
 class RunRecord:
-    """Everything that a run did, gathered from all its threads."""
+    """The tasks of a run by host, and the wall time of each stage in seconds; threads can add to it."""
 
     started: float = field(default_factory=time.monotonic)
     hosts: dict[str, list[TaskRecord]] = field(default_factory=dict)
@@ -56,36 +56,36 @@ class RunRecord:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, host: str, record: TaskRecord) -> None:
-        """Add what a task did on a host."""
+        """Add the record of a task on a host."""
         with self._lock:
             self.hosts.setdefault(host, []).append(record)
 
     @property
     def changed(self) -> int:
-        """How many changes were made, or would be."""
+        """The number of changes that were made, or are planned by a dry run."""
         return sum(len(record.changes) for records in self.hosts.values() for record in records)
 
     @property
     def failed(self) -> list[str]:
-        """Hosts on which a task failed, or that were left out because of one that did."""
+        """The hosts on which a task failed, or that were left out because they depend on such a host."""
         return [name for name, records in self.hosts.items() if any(record.error for record in records)]
 
     def errors(self) -> dict[str, str]:
-        """What went wrong, by host."""
+        """The errors by host."""
         return {name: "; ".join(r.error for r in self.hosts[name] if r.error) for name in self.failed}
 
     def did(self, step: Step) -> bool:
-        """Report whether a step was run, and failed on no host."""
+        """Report whether a step ran and failed on no host."""
         records = [record for records in self.hosts.values() for record in records if record.step is step]
         return bool(records) and not any(record.error for record in records)
 
     @property
     def seconds(self) -> float:
-        """Wall time since the run began."""
+        """Wall time since the start of the run."""
         return time.monotonic() - self.started
 
     def as_json(self) -> dict[str, Any]:
-        """The record in the spelling of `--json`."""
+        """The record as the document of `--json`."""
         return {
             "changed": self.changed,
             "failed": self.failed,

@@ -1,4 +1,4 @@
-"""Runs stages by Nornir: hosts in parallel, a failure limited to its dependents, Ctrl-C between steps."""
+"""Run stages with Nornir: hosts in parallel, failures limited to a host and its dependents, Ctrl-C between steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Announce = Callable[[str, TaskRecord], None]
 
 
 class Runner:
-    """Takes a run through its stages."""
+    """Run the stages of a run; record and announce each task."""
 
     def __init__(self, nornir: Nornir, run: Run, record: RunRecord, announce: Announce) -> None:
         self._nornir = nornir
@@ -30,18 +30,18 @@ class Runner:
         self._record = record
         self._announce = announce
         self._stop = threading.Event()
-        self._lost: dict[str, str] = {}
+        self._excluded: dict[str, str] = {}
 
     def take(self, stages: Sequence[Stage]) -> None:
-        """Run the stages in order. On Ctrl-C or SIGTERM the current steps end, and KeyboardInterrupt is raised."""
-        before = {kind: signal.signal(kind, self._interrupt) for kind in (signal.SIGINT, signal.SIGTERM)}
+        """Run the stages in order. After Ctrl-C or SIGTERM, finish the current steps and raise KeyboardInterrupt."""
+        handlers = {kind: signal.signal(kind, self._interrupt) for kind in (signal.SIGINT, signal.SIGTERM)}
         try:
             for stage in stages:
                 self._take_stage(stage)
                 if self._stop.is_set():
                     raise KeyboardInterrupt
         finally:
-            for kind, handler in before.items():
+            for kind, handler in handlers.items():
                 signal.signal(kind, handler)
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
@@ -55,14 +55,14 @@ class Runner:
         hosts = stage.hosts(self.run.estate, self.run.targets)
         for name in hosts:
             self._leave_out_dependents(name, stage)
-        ready = {name for name in hosts if name not in self._lost}
+        ready = {name for name in hosts if name not in self._excluded}
         if ready:
-            chosen = self._nornir.filter(filter_func=lambda host: host.name in ready)
-            chosen.run(task=_take_steps, name=stage.name, runner=self, stage=stage)
+            nornir = self._nornir.filter(filter_func=lambda host: host.name in ready)
+            nornir.run(task=_take_steps, name=stage.name, runner=self, stage=stage)
         self._record.stages[stage.name] = time.monotonic() - started
 
     def take_step(self, task: Task, stage: Stage, step: Step) -> bool:
-        """Run one step on one host and record it; False ends the host's stage."""
+        """Run one step on one host and record it; return False if the host must not continue the stage."""
         name, started = task.host.name, time.monotonic()
         if self._stop.is_set():
             return False
@@ -74,28 +74,28 @@ class Runner:
             changes, notes = outcome.changes, outcome.notes
         except PartialFailureError as failure:
             changes, error = failure.changes, _describe(failure.__cause__)
-        except Exception as problem:  # noqa: BLE001  # a mistake of ours on one host must not stop the others
+        except Exception as problem:  # noqa: BLE001  # a bug that occurs on one host must not stop the others
             error = _describe(problem)
         seconds = time.monotonic() - started
         record = TaskRecord(stage.name, step.task.__name__, seconds, changes, error, notes=notes, step=step)
         self._record.add(name, record)
         self._announce(name, record)
         if error:
-            self._lost[name] = error
+            self._excluded[name] = error
             self.run.failed.add(name)
         return error is None
 
     def _leave_out_dependents(self, name: str, stage: Stage) -> None:
-        if name in self._lost:
+        if name in self._excluded:
             return
-        cause = self._lost_need(name, set())
+        cause = self._failed_dependency(name, set())
         if cause:
-            self._lost[name] = f"left out: it depends on {cause}, which failed"
-            record = TaskRecord(stage.name, stage.name, 0.0, error=self._lost[name], skipped=True)
+            self._excluded[name] = f"left out: it depends on {cause}, which failed"
+            record = TaskRecord(stage.name, stage.name, 0.0, error=self._excluded[name], skipped=True)
             self._record.add(name, record)
             self._announce(name, record)
 
-    def _lost_need(self, name: str, visited: set[str]) -> str | None:
+    def _failed_dependency(self, name: str, visited: set[str]) -> str | None:
         host = self.run.estate.host(name)
         needs: tuple[str, ...] = ()
         if isinstance(host, Guest | Template):
@@ -107,15 +107,15 @@ class Runner:
             if need in visited:
                 continue
             visited.add(need)
-            if need in self._lost:
+            if need in self._excluded:
                 return need
-            if cause := self._lost_need(need, visited):
+            if cause := self._failed_dependency(need, visited):
                 return cause
         return None
 
 
 def _describe(error: BaseException | None) -> str:
-    """Give our own errors as they are; any other is a mistake of ours and says its type."""
+    """Format an error: the message of a PhoenixError; any other error is a bug and includes its type."""
     return str(error) if isinstance(error, PhoenixError) else f"unexpected {type(error).__name__}: {error}"
 
 

@@ -1,4 +1,4 @@
-"""Which hosts of an estate a step is for."""
+"""Selectors: functions from the estate to the hosts of a step."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Selector = Callable[[Estate], tuple[HostT_co, ...]]
 
 
 def hypervisors(estate: Estate) -> tuple[Hypervisor, ...]:
-    """Every hypervisor."""
+    """Select every hypervisor."""
     return estate.hypervisors
 
 
 def guests(estate: Estate) -> tuple[Guest, ...]:
-    """Every guest that runs."""
+    """Select every guest; templates are not guests."""
     return estate.guests
 
 
 def everyone(estate: Estate) -> tuple[Hypervisor | Guest, ...]:
-    """Every hypervisor and every guest."""
+    """Select every hypervisor and every guest."""
     return estate.live()
 
 
 def group(*names: str) -> Selector[Hypervisor | Guest]:
-    """Hypervisors and guests of any of the groups."""
+    """Select the hypervisors and guests that are in any of the groups."""
     return lambda estate: tuple(host for host in estate.live() if any(map(host.has, names)))
 
 
 def guests_in(*names: str) -> Selector[Guest]:
-    """Guests of any of the groups."""
+    """Select the guests that are in any of the groups."""
     return lambda estate: tuple(guest for guest in estate.guests if any(map(guest.has, names)))

@@ -1,4 +1,4 @@
-"""Stages: what a runbook chains. All hosts of a stage finish it before the next begins."""
+"""Stages, of which a runbook is a chain: all hosts of a stage finish it before the next stage starts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Resources = Callable[[Run, Any], tuple[Resource, ...]]
 
 @dataclass(frozen=True)
 class Step:
-    """A task and the hosts it is for.
+    """A task and the hosts on which it runs.
 
-    A step that is `for_guests` runs on the hypervisors of targeted guests as well. `compares` derives what a task
-    observes that is not itself a `Converge`.
+    A step with `for_guests` also runs on the hypervisors of targeted guests. `compares` derives the resources that a
+    task observes if the task is not a `Converge`.
     """
 
     task: TaskFunction
@@ -33,19 +33,19 @@ class Step:
     compares: Resources | None = None
 
     def hosts(self, estate: Estate, targets: frozenset[str]) -> frozenset[str]:
-        """Name every host that takes this step in a run on the targets."""
+        """Name every host on which the step runs, in a run on the targets."""
         wanted = frozenset(host.name for host in self.on(estate))
         return wanted & (targets | hypervisors_of(estate, targets)) if self.for_guests else wanted & targets
 
     def resources(self, run: Run, host: AnyHost) -> tuple[Resource, ...]:
-        """Derive everything that the step compares on a host."""
+        """Derive the resources that the step compares on a host."""
         compares = self.task.resources if isinstance(self.task, Converge) else self.compares
         return compares(run, host) if compares else ()
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps that a host takes one after the other, while all hosts take them at the same time."""
+    """Steps that run in sequence on each host, and in parallel on all hosts."""
 
     name: str
     steps: tuple[Step, ...]
@@ -57,10 +57,10 @@ class Stage:
 
 
 def observation(later: Sequence[Stage]) -> Stage:
-    """Make the stage that asks each host, in one round trip, for everything that the later stages compare on it."""
+    """Create the stage that observes on each host, in one round trip, all resources that the later stages compare."""
 
     def observe_host(task: Task, run: Run) -> Outcome:
-        """Observe the host; change nothing."""
+        """Observe the host, without a change."""
         host, session = run.estate.host(task.host.name), run.session(task.host.name)
         steps = (step for stage in later for step in stage.steps if host.name in step.hosts(run.estate, run.targets))
         resources = tuple(resource for step in steps for resource in step.resources(run, host))

@@ -8,14 +8,14 @@ from pathlib import Path
 from nornir.core.task import Task
 
 from phoenix.cli.passphrase import write_sealed
-from phoenix.conventions import CA_STATE
+from phoenix.conventions import CA_STATE, CA_UNIT, LOCK
 from phoenix.converge import Change, File, Outcome
 from phoenix.derive.authority import PUBLISHED_ISSUER
 from phoenix.errors import TaskFailedError
 from phoenix.pki.sealed import SealError
 from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.state import USER, CaStateProbes, look, seen_state
-from phoenix.templating import render
+from phoenix.templating import shell_program
 
 BACKUP_SECONDS = 100.0
 LAST = File(f"{CA_STATE}/{PUBLISHED_ISSUER}", "")
@@ -28,7 +28,8 @@ def export_state(file: Path, passphrase: str) -> TaskFunction:
     def export_state(task: Task, run: Run) -> Outcome:
         """Stop the CA, copy its state, start the CA, and seal the copy on the controller."""
         look(run)
-        done = run.session(task.host.name).run(render("step_ca/backup.sh.j2", state=CA_STATE), BACKUP_SECONDS)
+        script = shell_program("step_ca/backup.sh", state=CA_STATE, unit=CA_UNIT, lock=LOCK)
+        done = run.session(task.host.name).run(script, BACKUP_SECONDS)
         if done.status:
             raise TaskFailedError(f"the state could not be copied: {done.err.strip()[-300:]}")
         try:
@@ -56,7 +57,7 @@ def restore_state(content: bytes) -> TaskFunction:
             )
         if state.begun or finished:
             return Outcome(task.host)
-        script = render("step_ca/restore.sh.j2", state=CA_STATE, user=USER, content=b64encode(content).decode())
+        script = shell_program("step_ca/restore.sh", state=CA_STATE, user=USER, content=b64encode(content).decode())
         changes = [Change(f"authority in {CA_STATE}", "create", "from the backup", script=f"({script})")]
         host.apply(changes)
         return Outcome(task.host, changes)

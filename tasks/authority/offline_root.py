@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from base64 import b64encode
 from pathlib import Path
 
 from nornir.core.task import Task
@@ -17,20 +15,10 @@ from phoenix.pki.ca.state import ROOT_KEY
 from phoenix.pki.sealed import SealError, public_half, unseal
 from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.state import USER, ValidCaState, look
+from phoenix.templating import shell_program
 
 KEY = f"{CA_STATE}/{ROOT_KEY}"
 PASSWORD = f"{CA_STATE}/secrets/password"
-PROOF = f"""
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-cd {CA_STATE} || exit 1
-wanted={{public}}
-find . -type f -size -64k ! -path './db/*' ! -path './archive-*/db/*' | while read -r file; do
-  for password in secrets/password archive-*/secrets/password; do
-    [ -e "$password" ] || continue
-    [ "$(openssl pkey -in "$file" -passin "file:$password" -pubout 2>/dev/null)" != "$wanted" ] || echo "$file"
-  done
-done
-"""
 
 
 def take_root_offline(file: Path, passphrase: str) -> TaskFunction:
@@ -49,7 +37,8 @@ def take_root_offline(file: Path, passphrase: str) -> TaskFunction:
                 raise TaskFailedError(f"the key could not be taken to {file}: {error}") from None
             changes = [Change(f"key of the root in {KEY}", "remove", f"taken to {file}", script=f"rm -f {KEY}")]
             host.apply(changes)
-        left = host.run(PROOF.format(public=shlex.quote(found.state.root_public)), 60)
+        proof = shell_program("step_ca/find-root-key.sh", state=CA_STATE, public=found.state.root_public)
+        left = host.run(proof, 60)
         if left.status or left.out.strip():
             where = ", ".join(sorted(set(left.out.split()))) or left.err.strip()
             raise TaskFailedError(f"the root's key is still on the authority, in {CA_STATE}: {where}")
@@ -68,12 +57,9 @@ def bring_root_online(root_key: str) -> TaskFunction:
             raise TaskFailedError("the key in the file does not belong to the authority's root")
         if found.state.root_is_online:
             return Outcome(task.host)
-        new, encoded = f"{KEY}.new", b64encode(root_key.encode()).decode()
-        seal = f"openssl pkcs8 -topk8 -v2 aes-256-cbc -passout file:{PASSWORD} -out {new}"
-        script = (
-            f"(umask 077; printf %s {encoded} | base64 -d | {seal}) && chown {USER}:{USER} {new} && mv -fT {new} {KEY}"
-        )
-        changes = [Change(f"key of the root in {KEY}", "create", "from the file", script=script)]
+        values = {"root_key": root_key, "file": KEY, "password": PASSWORD, "user": USER}
+        script = shell_program("step_ca/put-root-key.sh", **values)
+        changes = [Change(f"key of the root in {KEY}", "create", "from the file", script=f"({script})")]
         run.session(task.host.name).apply(changes)
         return Outcome(task.host, changes)
 

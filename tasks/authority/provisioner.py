@@ -7,7 +7,6 @@ and is used within seconds, so two keys need not overlap.
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 
 from nornir.core.task import Task
@@ -15,13 +14,12 @@ from nornir.core.task import Task
 from phoenix.conventions import CA_STATE, CA_UNIT
 from phoenix.converge import Change, HostSession, Observation, Outcome, Probe
 from phoenix.converge.files import write_script
-from phoenix.derive.authority import SIGNING_ROOT, ca_url
 from phoenix.errors import TaskFailedError
 from phoenix.pki.ca.config import dump_config, provisioner_key, with_provisioner
 from phoenix.run import Run
-from phoenix.tasks.authority.service import AS_STEP, learn, provisioner_password, service_resources
+from phoenix.tasks.authority.service import client_values, learn, service_resources
 from phoenix.tasks.authority.state import CONFIG, USER, look
-from phoenix.templating import render
+from phoenix.templating import shell_program
 
 NEXT = f"{CA_STATE}/provisioner.next"
 PUBLIC, PRIVATE = f"{NEXT}/key.pub", f"{NEXT}/key.priv"
@@ -51,7 +49,7 @@ def prepare_provisioner(task: Task, run: Run) -> Outcome:
     host = run.session(task.host.name)
     if NextProvisioner().key_id(host.observe([NextProvisioner()])):
         return Outcome(task.host)
-    script = render("step_ca/provisioner.sh.j2", state=CA_STATE, user=USER)
+    script = shell_program("step_ca/provisioner.sh", state=CA_STATE, user=USER)
     made = [Change(f"next key of {run.estate.settings.ca.provisioner}", "create", script=f"({script})")]
     host.apply(made)
     return Outcome(task.host, made)
@@ -96,25 +94,15 @@ def settle_provisioner(task: Task, run: Run) -> Outcome:
 
 def _old_token(run: Run, host: HostSession) -> str:
     """Mint a token with the old key, to prove later that the CA refuses it."""
-    subject = shlex.quote(run.estate.fqdn("old-key"))
-    provisioner = shlex.quote(run.estate.settings.ca.provisioner)
-    done = host.run(
-        f"export PATH=/usr/local/bin:/usr/bin:/bin\n{AS_STEP} step ca token {subject} --provisioner {provisioner} "
-        f"--provisioner-password-file {provisioner_password(run)} --ca-url {ca_url(run.estate)} "
-        f"--root {CA_STATE}/{SIGNING_ROOT}"
-    )
+    values = {"subject": run.estate.fqdn("old-key"), **client_values(run)}
+    done = host.run(shell_program("step_ca/token.sh", "step_ca/client.sh", **values))
     if done.status:
         raise TaskFailedError(f"the present key of the provisioner gives no token: {done.err.strip()[-300:]}")
     return done.out.strip()
 
 
 def _must_be_refused(run: Run, host: HostSession, token: str) -> None:
-    subject = shlex.quote(run.estate.fqdn("old-key"))
-    done = host.run(
-        f"export PATH=/usr/local/bin:/usr/bin:/bin STEP_TOKEN={shlex.quote(token)}\n"
-        f"folder=$(mktemp -d /run/phoenix.XXXXXXXX) || exit 0\n"
-        f"timeout 30 step ca certificate {subject} $folder/crt $folder/key --ca-url {ca_url(run.estate)} "
-        f"--root {CA_STATE}/{SIGNING_ROOT}\nstatus=$?\nrm -rf $folder\nexit $status"
-    )
+    values = {"subject": run.estate.fqdn("old-key"), "token": token, **client_values(run)}
+    done = host.run(shell_program("step_ca/redeem.sh", "step_ca/client.sh", **values))
     if done.status == 0:
         raise TaskFailedError("the authority still accepts tokens of the old key: run the same command again")

@@ -6,7 +6,6 @@ interruption at any point, and a deployment in between does not change it.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
 
 from nornir.core.task import Task
@@ -14,7 +13,7 @@ from nornir.core.task import Task
 from phoenix.conventions import CA_STATE
 from phoenix.converge import Change, ManagedGlob, Outcome
 from phoenix.errors import TaskFailedError
-from phoenix.estate.duration import spell_duration
+from phoenix.estate.duration import format_duration
 from phoenix.pki.ca.config import SETTLED, Signing
 from phoenix.pki.ca.rotation import (
     RotationPhase,
@@ -28,11 +27,11 @@ from phoenix.pki.sealed import public_half
 from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.service import learn, service_resources, template_values
 from phoenix.tasks.authority.state import USER, ValidCaState, look
-from phoenix.templating import render
+from phoenix.templating import shell_program
 
 ENDED = ManagedGlob(f"{CA_STATE}/.done", ())
 """The next set on its way out after it has become the usual one: the last remnant of a rotation."""
-Rule = Callable[[RotationTarget | None, RotationPhase], Signing | None]
+SigningRule = Callable[[RotationTarget | None, RotationPhase], Signing | None]
 
 
 def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
@@ -54,10 +53,10 @@ def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
             _must_fit(found, root_key)
         elif rotated == "intermediate" and not found.state.root_is_online:
             raise TaskFailedError("the root's key is offline: give the file that it was taken to by --root-key FILE")
-        encoded = b64encode(root_key.encode()).decode() if root_key else ""
         values = template_values(run.estate)
-        script = render("step_ca/next.sh.j2", kind=rotated, root_key=encoded, **values)
-        life = spell_duration(run.estate.settings.ca.root if rotated == "root" else run.estate.settings.ca.intermediate)
+        script = shell_program("step_ca/next.sh", kind=rotated, root_key=root_key or "", **values)
+        ca = run.estate.settings.ca
+        life = format_duration(ca.root if rotated == "root" else ca.intermediate)
         made = [Change(f"next {rotated} in {CA_STATE}/next", "create", f"lives {life}", script=f"({script})")]
         run.session(task.host.name).apply(made)
         return Outcome(task.host, made)
@@ -91,7 +90,7 @@ def settle_authority(task: Task, run: Run) -> Outcome:
     rotated, now = rotation_target(found.state, found.signs), phase(found.state, found.signs)
     changes: list[Change] = []
     if (rotated, now) in (("root", RotationPhase.WITHDRAWN), ("intermediate", RotationPhase.SWITCHED)):
-        script = render("step_ca/settle.sh.j2", state=CA_STATE, user=USER)
+        script = shell_program("step_ca/settle.sh", state=CA_STATE, user=USER)
         changes = [Change(f"old {rotated}", "remove", f"archived in {CA_STATE}/previous", script=f"({script})")]
         run.session(task.host.name).apply(changes)
         changes += _set(run, SETTLED)
@@ -126,7 +125,7 @@ def target_now(run: Run) -> RotationTarget | None:
     return rotation_target(found.state, found.signs)
 
 
-def _step(task: Task, run: Run, rule: Rule, due: tuple[RotationTarget | None, RotationPhase]) -> Outcome:
+def _step(task: Task, run: Run, rule: SigningRule, due: tuple[RotationTarget | None, RotationPhase]) -> Outcome:
     """Take one step if the rotation is in the due phase; otherwise finish the last step."""
     found = look(run)
     stands = (rotation_target(found.state, found.signs), phase(found.state, found.signs))

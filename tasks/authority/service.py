@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-
 from nornir.core.task import Task
 
 from phoenix.conventions import CA_PORT, CA_STATE, CA_UNIT, PROGRAMS
@@ -17,11 +15,9 @@ from phoenix.pki.ca.config import CaSettings, Signing, provisioner_key, read_con
 from phoenix.run import Converge, Run
 from phoenix.tasks.authority.files import CaConfig, Published, published
 from phoenix.tasks.authority.state import USER, State, ValidCaState, constraints, valid_ca_state
-from phoenix.templating import render
+from phoenix.templating import render, shell_program
 
 USER_ID = 800
-AS_STEP = f"setpriv --reuid={USER} --regid={USER} --clear-groups env HOME={CA_STATE} STEPPATH={CA_STATE}"
-"""Shell prefix of a command that runs as the authority's own user."""
 RELOAD = f"{PROGRAMS}/reload-step-ca"
 LEFTOVERS = (".done", ".next", ".old", ".previous")
 """Directories beside the state that an interrupted rotation leaves: parts and copies of a set, keys included."""
@@ -59,7 +55,7 @@ def service_resources(run: Run, _authority: Guest, signs: Signing | None = None)
         ask += f" && openssl s_client -connect 127.0.0.1:{CA_PORT} {only} </dev/null"
     return (
         Directory(PROGRAMS),
-        File(RELOAD, render("step_ca/reload.sh.j2", port=CA_PORT), mode="0755"),
+        File(RELOAD, shell_program("step_ca/reload.sh", port=CA_PORT), mode="0755"),
         Published(PUBLISHED_BUNDLE, signs),
         Daemon(Unit(CA_UNIT, unit), files=(CaConfig(ca_settings(run.estate), signs),), probe=ask, check=None),
         Published(SIGNING_ROOT, signs),
@@ -100,24 +96,24 @@ def authority_of(found: ValidCaState, estate: Estate) -> SeenAuthority:
     return SeenAuthority(read_bundle(texts[PUBLISHED_BUNDLE]), texts[PUBLISHED_ISSUER], provisioner)
 
 
-def provisioner_password(run: Run) -> str:
-    """Shell word for the password file of the token provisioner's key; a new key's file name has the key's id."""
-    usual = f"{CA_STATE}/secrets/provisioner_password"
+def client_values(run: Run) -> dict[str, str]:
+    """Values for templates/step_ca/client.sh, and for the programs that ask the CA by it in the authority's guest."""
     authority = run.known_authority
-    if authority is None or authority.provisioner is None:
-        return usual
-    new = f"{usual}_{authority.provisioner}"
-    return f"$(if [ -e {new} ]; then echo {new}; else echo {usual}; fi)"
+    return {
+        "state": CA_STATE,
+        "user": USER,
+        "key_id": (authority.provisioner if authority else None) or "",
+        "provisioner": run.estate.settings.ca.provisioner,
+        "ca_url": ca_url(run.estate),
+        "root": f"{CA_STATE}/{SIGNING_ROOT}",
+    }
 
 
 def template_values(estate: Estate) -> dict[str, str]:
     """Values for the scripts that create keys: lifetimes, and templates for the estate's zones and networks."""
     domains, networks = constraints(estate)
     values = {"domains": list(domains), "networks": list(map(str, networks))}
-    templates = {
-        f"{name}_template": b64encode(render(f"step_ca/{name}.tpl.j2", **values).encode()).decode()
-        for name in ("root", "intermediate")
-    }
+    templates = {f"{name}_template": render(f"step_ca/{name}.tpl.j2", **values) for name in ("root", "intermediate")}
     ca = estate.settings.ca
     lifetimes = {"root_life": go_duration(ca.root), "intermediate_life": go_duration(ca.intermediate)}
     return {"state": CA_STATE, "user": USER, "name": ca.name, **templates, **lifetimes}
@@ -125,10 +121,12 @@ def template_values(estate: Estate) -> dict[str, str]:
 
 def _init_script(estate: Estate) -> str:
     """Write the script that makes the state, or continues where it was interrupted."""
-    return render(
-        "step_ca/init.sh.j2",
+    return shell_program(
+        "step_ca/init.sh",
+        unit=CA_UNIT,
         provisioner=estate.settings.ca.provisioner,
         names=ca_names(estate),
         port=CA_PORT,
+        url=ca_url(estate),
         **template_values(estate),
     )

@@ -27,6 +27,7 @@ from phoenix.pki.ca.state import (
 )
 from phoenix.pki.x509.validity import utc_now
 from phoenix.run import Run
+from phoenix.templating import shell_program
 
 USER = "step"
 CONFIG = f"{CA_STATE}/{CA_CONFIG}"
@@ -57,10 +58,9 @@ def look(run: Run) -> ValidCaState:
 
 def state_probes() -> tuple[Probe, ...]:
     """Questions about the state: existing paths, certificates, ca.json, and public halves of keys."""
-    there = " ".join(dict.fromkeys((*NEEDED, *BEGUN, RESTORING, *CERTIFICATES, *KEYS, ROOT_KEY)))
-    listing = f"cd {CA_STATE} && for f in {there}; do if [ -d $f ] || [ -s $f ]; then echo $f; fi; done"
+    parts = dict.fromkeys((*NEEDED, *BEGUN, RESTORING, *CERTIFICATES, *KEYS, ROOT_KEY))
     return (
-        Probe("command", "authority", listing),
+        Probe("command", "authority", shell_program("step_ca/present.sh", state=CA_STATE, parts=parts)),
         Probe("content", CONFIG),
         *(Probe("content", f"{CA_STATE}/{path}") for path in CERTIFICATES),
         *(Probe("command", f"public key of {path}", _public_half(path)) for path in KEYS),

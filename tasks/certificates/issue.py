@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from phoenix.conventions import BUNDLE, PROGRAMS, renewal_program, renewal_unit
+from phoenix.conventions import BUNDLE, LOCK, PROGRAMS, SYSTEMD, renewal_program, renewal_unit
 from phoenix.converge import Directory, File, Resource, Timers, Unit
 from phoenix.derive.authority import ca_url
 from phoenix.derive.certificates import Leaf, leaves_of
-from phoenix.derive.renewal import jitter, looks_every, stem
+from phoenix.derive.renewal import check_interval, jitter, stem
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.duration import go_duration
 from phoenix.run import Converge, Run
@@ -14,7 +14,7 @@ from phoenix.tasks.certificates.clock import Clock
 from phoenix.tasks.certificates.issuing import issuing
 from phoenix.tasks.certificates.leaf import LeafFiles, ObsoleteLeaves, pending
 from phoenix.tasks.support.batch import ConvergeAhead
-from phoenix.templating import render
+from phoenix.templating import render, shell_program
 
 
 def certificate_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource, ...]:
@@ -33,19 +33,26 @@ def certificate_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource,
 
 
 def _renewal(run: Run, leaf: Leaf) -> str:
-    return render(
-        "certificates/renew.sh.j2",
-        leaf=leaf,
-        pending=pending(leaf),
+    verb, unit = leaf.reload or ("", "")
+    return shell_program(
+        "certificates/renew.sh",
+        crt=leaf.certificate,
+        key=leaf.key,
+        next=pending(leaf),
+        verb=verb,
+        unit=unit,
+        unit_files=SYSTEMD,
+        owner=leaf.owner,
+        renew_before=go_duration(leaf.validity.before),
         ca_url=ca_url(run.estate),
         bundle=BUNDLE,
-        renew_before=go_duration(leaf.validity.before),
+        lock=LOCK,
     )
 
 
 def _units(leaf: Leaf) -> tuple[Unit, Unit]:
     name = renewal_unit(stem(leaf))
-    every, late = (f"{time.total_seconds():.0f}" for time in (looks_every(leaf), jitter(leaf)))
+    every, late = (f"{time.total_seconds():.0f}" for time in (check_interval(leaf), jitter(leaf)))
     service = render("certificates/renew.service.j2", leaf=leaf, script=renewal_program(stem(leaf)))
     timer = render("certificates/renew.timer.j2", leaf=leaf, every=every, jitter=late)
     return Unit(f"{name}.service", service, enabled=None, active=None), Unit(f"{name}.timer", timer)

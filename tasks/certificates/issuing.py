@@ -15,7 +15,7 @@ from phoenix.estate.duration import go_duration
 from phoenix.run import ChangesByHost, Run
 from phoenix.tasks.certificates.leaf import IssueLeaf, pending
 from phoenix.tasks.certificates.tokens import mint_tokens
-from phoenix.templating import render
+from phoenix.templating import shell_program
 
 
 def issuing(run: Run, planned: ChangesByHost) -> dict[str, list[Change]]:
@@ -40,7 +40,7 @@ def _scripted(run: Run, changes: Sequence[Change], tokens: Mapping[Leaf, str]) -
 
 
 def _functions(run: Run) -> str:
-    return render("certificates/issue.sh.j2", url=f"{ca_url(run.estate)}/1.0/sign", bundle=BUNDLE)
+    return shell_program("certificates/issue.sh", url=f"{ca_url(run.estate)}/1.0/sign", bundle=BUNDLE)
 
 
 def _request(number: int, leaf: Leaf) -> str:

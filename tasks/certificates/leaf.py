@@ -12,6 +12,7 @@ from phoenix.derive.renewal import stem
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide
 from phoenix.pki.x509.validity import utc_now
+from phoenix.templating import shell_program
 
 RENEWAL_PROGRAMS = renewal_program("*")
 """Glob pattern of the programs that renew leaves."""
@@ -118,17 +119,12 @@ class ObsoleteLeaves:
 
     def _removal(self, scripts: list[str]) -> str:
         """Shell that removes them all; systemd is told once."""
-        stems = [path.removeprefix(renewal_program("")) for path in scripts]
-        units = " ".join(
-            shlex.quote(f"{SYSTEMD}/{renewal_unit(stem)}.{kind}") for stem in stems for kind in ("timer", "service")
+        units = [renewal_unit(path.removeprefix(renewal_program(""))) for path in scripts]
+        program = shell_program(
+            "certificates/remove.sh",
+            programs="\n".join(scripts),
+            timers="\n".join(f"{unit}.timer" for unit in units),
+            unit_files="\n".join(f"{SYSTEMD}/{unit}.{kind}" for unit in units for kind in ("timer", "service")),
+            kept="\n".join(sorted(self.files)),
         )
-        timers = " ".join(shlex.quote(f"{renewal_unit(stem)}.timer") for stem in stems)
-        kept = shlex.quote(f" {' '.join(sorted(self.files))} ")
-        ours = " ".join(map(shlex.quote, scripts))
-        return f"""
-timeout 120 systemctl disable --quiet --no-reload --now {timers}
-for file in $(sed -n 's/^crt=//p; s/^key=//p; s/^next=//p' {ours}); do
-  case {kept} in *" $file "*) ;; *) rm -rf "$file" ;; esac
-done
-rm -f {units} && systemctl daemon-reload && rm -f {ours}
-"""
+        return f"({program})"

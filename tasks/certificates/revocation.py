@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
 from cryptography import x509
 from nornir.core.task import Task
 
-from phoenix.conventions import CA_STATE
 from phoenix.converge import Change, Outcome
-from phoenix.derive.authority import SIGNING_ROOT, ca_url
 from phoenix.derive.certificates import Leaf, certificates
 from phoenix.derive.routes import routes
 from phoenix.errors import TaskFailedError
@@ -18,10 +15,11 @@ from phoenix.estate import Estate
 from phoenix.pki.acme_storage import read_storage
 from phoenix.pki.x509.fields import PARSE_ERRORS
 from phoenix.run import Run, TaskFunction
-from phoenix.tasks.authority.service import AS_STEP, provisioner_password
+from phoenix.tasks.authority.service import client_values
 from phoenix.tasks.certificates.issuing import issuing
 from phoenix.tasks.certificates.leaf import LeafFiles, issue_leaf
 from phoenix.tasks.routing.mesh_certificates import SUBJECT, MeshCertificates, replace_mesh_certificate
+from phoenix.templating import shell_program
 
 REVOKED = "is already revoked"
 
@@ -59,7 +57,8 @@ def revoke(chosen: Chosen) -> TaskFunction:
     def revoke_certificate(task: Task, run: Run) -> Outcome:
         """Revoke the serial number first, so that a stolen key cannot renew; then replace the certificate."""
         serial = _serial(task, run, chosen)
-        done = run.session(run.estate.guest_with("step_ca").name).run(_script(run, serial), 60)
+        script = shell_program("step_ca/revoke.sh", "step_ca/client.sh", serial=serial, **client_values(run))
+        done = run.session(run.estate.guest_with("step_ca").name).run(script, 60)
         if done.status and REVOKED not in done.err + done.out:
             raise TaskFailedError(f"the authority did not revoke {serial}: {done.err.strip()[-300:]}")
         revoked = Change(f"certificate {serial}", "remove", f"{chosen.name} is revoked")
@@ -88,16 +87,3 @@ def _serial(task: Task, run: Run, chosen: Chosen) -> str:
         return str(x509.load_pem_x509_certificates(chain)[0].serial_number)
     except PARSE_ERRORS:
         raise TaskFailedError(f"there is no certificate {chosen.name} that could be revoked: deploy first") from None
-
-
-def _script(run: Run, serial: str) -> str:
-    """Shell for the authority's guest; the token goes by a variable of the shell, and a file that is gone at once."""
-    provisioner = shlex.quote(run.estate.settings.ca.provisioner)
-    where = f"--ca-url {ca_url(run.estate)} --root {CA_STATE}/{SIGNING_ROOT}"
-    return (
-        "export PATH=/usr/local/bin:/usr/bin:/bin\n"
-        f"STEP_TOKEN=$({AS_STEP} step ca token {serial} --revoke --provisioner {provisioner} "
-        f"--provisioner-password-file {provisioner_password(run)} {where}) || exit 1\n"
-        "export STEP_TOKEN\n"
-        f"timeout 30 step ca revoke {serial} {where}"
-    )

@@ -5,8 +5,6 @@ The key never leaves the node: `pvenode` installs it there, not the API over the
 
 from __future__ import annotations
 
-import shlex
-
 from nornir.core.task import Task
 
 from phoenix.conventions import PROXMOX_PORT, SYSTEMD, WEB_CERTIFICATE_UNIT
@@ -17,7 +15,7 @@ from phoenix.estate import Hypervisor
 from phoenix.run import Converge, Run
 from phoenix.tasks.certificates.api_trust import connection_problems, own_certificate_problem, prove_connection
 from phoenix.tasks.certificates.issue import issue_certificates
-from phoenix.templating import render
+from phoenix.templating import render, shell_program
 
 CUSTOM = "/etc/pve/local/pveproxy-ssl.pem"
 """The certificate that pveproxy prefers to the node's own (Administration Guide, "Certificate Management")."""
@@ -27,14 +25,14 @@ OURS = "that of the estate"
 def web_certificate_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
     """What a hypervisor's web server should present, beside the leaf itself."""
     leaf, title = web_leaf(run.estate, hypervisor), f"web certificate of {hypervisor.name}"
+    functions = _functions(leaf, hypervisor)
     if not hypervisor.web_certificate:
-        removal = Command(title, _kept(leaf), "", "pvenode cert delete 1", "remove")
+        removal = Command(title, f"{functions}kept", "", "pvenode cert delete 1", "remove")
         return (ManagedGlob(f"{SYSTEMD}/{WEB_CERTIFICATE_UNIT}", ()), removal)
     content = render("proxmox/web-certificate.service.j2", leaf=leaf)
-    shown = _shown(leaf, hypervisor)
     return (
         Unit(WEB_CERTIFICATE_UNIT, content, enabled=None, active=None),
-        Command(title, shown, OURS, _handed_over(shown)),
+        Command(title, f"{functions}presented", OURS, f"({functions}hand_over)"),
     )
 
 
@@ -64,29 +62,14 @@ def _problem(run: Run, hypervisor: Hypervisor) -> str | None:
     return problem if problem and present_web_certificate.plan(run, hypervisor).changes else None
 
 
-def _shown(leaf: Leaf, hypervisor: Hypervisor) -> str:
-    """Shell that says whose certificate a new connection to the web server is shown."""
-    ask = f"timeout 5 openssl s_client -connect {hypervisor.address}:{PROXMOX_PORT} </dev/null 2>/dev/null"
-    tell = "openssl x509 -noout -fingerprint -sha256"
-    return (
-        f"shown=$({ask} | {tell} 2>/dev/null); "
-        f'if [ -z "$shown" ]; then echo none; elif [ "$shown" = "$({tell} -in {shlex.quote(leaf.certificate)})" ]; '
-        f"then echo {shlex.quote(OURS)}; else echo another one; fi"
+def _functions(leaf: Leaf, hypervisor: Hypervisor) -> str:
+    """Shell functions that ask about the web server's certificate and hand the leaf over."""
+    return shell_program(
+        "proxmox/web-certificate.sh",
+        address=f"{hypervisor.address}:{PROXMOX_PORT}",
+        certificate=leaf.certificate,
+        key=leaf.key,
+        custom=CUSTOM,
+        leaf=OURS,
+        unit=WEB_CERTIFICATE_UNIT,
     )
-
-
-def _handed_over(shown: str) -> str:
-    """Shell that hands the leaf over, and waits until it is shown."""
-    return f"""
-start_unit {WEB_CERTIFICATE_UNIT} && {{
-  tries=0
-  while [ $tries -lt 50 ] && [ "$({shown})" != {shlex.quote(OURS)} ]; do tries=$((tries + 1)); sleep 0.3; done
-  [ $tries -lt 50 ] || fail 'the web server does not present its new certificate'
-}}"""
-
-
-def _kept(leaf: Leaf) -> str:
-    """Shell that says whether the web server still has a certificate for the leaf's key."""
-    key = shlex.quote(leaf.key)
-    held = f'"$(openssl x509 -in {CUSTOM} -noout -pubkey)" = "$(openssl pkey -in {key} -pubout)"'
-    return f"if [ -e {key} ] && [ -e {CUSTOM} ] && [ {held} ]; then echo {shlex.quote(OURS)}; fi"

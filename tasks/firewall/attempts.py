@@ -14,7 +14,7 @@ from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.estate import Estate, Guest
 from phoenix.pve.firewall.query.attempt import Attempt, AttemptOutcome, AttemptResult, disagreements
 from phoenix.pve.firewall.query.matrix import Matrix
-from phoenix.templating import program
+from phoenix.templating import program, shell_program
 
 BATCH = 400
 """The number of concurrent attempts of one host."""
@@ -51,14 +51,16 @@ def _from_one(
     estate: Estate, shells: Shells, carrier: str, asked: Mapping[str, Sequence[Attempt]], limit: int
 ) -> dict[Attempt, AttemptOutcome]:
     """Make the attempts of one shell: those of its own host and of the containers on it."""
-    script = "\n".join(
-        (
-            "export PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-            "work=$(mktemp -d /run/phoenix-attempts.XXXXXXXX) && cd $work || exit 1",
-            f"cat >try.pl <<'PERL'\n{program('firewall/attempts.pl')}PERL",
-            *(_one(estate, carrier, name, attempts, limit) for name, attempts in asked.items()),
-            'wait; for file in said.*; do sed "s/^/${file#said.} /" $file; done; cd /; rm -rf $work',
-        )
+    containers = {host.name: host.vmid for host in map(estate.host, asked) if isinstance(host, Guest)}
+    script = shell_program(
+        "firewall/attempts.sh",
+        program=program("firewall/attempts.pl"),
+        limit=limit,
+        at_once=BATCH,
+        hosts=(f"{name}={'' if name == carrier else containers[name]}" for name in asked),
+        attempts="\n".join(
+            f"{name} {one.proto} {one.address} {one.port}" for name, attempts in asked.items() for one in attempts
+        ),
     )
     most = max(map(len, asked.values()))
     try:
@@ -72,12 +74,3 @@ def _from_one(
         if (one := known.get(cast("tuple[str, str, str, str]", tuple(what)))) and outcome in get_args(AttemptOutcome):
             found[one] = cast("AttemptOutcome", outcome)
     return found
-
-
-def _one(estate: Estate, carrier: str, name: str, attempts: Sequence[Attempt], limit: int) -> str:
-    host = estate.host(name)
-    enter = ""
-    if name != carrier and isinstance(host, Guest):
-        enter = f"nsenter -t $(lxc-info -n {host.vmid} -p -H) -n "
-    lines = "\n".join(f"{one.proto} {one.address} {one.port}" for one in attempts)
-    return f"{enter}perl try.pl {limit} {BATCH} >said.{name} 2>error.{name} <<'ASKED' &\n{lines}\nASKED"

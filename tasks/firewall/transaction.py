@@ -11,14 +11,22 @@ from collections.abc import Iterable
 
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
+from phoenix.conventions import FIREWALL_STATE, SYSTEMD
 from phoenix.errors import TaskFailedError
 from phoenix.pve.firewall.plan.level import FirewallLevel
-from phoenix.templating import render
+from phoenix.templating import shell_program
 
 PATIENCE = 150
 """Seconds to wait for another run's transaction: it is confirmed or rolled back before that."""
 LEAST, PER_WRITE = 90, 0.3
 """The timer's delay in seconds: a base, and an addition per write."""
+KEPT = {
+    "state": FIREWALL_STATE,
+    "lock": f"{FIREWALL_STATE}.lock",
+    "unit": "phoenix-firewall-rollback",
+    "unit_files": SYSTEMD,
+}
+"""Values of both programs: where the node keeps the old files, and the timer that restores them."""
 
 
 class Transaction:
@@ -50,13 +58,15 @@ class Transaction:
         return True
 
     def _run(self, shell: Shell, action: str, limit: float, seconds: int = LEAST) -> None:
-        script = render(
-            "firewall/transaction.sh.j2",
+        script = shell_program(
+            "firewall/transaction.sh",
+            action=action,
             token=self._token,
             files=self._files,
             seconds=seconds,
             patience=PATIENCE,
-            action=action,
+            restore_program=shell_program("firewall/restore.sh", **KEPT),
+            **KEPT,
         )
         done = shell.run(script, limit)
         if done.status:

@@ -20,6 +20,7 @@ from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
 from phoenix.tasks.certificates.api_trust import connection_problems
+from phoenix.templating import shell_program
 
 COMMANDS = (
     "lxc-attach",
@@ -45,7 +46,7 @@ def node_probes(hypervisor: Hypervisor) -> tuple[Probe, ...]:
     """Questions to the node: missing commands, programs on the DNS port, free space on / in KiB."""
     optional = {"zfs": hypervisor.datasets, "pvenode": hypervisor.web_certificate}
     commands = (*COMMANDS, *(command for command, needed in optional.items() if needed))
-    missing = f"for c in {' '.join(commands)}; do command -v $c >/dev/null || echo $c; done"
+    missing = shell_program("hosts/missing-commands.sh", commands=commands)
     port = f"ss -Hlnup 'sport = :{DNS_PORT}' | grep -v dnsmasq | head -n 3"
     return (
         Probe("command", MISSING_COMMANDS, missing),

@@ -9,29 +9,15 @@ from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest
 from phoenix.run import Run
+from phoenix.templating import program, shell_program
 
 READY_SECONDS = 180.0
-CONTAINER = """
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-end=$(($(date +%s) + {limit}))
-while [ "$(date +%s)" -lt $end ]; do
-  state=$(timeout 5 lxc-attach -n {vmid} -- systemctl is-system-running 2>/dev/null </dev/null)
-  case $state in running|degraded) exit 0 ;; esac
-  sleep 0.1
-done
-echo "systemd in it says: ${{state:-nothing}}"
-exit 1
-"""
-CLOUD_INIT = """
-if command -v cloud-init >/dev/null; then timeout 170 cloud-init status --wait >/dev/null; fi
-timeout 170 systemctl is-system-running --wait || true
-"""
 
 
 def wait_until_ready(run: Run, guest: Guest) -> None:
     """Return when the guest's systemd is up; TaskFailedError after READY_SECONDS, with the last state."""
     if guest.kind == "lxc":
-        script = CONTAINER.format(limit=int(READY_SECONDS), vmid=guest.vmid)
+        script = shell_program("guests/container-ready.sh", vmid=guest.vmid, limit=int(READY_SECONDS))
         done = run.session(guest.hypervisor).run(script, READY_SECONDS + 10)
         if done.status:
             raise TaskFailedError(f"did not come up within {READY_SECONDS:.0f} s: {done.out.strip()}")
@@ -39,7 +25,7 @@ def wait_until_ready(run: Run, guest: Guest) -> None:
     deadline, reason = time.monotonic() + READY_SECONDS, ""
     while time.monotonic() < deadline:
         try:
-            run.session(guest.name).run(CLOUD_INIT, READY_SECONDS)
+            run.session(guest.name).run(program("guests/machine-ready.sh"), READY_SECONDS)
         except (ConnectionFailedError, ApiError) as error:
             reason = str(error)
             time.sleep(0.3)

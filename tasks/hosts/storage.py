@@ -18,6 +18,7 @@ from phoenix.converge import (
 from phoenix.derive.storage import directories, exports
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Converge, Run
+from phoenix.templating import shell_program
 
 EXPORTS_FILE = "/etc/exports.d/phoenix.exports"
 
@@ -62,10 +63,9 @@ def _datasets(hypervisor: Hypervisor) -> list[Resource]:
     for name, dataset in hypervisor.datasets.items():
         quoted = shlex.quote(name)
         question = f"zfs list -H -o mountpoint {quoted}"
-        options = " ".join(f"-o {shlex.quote(f'{key}={value}')}" for key, value in dataset.properties.items())
-        make = f"zfs create -p -o mountpoint={shlex.quote(dataset.mountpoint)} {options} {quoted}"
-        move = f"zfs set mountpoint={shlex.quote(dataset.mountpoint)} {quoted}"
-        answer = f"if zfs list -H {quoted} >/dev/null 2>&1; then {move}; else {make}; fi"
+        properties = "\n".join(f"{key}={value}" for key, value in dataset.properties.items())
+        values = {"name": name, "mountpoint": dataset.mountpoint, "properties": properties}
+        answer = f"({shell_program('zfs/dataset.sh', **values)})"
         found.append(Command(f"dataset {name}", question, dataset.mountpoint, answer, "create"))
         if dataset.properties:
             keys = ",".join(sorted(dataset.properties))

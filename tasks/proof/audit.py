@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ from phoenix.pki.audit.scan import Scan
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
-from phoenix.templating import render
+from phoenix.templating import shell_program
 
 PLACES = AuditPaths(CA_STATE, ANCHOR, BUNDLE, MESH_STORAGE)
 SCAN_SECONDS = 90
@@ -82,16 +83,17 @@ class Audit:
 def _scan_script(estate: Estate, name: str) -> str:
     host = estate.host(name)
     units = [f"{renewal_unit(stem(leaf))}.{kind}" for leaf in leaves_of(estate, host.name) for kind in UNIT_KINDS]
-    return render(
-        "audit/scan.sh.j2",
-        seconds=SCAN_SECONDS,
-        roots=tuple(dict.fromkeys((*ROOTS, *_roots(host)))),
+    endpoints = endpoints_of(estate, host.name)
+    scan = shell_program(
+        "audit/scan.sh",
+        roots=dict.fromkeys((*ROOTS, *_roots(host))),
         skipped=(*SKIPPED, *_skipped(host)),
-        one_file_system=isinstance(host, Hypervisor),
+        xdev="-xdev" if isinstance(host, Hypervisor) else "",
         store_size=STORE_SIZE,
         units=units,
-        endpoints=endpoints_of(estate, host.name),
+        endpoints="\n".join(f"{one.name} {one.address} {one.server_name}" for one in endpoints),
     )
+    return shlex.join(("timeout", "-k", "5", str(SCAN_SECONDS), "nice", "-n", "10", "sh", "-c", scan))
 
 
 UNIT_KINDS = ("service", "timer")

@@ -18,31 +18,16 @@ from phoenix.tasks.authority.files import published
 from phoenix.tasks.authority.state import look
 from phoenix.tasks.proof.routes import silent_routes
 from phoenix.tasks.routing.mesh_certificates import MeshCertificates
-
-TRUSTED = """
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-issuer=$(mktemp) && printf '%s\\n' {issuer} >"$issuer" || exit 1
-lacking=
-verify() {{ openssl verify -no-CAstore "$@" "$issuer" >/dev/null 2>&1; }}
-verify -no-CAfile -CApath /etc/ssl/certs || lacking="$lacking /etc/ssl/certs"
-verify -no-CApath -CAfile /etc/ssl/certs/ca-certificates.crt || lacking="$lacking ca-certificates.crt"
-verify -no-CApath -CAfile {bundle} || lacking="$lacking {bundle}"
-rm -f "$issuer"
-echo "$lacking"
-"""
-SIGNED = """
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-issuer=$(mktemp) && printf '%s\\n' {issuer} >"$issuer" || exit 1
-for leaf in {leaves}; do openssl verify -partial_chain -trusted "$issuer" "$leaf" >/dev/null 2>&1 || echo "$leaf"; done
-rm -f "$issuer"
-"""
+from phoenix.tasks.trust.system_store import STORE, SYSTEM_BUNDLE
+from phoenix.templating import shell_program
 
 
 def check_trust(task: Task, run: Run) -> Outcome:
     """Prove that the host trusts the next signer, in its system store and in the bundle."""
     pem = look(run).state.certificates.get(NEXT_PAIR[0])
     if pem:
-        lacking = _told(task, run, TRUSTED.format(issuer=shlex.quote(pem.strip()), bundle=BUNDLE))
+        values = {"issuer": pem.strip(), "store": STORE, "store_bundle": SYSTEM_BUNDLE, "bundle": BUNDLE}
+        lacking = _told(task, run, shell_program("proof/trusted.sh", **values))
         if lacking:
             raise TaskFailedError(f"it does not trust the next signer: {lacking} lack its root")
     return Outcome(task.host)
@@ -56,9 +41,9 @@ def check_independence(task: Task, run: Run) -> Outcome:
     if isinstance(host, Hypervisor):
         _prove_with(task, run, texts[SIGNING_ROOT])
         return Outcome(task.host)
-    leaves = " ".join(shlex.quote(leaf.certificate) for leaf in leaves_of(run.estate, host.name))
-    issuer = shlex.quote(found.state.certificates[found.signs.certificate].strip())
-    late = _told(task, run, SIGNED.format(issuer=issuer, leaves=leaves)) if leaves else ""
+    leaves = [leaf.certificate for leaf in leaves_of(run.estate, host.name)]
+    issuer = found.state.certificates[found.signs.certificate].strip()
+    late = _told(task, run, shell_program("proof/signed.sh", issuer=issuer, leaves=leaves)) if leaves else ""
     if late:
         raise TaskFailedError(f"not signed by the current signer: {', '.join(late.split())}")
     if host.has("traefik"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from nornir.core.task import Task
 
 from phoenix.conventions import BUNDLE
@@ -12,32 +10,10 @@ from phoenix.derive.routes import Route, routes
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate
 from phoenix.run import Run
+from phoenix.templating import shell_program
 
 PROOF_SECONDS = 45
 SHORT_SECONDS = 5  # after a failure of another host most routes are down
-
-SCRIPT = """
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-end=$(($(date +%s) + {limit}))
-# An empty message, as gRPC wraps it.
-empty=$(mktemp) && printf '\\0\\0\\0\\0\\0' >"$empty"
-ask() {{
-  name=$1 via=$2 path=$3 good=$4 kind=$5 most=1
-  set --
-  [ $kind = web ] || set -- --http2 -H 'Content-Type: application/grpc' -H 'TE: trailers' --data-binary "@$empty"
-  while :; do
-    code=$(curl -sS -o /dev/null -w '%{{http_code}}' --max-time $most --cacert {bundle} "$@" \
-      --connect-to "::$via:443" "https://$name$path" 2>&1)
-    if echo "$code" | grep -Eqx "$good"; then return 0; fi
-    [ "$(date +%s)" -lt $end ] || {{ echo "$name by $via: $code"; return 1; }}
-    [ $most -ge 8 ] || most=$((most * 2))
-    sleep 0.2
-  done
-}}
-{asks}
-wait
-rm -f "$empty"
-"""
 
 
 def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
@@ -55,13 +31,13 @@ def silent_routes(task: Task, run: Run, anchors: str) -> str:
     edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
     limit = SHORT_SECONDS if run.failed else PROOF_SECONDS
     asks = [
-        f"ask {name} {via} {shlex.quote(route.health)} '{_good(estate, route)}' {_kind(route)} &"
+        f"{name} {via} {route.health} {_good(estate, route)} {_kind(route)}"
         for route in routes(estate)
         if _host_of(estate, route) not in run.failed
         for name in route.hosts
         for via in (edge, mesh)
     ]
-    script = SCRIPT.format(limit=limit, bundle=anchors, asks="\n".join(asks))
+    script = shell_program("proof/routes.sh", limit=limit, anchors=anchors, routes="\n".join(asks))
     done = run.session(task.host.name).run(script, limit + 20)
     if not done.status and not done.out.strip():
         return ""

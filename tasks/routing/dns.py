@@ -8,10 +8,10 @@ from ipaddress import IPv4Address
 from phoenix.conventions import DNS_DIRECTORY, DNS_PORT, DNS_WATCH_UNIT, PROGRAMS, dns_unit
 from phoenix.converge import Change, Command, Daemon, Directory, File, Plan, Resource, Unit
 from phoenix.converge.change import text_diff
-from phoenix.derive.names import VIEWS, View, in_reading_order, own_zones
+from phoenix.derive.names import VIEWS, View, own_zones, ptr_records_first
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Converge, Planned, Run
-from phoenix.templating import render
+from phoenix.templating import program, render, shell_program
 
 WATCH = f"{PROGRAMS}/watch-dns"
 RESOLVER = "/etc/resolv.conf"
@@ -22,11 +22,9 @@ RESOLVED = "/run/systemd/resolve/resolv.conf"
 def resolver_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
     """A guest's resolver: the guest view only."""
     lines = f"search {run.estate.zone}\nnameserver {run.estate.hypervisor_of(guest).guest_resolver}"
-    where = f"readlink -f {RESOLVER} | grep -q ^/run/systemd/resolve/ && f={RESOLVED} || f={RESOLVER}"
-    ask = f"{where}; grep -v -e '^[#;]' -e '^ *$' $f"
-    block = f"# --- BEGIN PVE ---\n{lines}\n# --- END PVE ---\n".replace("\n", "\\n")
-    write = f"printf '{block}' >{RESOLVER}.phoenix-new && mv -fT {RESOLVER}.phoenix-new {RESOLVER}"
-    return (Command(f"resolver {RESOLVER}", ask, lines, write),)
+    functions = shell_program("dns/resolver.sh", file=RESOLVER, resolved=RESOLVED, lines=lines)
+    answer = f"({functions}write_resolver)"
+    return (Command(f"resolver {RESOLVER}", f"{functions}read_resolver", lines, answer),)
 
 
 def dns_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
@@ -44,7 +42,7 @@ def _view(run: Run, hypervisor: Hypervisor, view: View) -> Daemon:
     config, hosts = f"{DNS_DIRECTORY}/{view}.conf", f"{DNS_DIRECTORY}/{view}-hosts"
     upstream = estate.settings.network.upstream_dns
     values = {"view": view, "address": listen, "zones": own_zones(estate), "upstream": upstream, "hosts": hosts}
-    answers = [(record.source, record.address(view), record.name) for record in in_reading_order(estate, view)]
+    answers = [(record.source, record.address(view), record.name) for record in ptr_records_first(estate, view)]
     bridge = hypervisor.bridge if view == "guest" else ""
     unit = render("dns/unit.service.j2", view=view, config=config, bridge=bridge, address=listen)
     return Daemon(
@@ -62,9 +60,9 @@ def _watch(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
     views = [(dns_unit(view), str(_listens(hypervisor, view))) for view in VIEWS]
     name = run.estate.fqdn(hypervisor.node)
     unit = render("dns/watch.service.j2", views=views, program=WATCH, name=name)
-    program = File(WATCH, render("dns/watch.pl"), mode="0755")
+    file = File(WATCH, program("dns/watch.pl"), mode="0755")
     watch = Unit(DNS_WATCH_UNIT, unit)
-    return (Daemon(watch, files=(program,), check=f"perl -c {WATCH}", on_change="restart"),)
+    return (Daemon(watch, files=(file,), check=f"perl -c {WATCH}", on_change="restart"),)
 
 
 def _lines(settings: Mapping[str, str]) -> str:

@@ -7,7 +7,6 @@ lossless. Each change here is therefore a restart with an edited storage, or wit
 from __future__ import annotations
 
 import shlex
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -28,8 +27,7 @@ SUBJECT = "mesh certificates"
 TITLE = "certificates of the mesh"
 
 TORN = "torn"
-LOOK = f"""grep -E '"(main|certificate)": ' {MESH_STORAGE}
-[ ! -s {MESH_STORAGE} ] || [ "$(tail -n 1 {MESH_STORAGE})" = '}}' ] || echo {TORN}"""
+LOOK = shell_program("traefik/look.sh", storage=MESH_STORAGE, torn=TORN)
 """Traefik writes its storage in place: a full disk or a power loss truncates it."""
 
 
@@ -109,7 +107,7 @@ class MeshCertificates:
             config=MESH_CONFIG,
             unit=MESH_UNIT,
             spare=int(self.validity.before.total_seconds()) // 2,
-            issuer=b64encode(issuer.encode()).decode(),
+            issuer=issuer,
         )
         return f"{functions}{script}"
 

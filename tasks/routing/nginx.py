@@ -15,10 +15,10 @@ from phoenix.conventions import (
 from phoenix.converge import Command, Daemon, Directory, File, ManagedGlob, Resource, Unit
 from phoenix.derive.certificates import certificates, edge_leaf, server_leaf
 from phoenix.derive.flows import clients
-from phoenix.derive.routes import Route, managers, routes
+from phoenix.derive.routes import Route, dashboard_networks, routes
 from phoenix.estate import Guest
 from phoenix.run import Converge, Run
-from phoenix.templating import render
+from phoenix.templating import render, shell_program
 
 CONFIG = "/etc/nginx/conf.d/phoenix.conf"
 RELOAD = f"{PROGRAMS}/reload-nginx"
@@ -52,9 +52,10 @@ def _daemon(ports: tuple[int, ...], config: str, probe: str) -> tuple[Resource, 
     """Nginx with its configuration, and a reload program that loses no connection."""
     known = f"systemctl show --property=ExecStartPre,ExecReload {EDGE_UNIT}"
     ours = f"{known} | grep -cF -e 'argv[]={READ} ;' -e 'argv[]={RELOAD} ;'"
+    values = {"bundle": BUNDLE, "anchors": EDGE_ANCHORS}
     return (
         Directory("/etc/nginx/conf.d"),
-        File(RELOAD, render("nginx/reload.sh.j2", ports=ports, read=READ), mode="0755"),
+        File(RELOAD, shell_program("nginx/reload.sh", "holding/hold.sh", ports=ports, **values), mode="0755"),
         Directory(DROP_IN),
         File(f"{DROP_IN}/phoenix.conf", f"[Service]\nExecStartPre=-{READ}\nExecReload=\nExecReload={RELOAD}\n"),
         Command(f"reloading of {EDGE_UNIT}", ours, "2", "systemctl daemon-reload"),
@@ -78,7 +79,7 @@ def _edge(run: Run) -> str:
     return render(
         "nginx/gateway.conf.j2",
         names=_names(routes(estate)),
-        managers=managers(estate),
+        managers=dashboard_networks(estate),
         mesh=estate.guest_with("traefik").address,
         mesh_port=MESH_EDGE_PORT,
         leaf=leaf,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phoenix.converge import Change, Observation, Probe, Program, Resource, Upload
+from phoenix.converge import Change, Observation, PinnedProgram, Probe, Resource, Upload
 
 if TYPE_CHECKING:
     from phoenix.artifacts.store import Artifact
@@ -34,4 +34,4 @@ def pinned_program(name: str, artifacts: Mapping[str, Artifact]) -> Resource:
         return MissingArtifact(name)
     mtime = int(artifact.sha256[:7], 16)
     upload = Upload(artifact.packed, f"/usr/local/bin/{artifact.name}", "0755", mtime)
-    return Program(artifact.name, artifact.version, artifact.size, upload)
+    return PinnedProgram(artifact.name, artifact.version, artifact.size, upload)

@@ -1,6 +1,6 @@
-# restart_docker: starts the engine anew. Containers go on (live-restore), but their published ports refuse connections
-# while the engine makes its rules again. New connections get no answer meanwhile, so that their senders ask again
-# within a second; the rules end by themselves, even if this script is killed.
+# restart_docker: restarts the engine. Containers keep running (live-restore), but their published ports refuse
+# connections while the engine writes its rules again. New connections are dropped meanwhile, so that their senders ask
+# again within a second. The rules expire by themselves, even if this script is killed.
 restart_docker() {
   raw='iptables -w 5 -t raw'
   ports=$(iptables -w 5 -t nat -S DOCKER | sed -n 's/.* --dport \([0-9]*\) .*/\1/p' | sort -un)

@@ -1,13 +1,14 @@
-# Answers containers' questions about trust from their node, in the form of the observation script, by looking through
-# their roots from outside, or makes changes that are files and links only: no process is started inside, and nothing of a
-# container is run or loaded. A container with more to it is left out, and served from inside.
-# Words: `look` VMID=GROUP,...; or `change` VMID=WORD,WORD,... of the store's `settle`. Containers of one of @groups are
-# asked the same: its `names` are the anchors that they should hold.
+# Answers probes about trust for containers from their node, as the observation script would inside, by reading their file
+# systems from outside; or makes changes that are files and links only. It starts no process inside, and runs and loads no
+# file of a container. A container that needs more is left out: the controller asks or changes it from inside.
+# Arguments: `look` VMID=GROUP...; or `change` VMID=WORD,WORD,..., where the words are those of the store's `settle`.
+# Containers with the same probes share one of @groups, whose `names` are the anchors that they should hold.
+# The controller assigns the `our` variables in front of this file.
 use strict;
 use Fcntl qw(:flock);
 use File::Glob qw(bsd_glob);
 use IO::Handle;
-our (@groups, @others, @readers, $named, $registration, $store_program, %texts, $mark, $from_outside);
+our (@groups, @others, @readers, $named, $registration, $store_program, %texts, $mark, $lock_file, $from_outside);
 our $workers = 4;
 
 # uuencode has the same bits in other letters; perl-base has no MIME::Base64.
@@ -19,7 +20,7 @@ sub base64 {
     $text;
 }
 
-# The first process of a container, by the group of processes that LXC keeps it in (cgroup v1 or v2, LXC's name or Proxmox's).
+# The first process of a container, found by its control group (cgroup v1 or v2, LXC's name or Proxmox's).
 sub init_pid {
     for (bsd_glob("/sys/fs/cgroup/{,systemd/,unified/}lxc{/,.payload.}$_[0]/{,ns/}{init.scope/,}cgroup.procs")) {
         open(my $pids, "<", $_) or next;
@@ -64,7 +65,7 @@ sub answer {
         "\@command|", base64(join "", look(@{ $group->{names} })), "|$group->{asked}\n";
 }
 
-# Reading needs no process of its own for each container: the way back out of a root is a directory that was opened before.
+# Reading needs no process for each container: a directory that was opened before leads back out of a root.
 opendir(my $home, "/") or die "/: $!\n";
 
 sub look_into {
@@ -77,7 +78,7 @@ sub look_into {
     $said;
 }
 
-# What a child says that is in a container's root for good; nothing if it did not come to its end.
+# The output of a child that enters a container's root and stays there; undefined if it failed.
 sub change_in {
     my ($pid, @words) = @_;
     my $child = open(my $said, "-|");
@@ -114,13 +115,13 @@ sub put {
         or die "$path: $!\n";
 }
 
-# As the script does inside: one at a time, a mark from beginning to end, files before links.
+# The same steps as the script inside: one run at a time, a mark from beginning to end, files before links.
 sub change {
     my @words = @_;
     become_root_of_it();
     exit 1 if -e "/sbin/restorecon" || bsd_glob("/etc/ca-certificates/update.d/*");
-    folder("/run/lock");
-    open(my $lock, ">>", "/run/lock/phoenix") or exit 1;
+    folder($lock_file =~ m{(.*)/});
+    open(my $lock, ">>", $lock_file) or exit 1;
     flock $lock, LOCK_EX | LOCK_NB or exit 1;
     my @gone = map { /^-(.*)/ ? $1 : () } @words;
     put($mark, "@gone\n");
@@ -144,7 +145,7 @@ my @workers;
 for my $number (0 .. $workers - 1) {
     my $child = open(my $said, "-|");
     if (!$child) {
-        @INC = ();    # what is not loaded yet would be a container's
+        @INC = ();    # a module that is loaded later would be a container's
         for my $word (map { $ARGV[$_] } grep { $_ % $workers == $number } 0 .. $#ARGV) {
             my $answer = serve($word);
             print $word =~ /^(\d+)/, "|", base64($answer), "\n" if $answer;

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
+from itertools import chain
 
 from phoenix.connections.shell import Shell
-from phoenix.conventions import BUNDLE, REGISTRATION_UNIT, SYSTEMD
+from phoenix.conventions import BUNDLE, LOCK, REGISTRATION_UNIT, SYSTEMD
 from phoenix.converge import Probe
 from phoenix.converge.session import APPLY_SECONDS, OBSERVE_SECONDS
-from phoenix.tasks.trust.other_stores import FUNCTIONS
+from phoenix.tasks.trust.other_stores import PLACES
 from phoenix.tasks.trust.readers import READERS
 from phoenix.tasks.trust.system_store import MARK, PROGRAM
 
 ON_NODE = files("phoenix.tasks.trust").joinpath("on_node.pl").read_text("utf-8")
-PLACES = tuple(
-    path for places in re.findall(r"for f in ([^;]*);", FUNCTIONS) for path in places.replace("\\\n", " ").split()
-)
-"""Where other stores are looked for."""
 
 
 def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, str]:
@@ -28,7 +24,7 @@ def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, st
     groups = {probes: number for number, probes in enumerate(dict.fromkeys(asked.values()))}
     readers = ", ".join(f"[{_quoted(r.unit)}, {_quoted(r.named_in)}]" for r in READERS if r.unit != REGISTRATION_UNIT)
     settings = (
-        f"our @groups = ({', '.join(map(_group, groups))}); our @others = ({_list(PLACES)});\n"
+        f"our @groups = ({', '.join(map(_group, groups))}); our @others = ({_list(chain(*PLACES.values()))});\n"
         f"our @readers = ({readers}); our $named = {_quoted(BUNDLE)};\n"
         f"our $registration = [{_quoted(REGISTRATION_UNIT)}, {_quoted(f'{SYSTEMD}/{REGISTRATION_UNIT}')}];\n"
     )
@@ -39,7 +35,7 @@ def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, st
 def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Sequence[str]]) -> set[int]:
     """Write files and update containers' stores; give the ids of the containers that succeeded."""
     listed = ", ".join(f"{_quoted(path)} => {_quoted(text)}" for path, text in texts.items())
-    settings = f"our %texts = ({listed}); our $mark = {_quoted(MARK)};\n"
+    settings = f"our %texts = ({listed}); our $mark = {_quoted(MARK)}; our $lock_file = {_quoted(LOCK)};\n"
     jobs = (f"{vmid}={','.join(own)}" for vmid, own in words.items())
     done = _run(node, settings, ("change", *jobs), APPLY_SECONDS, politely=True)
     return {vmid for vmid, said in done.items() if said == "done"}

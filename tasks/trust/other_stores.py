@@ -11,8 +11,27 @@ from phoenix.conventions import BUNDLE, SYSTEMD
 from phoenix.converge import Change, File, Observation, Probe
 from phoenix.pki.bundle import Bundle
 from phoenix.tasks.trust.system_store import SYSTEM_BUNDLE, SystemStore, anchor_file
+from phoenix.templating import assignments
 
-FUNCTIONS = files("phoenix.tasks.trust").joinpath("other_stores.sh").read_text("utf-8")
+CERTIFI = "lib/python3*/*-packages/certifi/cacert.pem"
+PLACES: dict[str, tuple[str, ...]] = {
+    "java": (
+        *(f"/usr/lib/jvm/*/{folder}lib/security/cacerts" for folder in ("", "jre/")),
+        *(f"/opt/{depth}/{folder}lib/security/cacerts" for depth in ("*", "*/*") for folder in ("", "jre/")),
+    ),
+    "nss": ("/root/.pki/nssdb/cert9.db", "/home/*/.pki/nssdb/cert9.db", "/etc/pki/nssdb/cert9.db"),
+    "python": (
+        "/usr/lib/python3*/*-packages/certifi/cacert.pem",
+        f"/usr/local/{CERTIFI}",
+        *(f"{folder}/*/{CERTIFI}" for folder in ("/root", "/opt", "/srv", "/home/*", "/opt/*", "/srv/*", "/home/*/*")),
+    ),
+    "node": (
+        *(f"/usr/{name}" for name in ("bin/node", "bin/nodejs", "local/bin/node")),
+        *("/opt/*/bin/node", "/root/.nvm/versions/node/*/bin/node", "/home/*/.nvm/versions/node/*/bin/node"),
+    ),
+}
+"""Patterns of the paths where stores are looked for, by kind. The disk is not searched."""
+FUNCTIONS = assignments(PLACES) + files("phoenix.tasks.trust").joinpath("other_stores.sh").read_text("utf-8")
 PYTHON = {"REQUESTS_CA_BUNDLE": SYSTEM_BUNDLE, "SSL_CERT_FILE": SYSTEM_BUNDLE}
 NODE = {"NODE_EXTRA_CA_CERTS": BUNDLE}
 MANAGER = f"{SYSTEMD.removesuffix('/system')}/system.conf.d/phoenix-trust.conf"

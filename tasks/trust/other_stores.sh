@@ -1,27 +1,23 @@
-# Trust stores beside the system's own. `find_stores` says which there are and what they hold of ours, one a line; the
-# others bring one store to what is wanted. An anchor is a word ALIAS=FILE. Places are patterns: no disk is searched.
+# Shell functions for trust stores beside the system's own. `find_stores` prints which there are and what they hold of
+# ours, one a line; the others bring one store to the anchors that are wanted, words ALIAS=FILE.
+#   java, nss, python, node: patterns of the paths where stores, or programs with a store, are looked for
+: "${java:?}" "${nss:?}" "${python:?}" "${node:?}"
 java_record() { printf '/var/lib/phoenix/java/%s' "$(printf %s "$1" | tr / _)"; }
 
 find_stores() {
-  for f in /usr/lib/jvm/*/lib/security/cacerts /usr/lib/jvm/*/jre/lib/security/cacerts /opt/*/lib/security/cacerts \
-    /opt/*/jre/lib/security/cacerts /opt/*/*/lib/security/cacerts /opt/*/*/jre/lib/security/cacerts; do
+  for f in $java; do
     if [ -f "$f" ] && [ ! -L "$f" ] && java_tool "$f"; then
       record=$(java_record "$f")
       printf 'java|%s|%s\n' "$f" "$(sha256sum --status -c "$record" && sed -n 's/^# //p' "$record" || echo '?')"
     fi
   done
-  for f in /root/.pki/nssdb/cert9.db /home/*/.pki/nssdb/cert9.db /etc/pki/nssdb/cert9.db; do
+  for f in $nss; do
     if [ -f "$f" ]; then printf 'nss|%s|%s\n' "${f%/*}" "$(nss_holds "${f%/*}" || echo '?')"; fi
   done
-  for f in /usr/lib/python3*/*-packages/certifi/cacert.pem /usr/local/lib/python3*/*-packages/certifi/cacert.pem \
-    /root/*/lib/python3*/*-packages/certifi/cacert.pem /opt/*/lib/python3*/*-packages/certifi/cacert.pem \
-    /srv/*/lib/python3*/*-packages/certifi/cacert.pem /home/*/*/lib/python3*/*-packages/certifi/cacert.pem \
-    /opt/*/*/lib/python3*/*-packages/certifi/cacert.pem /srv/*/*/lib/python3*/*-packages/certifi/cacert.pem \
-    /home/*/*/*/lib/python3*/*-packages/certifi/cacert.pem; do
+  for f in $python; do
     if [ -f "$f" ] && [ ! -L "$f" ]; then echo "python|$f|"; break; fi
   done
-  for f in /usr/bin/node /usr/bin/nodejs /usr/local/bin/node /opt/*/bin/node /root/.nvm/versions/node/*/bin/node \
-    /home/*/.nvm/versions/node/*/bin/node; do
+  for f in $node; do
     if [ -x "$f" ]; then echo "node|$f|"; break; fi
   done
 }
@@ -34,10 +30,10 @@ java_tool() {
   return 1
 }
 
-# serve_java CACERTS ANCHOR...: the record tells the next look what is in the store, since keytool takes a second.
-# The password is Java's own well-known one, and no secret.
+# serve_java CACERTS ANCHOR...: notes in a record what the store holds, because keytool takes a second to list it. The
+# password is Java's own well-known one, and no secret.
 serve_java() {
-  cacerts=$1 names=
+  cacerts=$1 names=''
   shift
   java_tool "$cacerts" || return 1
   in_java() { timeout 60 "$keytool" "$@" -keystore "$cacerts" -storepass changeit -noprompt; }
@@ -55,7 +51,7 @@ serve_java() {
 # NSS knows certificates of the same subject, such as two roots of a rotation, by the same nickname only.
 nss_names() { timeout 10 certutil -L -d "sql:$1" | sed -n 's/^\(phoenix_ca_[0-9a-f]*\) .*/\1/p' | sort -u; }
 
-# An anchor without its trust is none: a database that is locked by a password takes the one, and refuses the other.
+# An anchor counts only with its trust: a database that is locked by a password accepts the anchor and refuses the trust.
 nss_holds() {
   command -v certutil >/dev/null || return 1
   ! timeout 10 certutil -L -d "sql:$1" | sed -n '/^phoenix_ca_/p' | grep -qv ' C,, *$' || return 1
@@ -76,6 +72,7 @@ serve_nss() {
   for anchor; do
     name=phoenix_ca_$(openssl x509 -noout -subject_hash -in "${anchor#*=}") || return 1
     add="certutil -A -d $database -n $name -t C,, -i ${anchor#*=}"
+    # shellcheck disable=SC2086 # a command line without quotes, which is also shown
     timeout 10 $add || {
       timeout 10 certutil -D -d "$database" -n "$name"
       fail "if ${database#sql:} is locked by a password, its owner must run: $add"

@@ -1,8 +1,8 @@
 # The system store of Debian's ca-certificates, as update-ca-certificates(8) --fresh leaves it, for our anchors only.
-#   look NAME...              says what is wrong with the anchors that are wanted, and names those that are not
-#   settle +NAME.HASH... -NAME... =NAME.HASH...   brings the store to where the tool would: new or changed, gone, and as
-#                             they were; HASH is that of the subject, which the controller knows
-# An anchor NAME is the file NAME.crt below $own. Nothing but perl-base is used.
+#   look NAME...     prints what is wrong with the wanted anchors, and which unwanted ones there are
+#   settle WORD...   updates the store as the tool would; a word is +NAME.HASH for a new or changed anchor, =NAME.HASH for
+#                    an unchanged one and -NAME for a removed one; HASH is the subject's, computed by the controller
+# The anchor NAME is the file NAME.crt below $own. Only perl-base is needed.
 use strict;
 my ($conf, $shared) = ("/etc/ca-certificates.conf", "/usr/share/ca-certificates");
 my ($own, $store, $hooks) = ("/usr/local/share/ca-certificates", "/etc/ssl/certs", "/etc/ca-certificates/update.d");
@@ -14,7 +14,7 @@ sub entries { opendir(my $dir, $_[0]) or return (); grep { !/^\.\.?$/ } readdir 
 sub below { map { my $path = "$_[0]/$_"; -d $path ? below($path) : /\.crt$/ && -f _ ? $path : () } entries($_[0]) }
 sub pem { my ($name) = $_[0] =~ m{([^/]*)$}; $name =~ s/(.)\.crt$/$1/; $name =~ tr/ (),/_==_/; "$name.pem" }
 
-# What is there: the certificates of the store in their order, and the links.
+# The present state: the certificates of the store in their order, and the links.
 my (@lines, %sizes, @certs, %links, %hashes);
 
 sub read_store {
@@ -22,7 +22,7 @@ sub read_store {
     @lines = split /\n/, slurp($conf);
     %sizes = ();    # of the list's certificates, known from asking whether they are files
     @certs = ((grep { -f && defined($sizes{$_} = -s _ || 0) } map { "$shared/$_" } grep { !/^$|^[#!]/ } @lines), sort { $a cmp $b } below($own));
-    # A look needs no links but hash links and ours: reading the others is a third of its time.
+    # `look` needs only hash links and ours: reading the others takes a third of its time.
     my @read = grep { $verb ne "look" || /$hashed/ || is_ours($_) } entries($store);
     %links = map { my $to = readlink "$store/$_"; defined $to ? ($_ => $to) : () } @read;
     %hashes = ();
@@ -51,14 +51,14 @@ sub look {
     return map { "$_\n" } @wrong;
 }
 
-# Whether everything but our own anchors is as the tool leaves it, so that only they need be touched.
+# True if all except our anchors is as the tool leaves it, so that only they must be changed.
 sub is_expected {
     my %listed = map { pem($_) => $_ } @certs;
     for my $name (grep { !is_ours($_) } keys %listed) { return 0 if ($links{$name} || "") ne $listed{$name} }
     for (grep { s/^!// } map { $_ } @lines) { return 0 if exists $links{pem($_)} }
     for my $name (grep { !is_ours($_) } keys %links) {
         next if $name =~ $hashed && (is_ours($links{$name}) || $listed{ $links{$name} });
-        return 0 if !$listed{$name} && !-e "$store/$name";    # what a listed one leads to was asked for with the list
+        return 0 if !$listed{$name} && !-e "$store/$name";    # targets of listed ones were checked with the list
         return 0 if $links{$name} =~ m{^(\Q$shared\E|\Q$own\E)} && !$listed{$name};
     }
     for my $name (grep { /\.(pem|crt|cer|crl)$/ && !is_ours($_) && ($listed{$_} || -f "$store/$_") } entries($store)) {
@@ -67,7 +67,7 @@ sub is_expected {
     -s $bundle && in_order();
 }
 
-# Whether certificates of others that share a hash are numbered by their names, as the tool does from scratch.
+# True if other certificates that share a hash are numbered by name, as the tool numbers them from scratch.
 sub in_order {
     my %targets;
     my @foreign = grep { /$hashed/ && !is_ours($links{$_}) } keys %links;
@@ -104,10 +104,10 @@ sub write_bundle {
 
 sub tell_hooks {
     my @told = @_;
-    return if $main::from_outside;    # which is only where there are none
+    return if $main::from_outside;    # there are no hooks in such a container
     chdir $store;
     for my $hook (split /\n/, entries($hooks) ? qx(run-parts --test -- $hooks) : "") {
-        # The shell's pipe, because a hook need not read what it is told.
+        # Through the shell's pipe, because a hook may ignore its input.
         system "sh", "-c", 'hook=$1; shift; { [ $# = 0 ] || printf "%s\n" "$@"; } | "$hook"', "sh", $hook, @told;
         die "$hook ended with " . ($? >> 8) . "\n" if $?;
     }
@@ -115,7 +115,7 @@ sub tell_hooks {
 
 sub by_the_tool {
     die "only the distribution's own tool can do that\n" if $main::from_outside;
-    unlink "$bundle.new";    # what a killed one left, this one would append to
+    unlink "$bundle.new";    # the tool would append to the rest of a killed one
     my $said = qx(timeout 120 update-ca-certificates --fresh 2>&1);
     print $said;
     die "update-ca-certificates failed\n" if $? || $said =~ /^E: /m;

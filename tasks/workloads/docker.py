@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 
 from phoenix.conventions import CONTAINER_UNIT_PREFIX, DOCKER_UNIT, SYSTEMD, container_unit
@@ -23,14 +22,7 @@ from phoenix.converge import (
 from phoenix.derive.storage import volume_path
 from phoenix.estate import Container, Guest
 from phoenix.run import Converge, Run
-from phoenix.templating import render
-
-PULL = """
-pulls= failed=
-for image in {images}; do timeout 300 docker pull --quiet "$image" & pulls="$pulls $!"; done
-for pull in $pulls; do wait "$pull" || failed=yes; done
-[ -z "$failed" ]
-"""
+from phoenix.templating import render, shell_program
 
 
 def volume_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
@@ -93,7 +85,7 @@ class Images:
         """Pull missing images; a failure carries the engine's message."""
         have = seen.outputs.get("images", "").split()
         missing = [name for name in self.names if name not in have and _untagged(name) not in have]
-        script = PULL.format(images=" ".join(map(shlex.quote, missing)))
+        script = shell_program("docker/pull.sh", images=missing)
         return tuple(
             Change(f"image {name}", "install", script="" if index else script) for index, name in enumerate(missing)
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from phoenix.conventions import BUNDLE, PROGRAMS, REGISTRATION_UNIT, SYSTEMD
+from phoenix.conventions import BUNDLE, PROGRAMS, REGISTRATION_UNIT, STATE, SYSTEMD
 from phoenix.converge import Command, Directory, File, ManagedGlob, Resource, Unit
 from phoenix.derive.certificates import client_leaf
 from phoenix.derive.flows import clients
 from phoenix.estate import Guest
 from phoenix.run import Converge, Run
-from phoenix.templating import render
+from phoenix.templating import render, shell_program
 
 SCRIPT = f"{PROGRAMS}/register-agent"
 
@@ -18,22 +18,24 @@ def portainer_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
     agents = _agents(run, guest)
     if not agents or "portainer" not in guest.services:
         return (ManagedGlob(f"{SYSTEMD}/{REGISTRATION_UNIT}", ()), ManagedGlob(SCRIPT, ()))
-    script = render(
-        "portainer/register-agent.sh.j2",
+    leaf = client_leaf(run.estate, agents[0][1], guest.name)
+    script = shell_program(
+        "portainer/register-agent.sh",
         port=guest.services["portainer"].port,
         password_file=password_file(guest),
         bundle=BUNDLE,
-        leaf=client_leaf(run.estate, agents[0][1], guest.name),
-        agents=[{"name": host, "address": f"{run.estate.fqdn(service)}:{port}"} for host, service, port in agents],
+        certificate=leaf.certificate,
+        key=leaf.key,
+        agents=(f"{host}={run.estate.fqdn(service)}:{port}" for host, service, port in agents),
+        mark=f"{STATE}/portainer",
     )
     unit = render("portainer/register-agents.service.j2", script=SCRIPT)
-    register = f"timeout 90 {SCRIPT}"
-    wait = f"for try in 1 2 3 4 5 6 7 8 9 10; do {register} && break; sleep 1; done; {register} --check"
+    wait = shell_program("portainer/wait.sh", register=SCRIPT)
     return (
         Directory(PROGRAMS),
         File(SCRIPT, script, mode="0755"),
         Unit(REGISTRATION_UNIT, unit, enabled=None, active=None),
-        Command("agents known to Portainer", f"{register} --check", "registered", wait),
+        Command("agents known to Portainer", f"timeout 90 {SCRIPT} --check", "registered", f"({wait})"),
     )
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# Asks each view for the node's own name, and starts a server anew that runs and does not answer. One that has ended is
-# systemd's concern. Made from the inventory; edits are undone.
+# Asks each view for the node's own name, and restarts a server that runs and does not answer. systemd restarts one that
+# has ended. Arguments: the name, then pairs of a unit and an address. Generated from the inventory; edits are undone.
 use strict;
 use warnings;
 use IO::Select;
@@ -12,7 +12,7 @@ my $question = pack('(C/a)*', split(/\./, $name), '') . pack('n2', 1, 1);    # i
 my %silence = map { $_ => 0 } keys %server;
 my $number  = 0;
 
-# Any answer will do (RFC 1035, section 4.1).
+# Any answer counts (RFC 1035, section 4.1).
 sub answers {
     my ($address) = @_;
     my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => 53, Proto => 'udp') or return 0;
@@ -30,7 +30,7 @@ while (1) {
     for my $unit (sort keys %server) {
         if (answers($server{$unit})) { $silence{$unit} = 0; next }
         next if ++$silence{$unit} < SILENT || !runs($unit);
-        print STDERR "$unit runs and has not answered at $server{$unit} for ${\ SILENT} questions: it is started anew\n";
+        print STDERR "$unit runs and has not answered at $server{$unit} for ${\ SILENT} questions: restarting it\n";
         system('systemctl', 'restart', $unit);
         $silence{$unit} = 0;
     }

@@ -1,6 +1,6 @@
-# Tries connections from where it runs. Each line of its input is `PROTOCOL ADDRESS PORT`, each of its output the same
-# with what became of it: open, refused, dropped (no answer within the limit) or unreachable. Its arguments are that limit
-# in seconds, and how many attempts are under way at once. Needs nothing but the perl-base of a Debian system.
+# Tries connections from the host that it runs on. A line of input is `PROTOCOL ADDRESS PORT`; a line of output is the
+# same with the result: open, refused, dropped (no answer within the limit) or unreachable. Arguments: that limit in
+# seconds, and how many attempts to make at the same time. Only Debian's perl-base is needed.
 use strict;
 use Errno qw(EINPROGRESS ECONNREFUSED EAGAIN);
 use Fcntl;
@@ -9,7 +9,7 @@ use Socket;
 my ($limit, $at_once) = splice(@ARGV, 0, 2);
 my @asked = map { [split] } <STDIN>;
 
-# What a UDP service answers to: a question for the root's name servers (RFC 1035), and the time (RFC 5905).
+# Requests that a UDP service answers: for the root's name servers (RFC 1035), and for the time (RFC 5905).
 my %asks = (
     53  => pack("n6Cn2", 7, 0x0100, 1, 0, 0, 0, 0, 2, 1),
     123 => pack("Cx47", 0x1b),

@@ -1,10 +1,12 @@
-# Shell functions that edit and watch the mesh's certificates (POSIX sh). They follow the functions of every script.
+# Shell functions that edit and watch the mesh's certificates in a script of changes.
 #   storage, config, unit: Traefik's storage, its configuration and its unit
-#   spare: seconds that a good certificate must have left; issuer: the current issuer in base64, empty if it is not known
+#   spare: seconds that a good certificate must have left; issuer: the current issuer in PEM, empty if it is not known
+#   work: the script's temporary directory
+: "${storage:?}" "${config:?}" "${unit:?}" "${spare:?}" "${issuer?}" "${work:?}"
 
-# forget NAMES [account]: takes certificates, and the account with the authority, out of the storage.
+# forget NAMES [account]: removes certificates, and the account with the CA, from the storage.
 forget() {
-  systemctl stop "$unit" && awk -v drop=" $1 " -v account="${2-}" '
+  { systemctl stop "$unit" && awk -v drop=" $1 " -v account="${2-}" '
     account && /^    "Account": \{/ { print "    \"Account\": null,"; skip = 1; next }
     skip { if (/^    }/) skip = 0; next }
     /^    "Certificates": \[/ { print; inside = 1; n = 0; next }
@@ -20,11 +22,11 @@ forget() {
     }
     { print }
   ' "$storage" >"$storage.new" && chmod 600 "$storage.new" && chown --reference="$storage" "$storage.new" &&
-    mv -fT "$storage.new" "$storage" || { systemctl start "$unit"; fail "$storage could not be edited"; return 1; }
+    mv -fT "$storage.new" "$storage"; } || { systemctl start "$unit"; fail "$storage could not be edited"; return 1; }
   start_unit "$unit"
 }
 
-# good NAME: its certificate is of the present issuer, if that is known, not nearly over, and none that was to go.
+# good NAME: true if its certificate is by the current issuer, if that is known, not about to end, and none of the old ones.
 good() {
   sed -n "/\"main\": *\"$1\"/,/\"certificate\":/s/^ *\"certificate\": *\"\(.*\)\".*/\1/p" \
     "$storage" >"$work/stored" && [ -s "$work/stored" ] && ! grep -sqFf "$work/stored" "$work/old" || return 1
@@ -33,9 +35,10 @@ good() {
   [ ! -s "$work/issuer" ] || openssl verify -partial_chain -trusted "$work/issuer" "$work/leaf"
 } >/dev/null 2>&1
 
-# await NAME...: until each has a good certificate; an account that the authority does not know is made anew.
+# await NAME...: waits until each has a good certificate; an account that the CA does not know is created again.
 await() {
-  began=$(date +%s) forgotten=
+  began=$(date +%s)
+  forgotten=
   while [ $(($(date +%s) - began)) -lt 60 ]; do
     lacking=
     for name; do good "$name" || lacking="$lacking $name"; done
@@ -53,8 +56,8 @@ await() {
   fail "no certificate by ACME within 60 s for$lacking"
 }
 
-# renew_all NAME...: Traefik is told to renew whatever ends within 120 days, as it does at its start, and serves the
-# old ones meanwhile.
+# renew_all NAME...: restarts Traefik with a setting by which it renews all that end within 120 days. It serves the old
+# ones meanwhile.
 renew_all() {
   grep '"certificate":' "$storage" >"$work/old"
   cp -a "$config" "$work/usual" && sed -i 's/certificatesDuration: .*/certificatesDuration: 8760/' "$config" || return 1
@@ -63,4 +66,4 @@ renew_all() {
   cp -a "$work/usual" "$config.new" && mv -fT "$config.new" "$config" && restart_unit "$unit" && return $renewed
 }
 
-printf %s "$issuer" | base64 -d >"$work/issuer"
+printf %s "$issuer" >"$work/issuer"

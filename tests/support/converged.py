@@ -23,19 +23,18 @@ from phoenix.converge import (
     Observation,
     OwnedDirectory,
     Packages,
-    Program,
+    PinnedProgram,
     ReadOnlyFile,
     Resource,
     Timers,
     Unit,
     User,
 )
-from phoenix.converge.observe import Stat
-from phoenix.converge.observe import Unit as SeenUnit
+from phoenix.converge.observe import FileStat, UnitState
 from phoenix.converge.session import probes_of
 
 Drift = Literal["add", "remove", "edit", "chmod", "chown", "stop", "disable", "uninstall", "answer"]
-UNKNOWN = SeenUnit("not-found", "inactive", "", reload_needed=False)
+UNKNOWN = UnitState("not-found", "inactive", "", reload_needed=False)
 """What systemctl(1) shows of a unit that does not exist."""
 
 
@@ -55,9 +54,11 @@ class Entry:
     mtime: int = 0
 
     @property
-    def stat(self) -> Stat:
+    def stat(self) -> FileStat:
         """What a probe of the path sees."""
-        return Stat(self.type, self.mode, self.owner, len(self.content) if self.size is None else self.size, self.mtime)
+        return FileStat(
+            self.type, self.mode, self.owner, len(self.content) if self.size is None else self.size, self.mtime
+        )
 
 
 @dataclass
@@ -66,7 +67,7 @@ class SimulatedHost:
 
     paths: dict[str, Entry] = field(default_factory=dict)
     packages: set[str] = field(default_factory=set)
-    units: dict[str, SeenUnit] = field(default_factory=dict)
+    units: dict[str, UnitState] = field(default_factory=dict)
     outputs: dict[str, str | Answer] = field(default_factory=dict)
 
     def converge(self, resources: Iterable[Resource]) -> SimulatedHost:
@@ -100,8 +101,8 @@ class SimulatedHost:
 
     def observe(self, resources: Iterable[Resource]) -> Observation:
         """Answer the probes of the resources, and no others."""
-        seen = Observation(asked=probes_of(resources), at=time.time())
-        for probe in seen.asked:
+        seen = Observation(probes=probes_of(resources), at=time.time())
+        for probe in seen.probes:
             entry = self.paths.get(probe.subject)
             match probe.kind:
                 case "stat" if entry:
@@ -188,7 +189,7 @@ def _(resource: Packages, host: SimulatedHost) -> None:
 
 
 @bring.register
-def _(resource: Program, host: SimulatedHost) -> None:
+def _(resource: PinnedProgram, host: SimulatedHost) -> None:
     upload = resource.upload
     host.paths[upload.path] = Entry(mode=upload.mode, size=resource.size, mtime=upload.mtime)
 

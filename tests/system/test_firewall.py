@@ -225,7 +225,7 @@ def test_foreign_rule_that_opens(tmp_path: Path) -> None:
     rules(0).put(enable=0)
     shown = bench.deploy("--inventory", str(stays), "--target", "pve,traefik")
     assert shown.status == 0, shown.output
-    assert "a rule that the inventory does not yield: traefik: IN ACCEPT proto tcp dport 2375 (off)" in shown.output
+    assert "a rule that the inventory does not derive: traefik: IN ACCEPT proto tcp dport 2375 (off)" in shown.output
     rules(len(rules.get()) - 1).put(enable=1)
     kept = inventory(tmp_path / "2", ("foreign_rules: remove", "foreign_rules: keep"), file="defaults.yaml")
     good = bench.deploy("--inventory", str(kept), "--target", "pve,traefik")

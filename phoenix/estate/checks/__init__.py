@@ -1,4 +1,4 @@
-"""Contradictions between hosts, services and settings: what no single value can show."""
+"""Checks across hosts, services and settings: mistakes that the validation of a single value cannot find."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from phoenix.estate.checks.machines import addresses, cycles, identity, origins,
 from phoenix.estate.checks.services import containers, names, services
 from phoenix.estate.checks.settings import settings
 from phoenix.estate.model import Estate
-from phoenix.estate.problems import Found, Problem
+from phoenix.estate.problems import Problem, Problems
 from phoenix.estate.sources import Sources
 
 
 def contradictions(estate: Estate, sources: Sources, broken: Iterable[str] = ()) -> list[Problem]:
-    """Find every contradiction; `broken` names hosts that exist but could not be understood."""
+    """Find every contradiction; `broken` names hosts of the inventory that could not be loaded."""
     exists = {host.name for host in estate.hosts()} | set(broken)
-    checks: tuple[Callable[[], Found], ...] = (
+    checks: tuple[Callable[[], Problems], ...] = (
         lambda: roles(estate, sources, incomplete=bool(broken)),
         lambda: identity(estate, sources),
         lambda: addresses(estate, sources),

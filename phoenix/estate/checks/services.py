@@ -1,4 +1,4 @@
-"""Whether names, services and containers agree with each other."""
+"""Checks across names, services and Docker containers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from phoenix.conventions import CA_PORT, HTTP_PORT, HTTPS_PORT, MESH_EDGE_PORT, MESH_PING_PORT
 from phoenix.estate.document import Location
 from phoenix.estate.model import Container, Estate, Guest, Service
-from phoenix.estate.problems import Found, is_secret, nearest
+from phoenix.estate.problems import Problems, is_secret, nearest
 from phoenix.estate.sources import Sources
 
 OWN_PORTS = {
@@ -16,13 +16,14 @@ OWN_PORTS = {
     "traefik": (HTTP_PORT, HTTPS_PORT, MESH_EDGE_PORT),
     "nginx": (HTTP_PORT, HTTPS_PORT),
 }
-"""What listens on a guest because of its role."""
-ANYONE = ("lan", "management")
-"""Words that a service's `clients` may name besides hosts and groups."""
+"""Ports on which a guest listens because of its role."""
+NOT_ALLOWED = "looks like a secret, which is not allowed in the inventory: let the container read a file of its guest"
+CLIENT_WORDS = ("lan", "management")
+"""Words that a service's `clients` may contain besides hosts and groups."""
 
 
-def names(estate: Estate, sources: Sources) -> Found:
-    """Names that two hosts claim, names outside every zone, services of the same name."""
+def names(estate: Estate, sources: Sources) -> Problems:
+    """Check that names belong to one host and to a declared zone, and that service names are unique."""
     owners: dict[str, str] = {}
     zones = (estate.zone, *estate.settings.alias_zones)
     for host, name, path in _claims(estate):
@@ -43,7 +44,7 @@ def names(estate: Estate, sources: Sources) -> Found:
 
 
 def _claims(estate: Estate) -> Iterator[tuple[str, str, Location]]:
-    """Every name with the host that claims it and the key it is claimed by."""
+    """Yield every name with the host and the key that declare it."""
     for hypervisor in estate.hypervisors:
         yield hypervisor.name, estate.fqdn(hypervisor.node), ("node",)
     for guest in estate.guests:
@@ -66,16 +67,16 @@ def _claimed(estate: Estate, guest: Guest) -> Iterator[tuple[str, tuple[str | in
             yield alias, ("services", name, "aliases")
 
 
-def services(estate: Estate, sources: Sources, exists: set[str]) -> Found:
-    """Ports are unique, options fit together, clients exist."""
+def services(estate: Estate, sources: Sources, exists: set[str]) -> Problems:
+    """Check that ports are unique, options are compatible, and clients exist."""
     groups = {group for group in sources.groups.data if estate.members(group)}
     templates = {template.name for template in estate.templates}
-    parties = (exists - templates) | groups | set(ANYONE)
+    known = (exists - templates) | groups | set(CLIENT_WORDS)
     for guest in estate.guests:
         ports = Counter(service.port for service in guest.services.values())
         for name, service in guest.services.items():
             path = ("services", name)
-            for key, message in _wrong_with(service, guest):
+            for key, message in _service_problems(service, guest):
                 yield sources.problem(guest.name, (*path, key), message)
             if ports[service.port] > 1:
                 message = f"port {service.port} belongs to {ports[service.port]} services of this guest"
@@ -84,64 +85,60 @@ def services(estate: Estate, sources: Sources, exists: set[str]) -> Found:
                 if client in templates:
                     message = f"{client!r} is a template, which never runs: it cannot be a client"
                     yield sources.problem(guest.name, (*path, "clients", index), message)
-                elif client in sources.groups.data and client not in parties:
-                    message = f"nobody who runs is in the group {client!r}: who is the client?"
+                elif client in sources.groups.data and client not in known:
+                    message = f"the group {client!r} has no host that runs: name another client"
                     yield sources.problem(guest.name, (*path, "clients", index), message)
-                elif client not in parties:
-                    message = f"unknown client {client!r}; {nearest(client, parties)}"
+                elif client not in known:
+                    message = f"unknown client {client!r}; {nearest(client, known)}"
                     yield sources.problem(guest.name, (*path, "clients", index), message)
 
 
-def _wrong_with(service: Service, guest: Guest) -> Iterator[tuple[str, str]]:
+def _service_problems(service: Service, guest: Guest) -> Iterator[tuple[str, str]]:
     for role, own in OWN_PORTS.items():
         if guest.has(role) and service.port in own:
-            yield "port", f"{service.port} is where the role {role!r} itself listens; choose another"
+            yield "port", f"the role {role!r} itself listens on {service.port}; choose another port"
     if guest.has("traefik") and service.expose and service.port != MESH_PING_PORT:
-        yield "port", f"the mesh can expose its dashboard only, which is on {MESH_PING_PORT}"
+        yield "port", f"the mesh can expose only its dashboard, which listens on {MESH_PING_PORT}"
     if service.expose and service.scheme == "tcp":
-        yield "scheme", "a tcp service cannot be exposed: routes are HTTP; use clients instead"
+        yield "scheme", "a tcp service cannot be exposed, because routes are HTTP; use 'clients' instead"
     if service.expose and service.tls == "mutual":
-        yield "tls", "an exposed service cannot demand client certificates: the mesh has none"
+        yield "tls", "an exposed service cannot require client certificates, because the mesh has none"
     if service.tls and service.scheme != "https":
-        yield "tls", f"needs scheme https, not {service.scheme}"
+        yield "tls", f"requires the scheme https, not {service.scheme}"
     if service.tls == "mutual" and not service.clients:
-        yield "tls", "mutual needs clients: who may connect?"
+        yield "tls", "mutual TLS requires 'clients': name those that may connect"
     if (service.tls or (service.expose and service.scheme == "https")) and not guest.has("step_cli"):
-        yield "scheme", "a certificate is issued on the guest itself: add the group 'step_cli'"
+        yield "scheme", "the certificate is issued on the guest itself: add the group 'step_cli'"
 
 
-def containers(estate: Estate, sources: Sources) -> Found:
-    """Containers are pinned, hold no secrets, and publish only ports of services."""
+def containers(estate: Estate, sources: Sources) -> Problems:
+    """Check that Docker containers are pinned, hold no secrets, and publish only ports of services."""
     for guest in estate.guests:
         if guest.containers and not guest.has("docker"):
-            yield sources.problem(guest.name, ("containers",), "needs the group 'docker'")
+            yield sources.problem(guest.name, ("containers",), "requires the group 'docker': add it")
         for name, container in guest.containers.items():
-            for path, message in _wrong_with_container(guest, name, container):
+            for path, message in _container_problems(guest, name, container):
                 yield sources.problem(guest.name, ("containers", name, *path), message)
 
 
-def _wrong_with_container(guest: Guest, name: str, container: Container) -> Iterator[tuple[Location, str]]:
+def _container_problems(guest: Guest, name: str, container: Container) -> Iterator[tuple[Location, str]]:
     if ":" not in container.image or container.image.endswith(":latest"):
-        yield ("image",), f"{container.image} has no fixed tag or digest: pin one, so that every deploy runs the same"
+        yield ("image",), f"{container.image} has no fixed tag or digest: pin one, so that every run deploys the same"
     ports = {service.port for service in guest.services.values()}
-    hidden = name in guest.services and guest.services[name].tls == "mutual"
+    mutual = name in guest.services and guest.services[name].tls == "mutual"
     for index, published in enumerate(container.ports):
-        inside = published.startswith("127.")
+        local = published.startswith("127.")
         port = int(published.split(":")[-2] if ":" in published else published)
-        if hidden and not inside:
-            yield ("ports", index), f"{name!r} demands client certificates: publish its container to 127.0.0.1 only"
-        elif not inside and port not in ports:
+        if mutual and not local:
+            yield ("ports", index), f"{name!r} requires client certificates: publish its container to 127.0.0.1 only"
+        elif not local and port not in ports:
             yield ("ports", index), f"publishes {port}, which is the port of no service of this guest"
-    if hidden and not container.ports:
-        yield (), f"{name!r} demands client certificates: publish its container's port, to 127.0.0.1 only"
+    if mutual and not container.ports:
+        yield (), f"{name!r} requires client certificates: publish its container's port to 127.0.0.1 only"
     for variable, value in container.environment.items():
         if is_secret(variable) and value:
-            message = (
-                "looks like a secret, which may not stand in the inventory: give the container a file of its guest"
-            )
-            yield ("environment", variable), message
+            yield ("environment", variable), f"{variable} {NOT_ALLOWED}"
     for index, word in enumerate(container.command):
-        option, given, _ = word.partition("=")
-        if given and is_secret(option):
-            message = f"{option} looks like a secret, which may not stand in the inventory: give it a file of the guest"
-            yield ("command", index), message
+        option, separator, _ = word.partition("=")
+        if separator and is_secret(option):
+            yield ("command", index), f"{option} {NOT_ALLOWED}"

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from phoenix.conventions import renewal_unit
 from phoenix.derive.certificates import Leaf
-from phoenix.derive.renewal import looks_every, stem
+from phoenix.derive.renewal import check_interval, stem
 from phoenix.derive.routes import Route
 from phoenix.pki.audit.endpoints import endpoints_of
 from phoenix.pki.audit.expected import Expected
@@ -45,7 +45,7 @@ def leaf_flags(context: AuditContext, leaf: Leaf, found: FoundCertificate) -> It
     """The decision about a leaf, the verification of its chain, its renewal, and what its port presents."""
     decision = decide(leaf, _seen_leaf(context.scan, leaf, found), context.authority, context.now)
     if isinstance(decision, Renew):
-        yield _due(found.certificate.not_valid_after_utc, leaf.validity.before, 2 * looks_every(leaf), context.now)
+        yield _due(found.certificate.not_valid_after_utc, leaf.validity.before, 2 * check_interval(leaf), context.now)
     elif isinstance(decision, Reissue) and decision.fault is LeafFault.EXPIRED:
         yield red("expired", decision.reason)
     elif not isinstance(decision, Keep):

@@ -1,4 +1,4 @@
-"""What a scan reports of one host: its certificates, keys and stores, its units, and what its ports present."""
+"""The report of one host's scan (templates/audit/scan.sh): its certificates, keys, stores, units and ports."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from cryptography import x509
 
 from phoenix.conventions import CA_CONFIG
-from phoenix.estate.duration import spell_duration
+from phoenix.estate.duration import format_duration
 from phoenix.pki.ca.config import NEXT_PAIR, NEXT_ROOT, OLD_PAIR, OLD_ROOT, Signing, read_config, signing
 from phoenix.pki.x509.chain import is_issued_by
 from phoenix.pki.x509.fields import public_pem
@@ -123,7 +123,7 @@ def too_old(root: str, issuer: str, longest: timedelta, now: datetime) -> str | 
     for title, pem, option in (("root", root, "--root"), ("intermediate", issuer, "--intermediate")):
         remaining = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc - now
         if remaining < longest:
-            lives = f"less than the lifetime of a leaf ({spell_duration(longest)})"
+            lives = f"less than the lifetime of a leaf ({format_duration(longest)})"
             return f"the {title} has {max(remaining.days, 0)} days left, {lives}: run runbooks/rotate.py {option}"
     return None
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
-from phoenix.estate.duration import spell_duration
+from phoenix.estate.duration import format_duration
 
 BACKDATED = timedelta(minutes=2)
 """step-ca sets notBefore slightly before the time of issue, to tolerate slow clocks."""
@@ -27,7 +27,7 @@ def lifetime_mismatch(certificate: x509.Certificate, wanted: timedelta) -> str |
     lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     if timedelta() <= lifetime - wanted <= BACKDATED:
         return None
-    return f"its lifetime is {format_remaining(lifetime)}, the inventory says {spell_duration(wanted)}"
+    return f"its lifetime is {format_remaining(lifetime)}, the inventory says {format_duration(wanted)}"
 
 
 def format_remaining(time: timedelta) -> str:

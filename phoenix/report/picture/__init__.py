@@ -1,1 +1,1 @@
-"""The flows drawn: folded into arrows, laid out in columns, written as SVG or Mermaid."""
+"""A picture of the flows: flows → arrows → layout in columns → SVG, or arrows → Mermaid."""

@@ -1,4 +1,4 @@
-"""Flows → the arrows of a picture: what a whole group does is one arrow of it, the ports of a pair are one label."""
+"""Flows → the arrows of a picture: equal flows of all hosts of a group are one arrow, the ports of a pair one label."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Literal
 from phoenix.derive.flows import Flow, Protocol, flows
 from phoenix.estate import Estate
 
-End = Literal["source", "dest"]
-FEWEST = 3
-"""So many hosts make a crowd."""
+FlowSide = Literal["source", "dest"]
+MIN_GROUP = 3
+"""The minimum number of hosts that are drawn as a group, and of adjacent ports that are written as a range."""
 KINDS: Mapping[str, str] = {
     "requests": "requests to exposed services",
     "clients": "declared clients",
@@ -22,12 +22,12 @@ KINDS: Mapping[str, str] = {
     "outward": "out of the estate",
     "diagnosis": "ping",
 }
-"""Why there is an arrow, in words."""
+"""The kinds of arrows, with their text in the legend."""
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """All that one end may ask another for one kind of reason."""
+    """All flows of one kind from one end to another; `label` lists their ports."""
 
     source: str
     dest: str
@@ -36,31 +36,31 @@ class Arrow:
     flows: tuple[Flow, ...]
 
 
-def crowds(estate: Estate) -> dict[str, frozenset[str]]:
-    """Names for many guests at once: all of them, then those of each group, the largest first."""
+def guest_groups(estate: Estate) -> dict[str, frozenset[str]]:
+    """Name the sets of guests that can be drawn as one: all guests, then each inventory group, the largest first."""
     groups = {group: frozenset(guest.name for guest in estate.guests if guest.has(group)) for group in _groups(estate)}
-    found = {"every guest": frozenset(guest.name for guest in estate.guests)}
+    named = {"every guest": frozenset(guest.name for guest in estate.guests)}
     for group, members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        if len(members) >= FEWEST and members not in found.values():
-            found[f"every {group}"] = members
-    return found
+        if len(members) >= MIN_GROUP and members not in named.values():
+            named[f"every {group}"] = members
+    return named
 
 
 def arrows(estate: Estate) -> tuple[Arrow, ...]:
-    """Every flow of an estate, in as few arrows as say the same."""
-    known = crowds(estate)
-    folded = list(_folded(flows(estate), known, "source", "dest"))
-    folded = sorted(_folded(folded, known, "dest", "source"), key=lambda flow: _key(estate, flow))
+    """Fold every flow of an estate into as few arrows as possible."""
+    groups = guest_groups(estate)
+    folded = list(_folded(flows(estate), groups, "source", "dest"))
+    folded = sorted(_folded(folded, groups, "dest", "source"), key=lambda flow: _key(estate, flow))
     return tuple(
-        Arrow(source, dest, kind, label(own := tuple(found)), own)
-        for (source, dest, kind), found in groupby(folded, key=lambda flow: _key(estate, flow))
+        Arrow(source, dest, kind, label(own := tuple(same)), own)
+        for (source, dest, kind), same in groupby(folded, key=lambda flow: _key(estate, flow))
     )
 
 
-def label(found: Iterable[Flow]) -> str:
-    """Ports as they are written beside an arrow: TCP unless it says otherwise, neighbours as a range."""
+def label(own: Iterable[Flow]) -> str:
+    """Format the ports of an arrow: TCP unless marked otherwise, adjacent ports as a range."""
     ports: dict[Protocol, set[int]] = {}
-    for flow in found:
+    for flow in own:
         ports.setdefault(flow.protocol, set()).update(flow.ports)
     words = [f"{run}/udp" for run in _runs(ports.get("udp", set()))]
     return ", ".join((*_runs(ports.get("tcp", set())), *words, *(["ping"] if "icmp" in ports else [])))
@@ -70,21 +70,23 @@ def _groups(estate: Estate) -> Iterator[str]:
     yield from dict.fromkeys(group for guest in estate.guests for group in guest.groups)
 
 
-def _folded(given: Iterable[Flow], known: Mapping[str, frozenset[str]], many: End, one: End) -> Iterator[Flow]:
-    """Flows that differ in one end only, and there by all members of a crowd, as one flow of the crowd."""
+def _folded(
+    every: Iterable[Flow], groups: Mapping[str, frozenset[str]], many: FlowSide, one: FlowSide
+) -> Iterator[Flow]:
+    """Replace flows that differ only in one end, and there contain all members of a group, by one flow of the group."""
 
     def same(flow: Flow) -> tuple[str, str, tuple[int, ...], str]:
         return getattr(flow, one), flow.protocol, flow.ports, flow.purpose
 
-    for key, found in groupby(sorted(given, key=same), key=same):
-        alike = list(found)
+    for key, equal in groupby(sorted(every, key=same), key=same):
+        alike = list(equal)
         ends = frozenset(getattr(flow, many) for flow in alike)
-        for name, members in known.items():
-            inside = members - {key[0]}
-            if len(inside) >= FEWEST and inside <= ends:
-                first = next(flow for flow in alike if getattr(flow, many) in inside)
+        for name, members in groups.items():
+            others = members - {key[0]}
+            if len(others) >= MIN_GROUP and others <= ends:
+                first = next(flow for flow in alike if getattr(flow, many) in others)
                 yield replace(first, source=name) if many == "source" else replace(first, dest=name)
-                ends -= inside
+                ends -= others
         yield from (flow for flow in alike if getattr(flow, many) in ends)
 
 
@@ -112,6 +114,6 @@ def _runs(ports: Iterable[int]) -> Iterator[str]:
     run: list[int] = []
     for port in (*sorted(ports), 0):
         if run and port != run[-1] + 1:
-            yield f"{run[0]}-{run[-1]}" if len(run) >= FEWEST else ", ".join(map(str, run))
+            yield f"{run[0]}-{run[-1]}" if len(run) >= MIN_GROUP else ", ".join(map(str, run))
             run = []
         run.append(port)

@@ -1,4 +1,4 @@
-"""The way of a wire over the canvas, as SVG's path data."""
+"""A wire and the layout → its path on the canvas, as SVG path data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Point = tuple[float, float]
 
 
 def path(one: Wire, layout: Layout) -> str:
-    """Straight beside the labels of both boxes, and bent in the gap between them; or around, in a lane."""
-    start, stop = layout.place(one.start), layout.place(one.stop)
+    """Draw a wire straight beside the labels of both boxes and curved in the gap between them, or around in a lane."""
+    start, stop = layout.position(one.start), layout.position(one.stop)
     if one.lane:
         out, into, lane = layout.track(one, one.start), layout.track(one, one.stop), layout.lane(one)
         return _rounded((start, (out, start[1]), (out, lane), (into, lane), (into, stop[1]), stop))
@@ -24,7 +24,7 @@ def path(one: Wire, layout: Layout) -> str:
 
 
 def _mouth(slot: Slot, layout: Layout) -> float:
-    """Where a slot's labels end and the middle of its gap begins."""
+    """The x coordinate at which the labels of a slot end and the middle of its gap starts."""
     gap = layout.gaps[layout.gap(slot)]
     return gap.low if slot.side == "right" else gap.high
 
@@ -42,7 +42,7 @@ def _corners(points: Sequence[Point]) -> Iterator[str]:
 
 
 def _towards(corner: Point, other: Point) -> Point:
-    """A point near a corner on the way to another one."""
+    """The point near a corner in the direction of another point."""
     length = abs(other[0] - corner[0]) + abs(other[1] - corner[1])
     part = min(CORNER, length / 2) / length if length else 0.0
     return corner[0] + (other[0] - corner[0]) * part, corner[1] + (other[1] - corner[1]) * part

@@ -1,4 +1,4 @@
-"""Who stands where in a picture of the flows: columns from the outside over edge and mesh to guests and beyond."""
+"""Estate and arrows → the ends of a picture, each with its title, role and column."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.report.picture.folding import Arrow, crowds
+from phoenix.report.picture.folding import Arrow, guest_groups
 
 COLUMNS = ("outside", "edge", "mesh", "guests", "node", "beyond")
-SPELT = {"any": "anybody", "upstream": "upstream DNS"}
+"""The columns from left to right; `beyond` is for the Internet and the upstream name servers."""
+DISPLAY_NAMES = {"any": "any address", "upstream": "upstream DNS"}
 
 
 @dataclass(frozen=True)
 class End:
-    """One that an arrow begins or ends at: a host, a crowd of hosts, or a party of others."""
+    """An end of arrows: a host, a group of guests, or a network such as `lan`."""
 
     name: str
     title: str
@@ -24,25 +25,25 @@ class End:
 
 
 def ends(estate: Estate, drawn: Iterable[Arrow]) -> tuple[End, ...]:
-    """Every host, and the parties and crowds that arrows name, from the outside to what is beyond."""
+    """List every host, and the networks and groups that arrows name, in the order of the columns."""
     named = {name for arrow in drawn for name in (arrow.source, arrow.dest)}
     network = estate.settings.network
     managers = ", ".join(str(managers).removesuffix("/32") for managers in network.management)
     outside = {"any": "", "lan": str(network.subnet), "management": managers}
     beyond = {"upstream": ", ".join(map(str, network.upstream_dns)), "internet": ""}
     hosts = [_of_host(estate, host) for host in estate.live()]
-    crowd = [
-        End(name, name, _members(estate, members), "crowd", COLUMNS.index("guests"))
-        for name, members in crowds(estate).items()
+    groups = [
+        End(name, name, _members(estate, members), "group", COLUMNS.index("guests"))
+        for name, members in guest_groups(estate).items()
         if name in named
     ]
-    parties = [
-        End(name, SPELT.get(name, name), said, "party", COLUMNS.index(where))
-        for where, words in (("outside", outside), ("beyond", beyond))
-        for name, said in words.items()
+    networks = [
+        End(name, DISPLAY_NAMES.get(name, name), subtitle, "network", COLUMNS.index(column))
+        for column, words in (("outside", outside), ("beyond", beyond))
+        for name, subtitle in words.items()
         if name in named
     ]
-    return tuple(sorted((*parties, *hosts, *crowd), key=lambda end: end.column))
+    return tuple(sorted((*networks, *hosts, *groups), key=lambda end: end.column))
 
 
 def _of_host(estate: Estate, host: Guest | Hypervisor) -> End:
@@ -52,7 +53,7 @@ def _of_host(estate: Estate, host: Guest | Hypervisor) -> End:
     for group, role, column in (
         ("nginx", "edge", "edge"),
         ("traefik", "mesh", "mesh"),
-        ("step_ca", "authority", "node"),
+        ("step_ca", "CA", "node"),
     ):
         if host is estate.guest_with(group):
             return End(name, name, f"{host.address} · {role}", role, COLUMNS.index(column))
@@ -60,7 +61,7 @@ def _of_host(estate: Estate, host: Guest | Hypervisor) -> End:
 
 
 def _members(estate: Estate, members: frozenset[str]) -> str:
-    """How many, and which of those that stand elsewhere."""
-    roles = {"edge": "nginx", "mesh": "traefik", "authority": "step_ca"}
+    """Format the number of members, and the roles of those that are drawn in another column."""
+    roles = {"edge": "nginx", "mesh": "traefik", "CA": "step_ca"}
     others = [role for role, group in roles.items() if estate.guest_with(group).name in members]
     return f"{len(members)}" + (f" with {', '.join(others)}" if others else "")

@@ -1,4 +1,4 @@
-"""Flows as a picture, drawn here: columns from the outside through edge and mesh to the guests, arrows with ports."""
+"""Layout → an SVG picture: columns from the outside through edge and mesh to the guests, arrows with ports."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from phoenix.derive.flows import flows
 from phoenix.estate import Estate
 from phoenix.estate.sources import Sources
 from phoenix.report.flows import format_ports
+from phoenix.report.picture.extents import shortened
 from phoenix.report.picture.folding import KINDS
 from phoenix.report.picture.layout import MARGIN, Box, Layout
 from phoenix.report.picture.paths import path
-from phoenix.report.picture.room import shortened
 from phoenix.report.picture.wires import Slot, Wire
 
 INK = {
@@ -25,13 +25,13 @@ INK = {
     "diagnosis": "#967a0c",
 }
 PAPER = {
-    "party": "#ffffff",
-    "crowd": "#ffffff",
+    "network": "#ffffff",
+    "group": "#ffffff",
     "edge": "#e3effd",
     "mesh": "#e3effd",
     "guest": "#f3f4f6",
     "hypervisor": "#fdeee0",
-    "authority": "#e2f4e6",
+    "CA": "#e2f4e6",
 }
 STYLE = """
 text { font: 10px "DejaVu Sans", Verdana, "Segoe UI", sans-serif; fill: #57606a }
@@ -39,13 +39,13 @@ text.title { font-size: 17px; font-weight: bold; fill: #1f2328 }
 text.name { font-size: 11.5px; font-weight: bold; fill: #1f2328 }
 text.port { stroke: #ffffff; stroke-width: 3px; paint-order: stroke }
 rect { stroke: #57606a; stroke-width: 1 }
-.party, .crowd { stroke-dasharray: 4 3 }
+.network, .group { stroke-dasharray: 4 3 }
 path.line { fill: none; stroke-width: 1.4 }
 """
 
 
 def as_svg(estate: Estate, sources: Sources) -> str:
-    """The picture; what an arrow stands for is told where the pointer rests on it."""
+    """Draw the picture; the tooltip of an arrow lists its flows."""
     layout = Layout(estate)
     kinds = [kind for kind in KINDS if any(one.arrow.kind == kind for one in layout.wires)]
     size = round(layout.width), round(layout.bottom + 46)
@@ -68,30 +68,30 @@ def as_svg(estate: Estate, sources: Sources) -> str:
 
 def _heading(estate: Estate) -> Iterator[str]:
     hosts = f"{len(estate.live())} hosts, {len(flows(estate))} flows"
-    said = "A number is the port that is asked, over TCP unless it says udp; what is not drawn is dropped."
-    yield f'<text class="title" x="{MARGIN}" y="34">Who may ask whom in {escape(estate.zone)}</text>'
-    yield f'<text x="{MARGIN}" y="52">{hosts}, all of them derived from the inventory. {said}</text>'
+    legend = "A number is a destination port, TCP unless marked udp; connections without an arrow are dropped."
+    yield f'<text class="title" x="{MARGIN}" y="34">Permitted connections in {escape(estate.zone)}</text>'
+    yield f'<text x="{MARGIN}" y="52">{hosts}, all of them derived from the inventory. {legend}</text>'
 
 
 def _line(one: Wire, layout: Layout, sources: Sources) -> str:
     ink, arrow = INK[one.arrow.kind], one.arrow
-    said = "\n".join(
+    lines = "\n".join(
         f"{format_ports(flow)} {flow.purpose}, {sources.place(flow.origin[0], flow.origin[1:])}" for flow in arrow.flows
     )
-    title = escape(f"{arrow.source} → {arrow.dest}\n{said}")
+    title = escape(f"{arrow.source} → {arrow.dest}\n{lines}")
     drawn = f'<path class="line" stroke="{ink}" marker-end="url(#{arrow.kind})" d="{path(one, layout)}"/>'
     return f"<g><title>{title}</title>{drawn}</g>"
 
 
 def _box(box: Box) -> str:
     end, middle = box.end, box.x + box.width / 2
-    centre = box.y + box.height / 2
-    corner = box.height / 2 if end.role == "party" else 5
+    center = box.y + box.height / 2
+    corner = box.height / 2 if end.role == "network" else 5
     place = f'x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" rx="{min(corner, 20)}"'
-    name = f'<text class="name" text-anchor="middle" x="{middle:.1f}" y="{centre + (-2 if end.subtitle else 4):.1f}">'
+    name = f'<text class="name" text-anchor="middle" x="{middle:.1f}" y="{center + (-2 if end.subtitle else 4):.1f}">'
     lines = f"{name}{escape(shortened(end.title))}</text>"
     if end.subtitle:
-        below = f'<text text-anchor="middle" x="{middle:.1f}" y="{centre + 12:.1f}">'
+        below = f'<text text-anchor="middle" x="{middle:.1f}" y="{center + 12:.1f}">'
         lines += f"{below}{escape(shortened(end.subtitle))}</text>"
     return f'<g><rect class="{end.role}" {place} fill="{PAPER[end.role]}"/>{lines}</g>'
 
@@ -99,7 +99,7 @@ def _box(box: Box) -> str:
 def _labels(layout: Layout) -> Iterator[str]:
     slots: dict[Slot, None] = {one.stop: None for one in layout.wires}
     for slot in slots:
-        x, y = layout.place(slot)
+        x, y = layout.position(slot)
         anchor, x = ("end", x - 11) if slot.side == "left" else ("start", x + 11)
         ink = f'style="fill: {INK[slot.kind]}"'
         text = escape(slot.label)

@@ -1,4 +1,4 @@
-"""The README's commands give the token exactly what the lab's token has."""
+"""The README's commands give the token exactly the privileges of the lab's token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_role_is_the_one_the_lab_enforces() -> None:
-    """Who creates the role as the README says can deploy what the lab deploys, and no more."""
+    """The README's role has exactly the privileges that the lab enforces."""
     privileges = re.search(r'--privs "([^"]+)"', README)
     assert privileges is not None
     assert set(privileges[1].replace("\\\n", "").split()) == ROLE

@@ -1,10 +1,8 @@
-"""runbooks/dns.py as an operator uses it, and its answers: why a name is what it is in each view."""
+"""runbooks/dns.py as an operator uses it: the list of names, and the answer of each view with its reason."""
 
 from __future__ import annotations
 
 import json
-import runpy
-import sys
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +11,7 @@ from phoenix.derive.answers import answer
 from phoenix.derive.names import records
 from phoenix.derive.routes import routes
 from phoenix.estate import Estate
+from phoenix.runbooks import dns
 from tests.support.estates import estates
 from tests.support.inventories import example
 from tests.support.places import ROOT
@@ -21,8 +20,7 @@ from tests.support.places import ROOT
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Run the runbook in the repository."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["dns.py", *words])
-    return int(runpy.run_path(str(ROOT / "runbooks/dns.py"))["dns"]())
+    return dns.main(words)
 
 
 def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,11 +34,11 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
 
 def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """As JSON, too; each line of the inventory is one that names the thing."""
+    """The list is available as JSON; the line of a guest's name is that of the guest in the inventory."""
     assert run(monkeypatch, "--format", "json") == 0
-    found = json.loads(capsys.readouterr().out)
+    names = json.loads(capsys.readouterr().out)
     lines = (ROOT / "inventory/hosts.yaml").read_text("utf-8").splitlines()
-    for one in found:
+    for one in names:
         label = one["name"].split(".")[0]
         if one["purpose"] == "guest":
             assert lines[one["line"] - 1].startswith(f"{label}:")
@@ -51,21 +49,21 @@ def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     [
         ("qdrant", 0, "LAN view: 10.0.0.153\n  guest view: 10.0.0.12\n  exposed service"),
         ("QDRANT.internal.thinkheads.ai.", 0, "guest view: 10.0.0.12"),
-        ("ca", 0, "10.0.0.10\n  the authority, always asked directly"),
+        ("ca", 0, "10.0.0.10\n  the CA, always connected to directly"),
         ("phoenix", 0, "10.0.0.13\n  hypervisor"),
-        ("10.0.0.12", 0, "LAN view: NXDOMAIN: there is no such name\n  guest view: traefik.internal.thinkheads.ai"),
-        ("10.0.0.77", 1, "nobody declares it, and 0.0.10.in-addr.arpa is answered here alone"),
+        ("10.0.0.12", 0, "LAN view: NXDOMAIN: the name does not exist\n  guest view: traefik.internal.thinkheads.ai"),
+        ("10.0.0.77", 1, "the inventory does not declare it; queries for 0.0.10.in-addr.arpa are not forwarded"),
         ("192.0.2.1", 0, "it is in no zone of the estate"),
-        ("nobody", 1, "NXDOMAIN: there is no such name\n  nobody declares it"),
-        ("a.b.phoenix.local", 1, "phoenix.local is answered here alone: it is never forwarded"),
-        ("example.org", 0, "8.8.8.8 or 1.1.1.1 is asked"),
+        ("unknown", 1, "NXDOMAIN: the name does not exist\n  the inventory does not declare it"),
+        ("a.b.phoenix.local", 1, "queries for phoenix.local are not forwarded"),
+        ("example.org", 0, "queries are forwarded to 8.8.8.8 or 1.1.1.1"),
         ("notinternal.thinkheads.ai", 0, "it is in no zone of the estate"),
     ],
 )
 def test_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, status: int, says: str
 ) -> None:
-    """Each view's answer is told with its reason; a name of the zones that does not exist gives status 1."""
+    """The answer of each view is printed with its reason; a name of the zones that does not exist gives status 1."""
     assert run(monkeypatch, "--why", name) == status
     assert says in capsys.readouterr().out
 
@@ -73,7 +71,7 @@ def test_why(
 @settings(max_examples=40, deadline=None)
 @given(small=estates())
 def test_names_and_routes_of_any_estate(small: Estate) -> None:
-    """No name has two answers, dangles, or is asked of ourselves; names of the mesh have a route, and routes a name."""
+    """No name is duplicate or dangling, no query is forwarded to the estate itself, and routes match the names."""
     own = {address for node in small.hypervisors for address in (node.address, node.guest_resolver)}
     assert own.isdisjoint(small.settings.network.upstream_dns)
     every = records(small)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import runpy
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from phoenix.derive.flows import flows
+from phoenix.runbooks.flows import main
 from tests.support.inventories import Copy, example
 from tests.support.places import ROOT
 from tests.unit.phoenix.pve.firewall.replay.recordings import ORACLE, RECORDED
@@ -21,7 +20,7 @@ from tests.unit.phoenix.pve.firewall.replay.recordings import ORACLE, RECORDED
 
 @dataclass(frozen=True)
 class Done:
-    """How a run ended."""
+    """The exit status and the output of a run."""
 
     status: int
     out: str
@@ -33,26 +32,25 @@ Runbook = Callable[..., Done]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runbook:
-    """Run the runbook in the repository, where no connection can be opened."""
+    """Run the runbook in the repository; an attempt to open a connection fails the test."""
 
     def refuse(*_: object) -> None:
         pytest.fail("a connection was opened")
 
     def run(*words: object) -> Done:
         monkeypatch.chdir(ROOT)
-        monkeypatch.setattr(sys, "argv", ["flows.py", *map(str, words)])
         monkeypatch.setattr(socket.socket, "connect", refuse)
         try:
-            status = runpy.run_path(str(ROOT / "runbooks/flows.py"))["flows"]()
+            status = main([*map(str, words)])
         except SystemExit as ended:
-            status = ended.code
+            status = int(ended.code or 0)
         return Done(status, *capsys.readouterr())
 
     return run
 
 
 def test_list(run: Runbook) -> None:
-    """Without a question every flow is listed, with its line as it is seen from here."""
+    """Without a question, every flow is listed with its line, relative to the current directory."""
     done = run()
     assert (done.status, done.err) == (0, "")
     assert done.out.endswith(f"\n{len(flows(example()))} flows; everything else is dropped\n")
@@ -63,7 +61,7 @@ def test_list(run: Runbook) -> None:
     ("form", "begins"), [("table", "source "), ("json", "["), ("mermaid", "flowchart LR\n"), ("svg", "<svg ")]
 )
 def test_output(run: Runbook, tmp_path: Path, form: str, begins: str) -> None:
-    """Each form goes to standard output, or to a file and nowhere else."""
+    """Each format is written to standard output, or only to a file."""
     file = tmp_path / "flows"
     printed, written = run("--format", form), run("--format", form, "--output", file)
     assert printed.out.startswith(begins)
@@ -71,13 +69,13 @@ def test_output(run: Runbook, tmp_path: Path, form: str, begins: str) -> None:
 
 
 def test_the_picture_of_the_documents(run: Runbook) -> None:
-    """The picture in docs/ is that of the inventory as it is now."""
-    again = "runbooks/flows.py --format svg --output docs/images/flows.svg"
-    assert run("--format", "svg").out == (ROOT / "docs/images/flows.svg").read_text("utf-8"), f"make it anew: {again}"
+    """The picture in docs/ is that of the current inventory."""
+    command = "runbooks/flows.py --format svg --output docs/images/flows.svg"
+    assert run("--format", "svg").out == (ROOT / "docs/images/flows.svg").read_text("utf-8"), f"run {command}"
 
 
 def test_another_inventory(run: Runbook, tmp_path: Path) -> None:
-    """An inventory elsewhere is read there, and its lines are named with its path."""
+    """Another inventory can be selected, and its lines are named with its path."""
     copy = Copy(tmp_path)
     copy.edit("hosts", "clients: [portainer, pve]", "clients: [portainer]")
     records = json.loads(run("--inventory", copy.folder, "--format", "json").out)
@@ -124,7 +122,7 @@ def test_who_can(run: Runbook) -> None:
     assert lines[-1].startswith("and closed to outside, lan, management, step-ca, ")
 
 
-def test_nobody_can(run: Runbook) -> None:
+def test_closed_to_all(run: Runbook) -> None:
     """If no endpoint can connect, the answer names all that cannot, with status 1."""
     done = run("--who-can", "ollama", "22")
     assert done.status == 1
@@ -134,7 +132,7 @@ def test_nobody_can(run: Runbook) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--why", "nobody", "pve", "22"), "'nobody' is not an endpoint of the estate: name a host (pve, step-ca, "),
+        (("--why", "unknown", "pve", "22"), "'unknown' is not an endpoint of the estate: name a host (pve, step-ca, "),
         (("--who-can", "pve", "ssh"), "'ssh' is not a port: write 443, 53/udp or icmp"),
         (("--why", "pve", "ollama"), "expected 3 arguments"),
         (("--why", "a", "b", "1", "--who-can", "a", "1"), "not allowed with argument --why"),
@@ -149,7 +147,7 @@ def test_nobody_can(run: Runbook) -> None:
     ],
 )
 def test_wrong_input(run: Runbook, words: tuple[str, ...], says: str) -> None:
-    """What is wrong is said on standard error, with status 2 and nothing else."""
+    """A mistake is reported on standard error with status 2, and there is no other output."""
     done = run(*words)
     assert (done.status, done.out) == (2, "")
     assert says in done.err
@@ -159,7 +157,7 @@ def test_wrong_input(run: Runbook, words: tuple[str, ...], says: str) -> None:
 @RECORDED
 @pytest.mark.parametrize("compressed", [True, False])
 def test_replay(run: Runbook, tmp_path: Path, compressed: bool) -> None:  # noqa: FBT001  # a column of the table
-    """Of the recorded packets, compressed or not and whatever the file is called, none is judged otherwise."""
+    """The model agrees with all recorded packets, which may be compressed under any file name."""
     file = tmp_path / ("verdicts.json" if compressed else "verdicts.gz")
     packed = ORACLE.read_bytes()
     file.write_bytes(packed if compressed else gzip.decompress(packed))
@@ -168,12 +166,11 @@ def test_replay(run: Runbook, tmp_path: Path, compressed: bool) -> None:  # noqa
 
 @RECORDED
 def test_replay_differs(run: Runbook, tmp_path: Path) -> None:
-    """Each packet that is judged otherwise is a line with its case, and the status is 1."""
+    """Each packet with another verdict is a line with its case, and the status is 1."""
     cases = json.loads(gzip.decompress(ORACLE.read_bytes()))[:3]
-    turned = [(1, 0), (2, 5)]
-    for case, packet in turned:
-        given = cases[case]["packets"][packet]
-        given["verdict"] = "REJECT" if given["verdict"] != "REJECT" else "ACCEPT"
+    for case, packet in [(1, 0), (2, 5)]:
+        recorded = cases[case]["packets"][packet]
+        recorded["verdict"] = "REJECT" if recorded["verdict"] != "REJECT" else "ACCEPT"
     file = tmp_path / "some.json"
     file.write_text(json.dumps(cases))
     done = run("--replay", file)

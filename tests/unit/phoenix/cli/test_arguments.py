@@ -1,4 +1,4 @@
-"""Words of a command line become what a run is asked for."""
+"""The arguments of a command line → the options of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from phoenix.cli.request import Options
 
 
 def parser() -> Arguments:
-    """A parser that offers everything common, as most runbooks do."""
+    """Create a parser with all common options, as most runbooks have."""
     made = Arguments(description="First.\n\n    Last.")
     made.flag("--lab", "Here.")
     made.common(*COMMON)
@@ -30,13 +30,13 @@ def parser() -> Arguments:
         ("--workers=256", Options(workers=256)),
     ],
 )
-def test_what_is_asked_for(words: str, wanted: Options) -> None:
-    """Each common option has its place in the options of a run, in both ways of writing it."""
+def test_common_options(words: str, wanted: Options) -> None:
+    """Each common option sets its field of the options of a run, in both notations."""
     assert options(parser().parse_args(words.split())) == wanted
 
 
-def test_what_is_not_offered_keeps_its_default() -> None:
-    """A runbook that offers little gets a run as if nothing else had been asked for."""
+def test_missing_options_keep_their_default() -> None:
+    """An option that a runbook does not have keeps its default."""
     few = Arguments(description=None)
     few.common("--diff")
     assert options(few.parse_args(["--diff"])) == Options(diff=True)
@@ -56,15 +56,15 @@ def test_what_is_not_offered_keeps_its_default() -> None:
     ],
 )
 def test_wrong_words(words: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is wrong, an abbreviation included, is said with status 2."""
+    """A wrong argument, including an abbreviated option, is reported with status 2."""
     with pytest.raises(SystemExit) as ended:
         parser().parse_args(words.split())
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
 
 
-def test_help_begins_with_what_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first paragraph of a description stands before the options, the rest after them."""
+def test_help_starts_with_the_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first paragraph of a description comes before the options, the rest after them."""
     monkeypatch.setenv("COLUMNS", "100")
     text = parser().format_help()
     assert text.index("First.") < text.index("--inventory DIR  The inventory.") < text.index("Last.")

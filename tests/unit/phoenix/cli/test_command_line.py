@@ -1,9 +1,8 @@
-"""The runbooks' command line: what is wrong is said, with status 2, before anything is touched."""
+"""The command line of the runbooks: a mistake is reported with status 2 before any change."""
 
 from __future__ import annotations
 
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from phoenix.artifacts import obtain
 from phoenix.cli.command import execute
 from phoenix.cli.request import Options
+from phoenix.runbooks.__main__ import runbook as module_of
 from tests.support.inventories import Copy
 from tests.support.places import ROOT
 
@@ -21,10 +21,10 @@ DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No run may begin: there is no access file, and looking for artifacts is a failure."""
+def no_run_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Prevent a run: there is no access file, and obtaining artifacts fails the test."""
     monkeypatch.setenv("PHOENIX_ACCESS", str(tmp_path / "none.yaml"))
-    monkeypatch.setattr(obtain, "obtain_all", lambda: pytest.fail("artifacts were looked for"))
+    monkeypatch.setattr(obtain, "obtain_all", lambda: pytest.fail("artifacts were obtained"))
 
 
 def runbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def runbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_malformed_inventory(tmp_path: Path) -> None:
-    """The real command prints every problem with its place, on standard error, and gives 2."""
+    """The command prints every problem with its location to standard error, and ends with status 2."""
     copy = Copy(tmp_path)
     copy.edit("hosts", "memory: 1024", "memmory: 1024")
     copy.edit("defaults", "renew_before: 3d", "renew_before: 8d")
@@ -59,14 +59,14 @@ def test_malformed_inventory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--target", "nobody"), "no host fits 'nobody'"),
+        (("--target", "unknown"), "no host matches 'unknown'"),
         (("--target", "knd=vm"), "unknown key 'knd'"),
-        (("--target", ""), "no host fits ''"),
+        (("--target", ""), "no host matches ''"),
         (("--inventory", "nowhere"), "nowhere: is not a directory"),
     ],
 )
 def test_wrong_input(capfd: pytest.CaptureFixture[str], words: tuple[str, str], says: str) -> None:
-    """A target or inventory that is none gives 2 and says so."""
+    """A target or an inventory that does not exist is reported with status 2."""
     options = Options(ROOT / "inventory", (words[1],)) if words[0] == "--target" else Options(Path(words[1]))
     assert execute(options, lambda _: ()) == 2
     assert says in capfd.readouterr().err
@@ -75,7 +75,7 @@ def test_wrong_input(capfd: pytest.CaptureFixture[str], words: tuple[str, str], 
 @pytest.mark.timeout(50)
 @pytest.mark.parametrize("words", [("--no-such-option",), ("--workers", "0"), ("--workers", "many"), ("surplus",)])
 def test_wrong_options(words: tuple[str, ...]) -> None:
-    """A wrong option gives 2, without a traceback."""
+    """A wrong option is reported with status 2 and without a traceback."""
     done = runbook("deploy", *words)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -83,24 +83,22 @@ def test_wrong_options(words: tuple[str, ...]) -> None:
 
 
 def test_destroy_asks() -> None:
-    """Destroying without --yes gives 2 and says what is missing."""
+    """`destroy` without --yes ends with status 2 and names the missing option."""
     done = runbook("destroy", "--target", "ollama")
     assert (done.returncode, "say --yes" in done.stderr) == (2, True)
 
 
 def test_rotation_asks() -> None:
-    """Where nobody can answer, a rotation is not begun, and gives 2."""
+    """Without standard input for an answer, a rotation does not start and ends with status 2."""
     done = runbook("rotate", "--root")
     assert (done.returncode, "Nobody answered. Nothing was touched" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)
-def test_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each runbook explains itself, and offers every option with which the documents name it."""
-    monkeypatch.setattr(sys, "argv", ["", "--help"])
-    monkeypatch.setattr(sys, "path", [*sys.path])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(ROOT / "runbooks" / f"{name}.py"), run_name="__main__")
+        module_of(name).main(["--help"])
     assert ended.value.code == 0
     offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     assert named(name) <= offered
@@ -108,19 +106,20 @@ def test_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def named(runbook: str) -> set[str]:
     """The options that the documents use with a runbook; what follows ` -- ` is another command's."""
-    lines = re.findall(rf"runbooks/{runbook}\.py([^\n`#]*)", "\n".join(path.read_text() for path in DOCUMENTS))
+    form = rf"(?:runbooks/{runbook}\.py|\bphoenix {runbook}\b)([^\n`#]*)"
+    lines = re.findall(form, "\n".join(path.read_text() for path in DOCUMENTS))
     return {option for line in lines for option in re.findall(r"--[a-z-]+", line.partition(" -- ")[0])}
 
 
 def test_the_documents_name_options() -> None:
-    """The documents are read as they are written: a few of the options in them are found."""
+    """The search finds options that the documents are known to contain."""
     assert {"--lab", "--dry-run", "--diff", "--target", "--reset-ca"} <= named("deploy")
     assert {"--root", "--announce", "--back"} <= named("rotate")
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)
 def test_bare_python(name: str) -> None:
-    """Outside its environment, each runbook says how to come into it."""
+    """Outside its environment, each runbook says how to activate it."""
     words = ["up"] if name == "lab" else []
     path = ROOT / "runbooks" / f"{name}.py"
     command = [sys.executable, "-S", "-E", str(path), *words]
@@ -131,6 +130,6 @@ def test_bare_python(name: str) -> None:
 
 
 def test_no_access(capfd: pytest.CaptureFixture[str]) -> None:
-    """Without an access file the run does not begin, and says what to make."""
+    """Without an access file, the run does not start, and the message names the file."""
     assert execute(Options(ROOT / "inventory"), lambda _: ()) == 1
     assert "none.yaml does not exist" in capfd.readouterr().err

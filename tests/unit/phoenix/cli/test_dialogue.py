@@ -1,4 +1,4 @@
-"""Questions to the operator: what counts as a yes, and how a run ends that nobody wants."""
+"""Questions to the operator: accepted answers, and the end of a run after any other answer."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from io import StringIO
 import pytest
 
 from phoenix.cli import passphrase
-from phoenix.cli.dialogue import ask, confirm, interruptible
+from phoenix.cli.dialogue import ask, confirm
 from phoenix.pki.sealed import SealError
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Have this on standard input."""
+    """Set the content of standard input."""
     monkeypatch.setattr("sys.stdin", StringIO(text))
 
 
 def interrupted(*_: object) -> str:
-    """Somebody presses Ctrl-C."""
+    """Interrupt, as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
 def ended(*_: object) -> str:
-    """Standard input is at its end."""
+    """End, as standard input does."""
     raise EOFError
 
 
 def test_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The question is shown, and the answer is given without the blanks around it."""
+    """The question is printed, and the answer is returned without surrounding blanks."""
     answer(monkeypatch, " some.zone \n")
     assert ask("Type the zone") == "some.zone"
     assert capsys.readouterr().out == "Type the zone: "
@@ -35,7 +35,7 @@ def test_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("text", ["y\n", "Y\n", "yes\n", " YES\n", "y"])
 def test_yes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """A yes goes on."""
+    """After a yes, the run continues."""
     answer(monkeypatch, text)
     confirm("Rotate?")
 
@@ -50,7 +50,7 @@ def test_yes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     ],
 )
 def test_no(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, says: str) -> None:
-    """Anything else, or no answer, gives 2 and touches nothing."""
+    """Any other answer, or none, ends with status 2 before any change."""
     answer(monkeypatch, text)
     with pytest.raises(SystemExit) as end:
         confirm("Rotate?")
@@ -59,7 +59,7 @@ def test_no(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 
 def test_ctrl_c_at_a_question(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C instead of an answer touches nothing and gives 130."""
+    """Ctrl-C at a question ends with status 130 before any change."""
     monkeypatch.setattr("builtins.input", interrupted)
     with pytest.raises(SystemExit) as end:
         confirm("Rotate?")
@@ -67,21 +67,8 @@ def test_ctrl_c_at_a_question(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert "Nothing was touched" in capsys.readouterr().err
 
 
-def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C while a runbook reads its files is a message and 130, and no traceback."""
-    with pytest.raises(SystemExit) as end:
-        interruptible(lambda: len(interrupted()))
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "\nStopped by Ctrl-C.\n"
-
-
-def test_status_is_passed_on() -> None:
-    """A runbook's own status is what its process ends with."""
-    assert interruptible(lambda: 1) == 1
-
-
 def test_no_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal that closes while it is asked for a passphrase is said like any other lack of one."""
+    """A terminal that closes at the prompt for a passphrase is reported as a missing passphrase."""
     monkeypatch.delenv(passphrase.VARIABLE, raising=False)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr(passphrase, "getpass", ended)

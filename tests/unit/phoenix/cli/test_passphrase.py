@@ -1,4 +1,4 @@
-"""Sealed files of the operator: written whole and private, never over another file, opened by their passphrase."""
+"""Sealed files of the operator: complete, private, never overwriting a file, and opened by their passphrase."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRIVATE = key("root").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncrypt
 
 @pytest.fixture
 def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A sealed private key, and its passphrase in a file that the environment names; age's work factor is reduced."""
+    """Seal a private key, with its passphrase in a file that the environment names; age's work factor is reduced."""
     monkeypatch.setattr(pyrage.passphrase, "encrypt", seal_lightly)
     (tmp_path / "passphrase").write_text(f"{PASSPHRASE}\nnot this line\n", "utf-8")
     write_sealed(tmp_path / "key.age", PRIVATE.encode(), PASSPHRASE)
@@ -54,7 +54,7 @@ def test_missing_file(sealed: Path) -> None:
 
 
 def test_missing_passphrase(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing passphrase file, and a missing terminal to ask at, are reported."""
+    """A missing passphrase file, and a missing terminal for the prompt, are reported."""
     monkeypatch.setenv(VARIABLE, str(sealed.with_name("absent")))
     with pytest.raises(SealError, match=VARIABLE):
         read_passphrase()

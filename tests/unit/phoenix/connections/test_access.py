@@ -1,4 +1,4 @@
-"""The access file: refused where it is missing, unsafe or wrong, without its secrets in the message."""
+"""The access file: rejected if it is missing, readable by others, or not valid; the message contains no secret."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ pve:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write an access file with words exchanged."""
+    """Write an access file with replaced words."""
 
-    def made(old: str = "", new: str = "", mode: int = 0o600) -> Path:
+    def write_file(old: str = "", new: str = "", mode: int = 0o600) -> Path:
         path = tmp_path / "access.yaml"
         assert old in GOOD
         path.write_text(GOOD.replace(old, new) if old else GOOD)
         path.chmod(mode)
         return path
 
-    return made
+    return write_file
 
 
-def test_good(write: Callable[..., Path]) -> None:
-    """A good file is read; its secret shows in no representation."""
+def test_valid(write: Callable[..., Path]) -> None:
+    """A valid file is read; no representation of it contains the secret."""
     access = read_access(write(), ("pve",))["pve"]
     assert access.api.token_secret.get_secret_value().startswith("1111")
     assert (access.ssh.port, access.ssh.user) == (22, "root")
@@ -50,12 +50,12 @@ PIN = f"    fingerprint: {':'.join(['AB'] * 32)}\n"
 
 
 def test_authority(write: Callable[..., Path], tmp_path: Path) -> None:
-    """Instead of a fingerprint, or beside it, an authority can be trusted, for the URL's host or another name."""
+    """A CA can be trusted instead of a fingerprint or in addition, for the URL's host or for another name."""
     authority = Authority(tmp_path)
     ca = f"    ca: {authority.root}\n"
-    alone = read_access(write(PIN, ca), ("pve",))["pve"].api
-    assert (alone.fingerprint, alone.server) == (None, "10.0.0.13")
-    assert alone.anchors().pem == authority.root.read_text()
+    only_ca = read_access(write(PIN, ca), ("pve",))["pve"].api
+    assert (only_ca.fingerprint, only_ca.server) == (None, "10.0.0.13")
+    assert only_ca.anchors().pem == authority.root.read_text()
     both = read_access(write(PIN, f"{PIN}{ca}    name: node.lab.test\n"), ("pve",))["pve"].api
     assert both.fingerprint is not None
     assert both.server == "node.lab.test"
@@ -64,7 +64,7 @@ def test_authority(write: Callable[..., Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o601])
 def test_readable_by_others(write: Callable[..., Path], mode: int) -> None:
-    """A file that others can look into is refused, with the command that mends it."""
+    """A file with permissions for others is rejected, and the message has the command that corrects it."""
     path = write(mode=mode)
     with pytest.raises(AccessError, match=f"has mode {mode:04o}: chmod 600 {path}"):
         read_access(path, ("pve",))
@@ -81,7 +81,7 @@ def test_readable_by_others(write: Callable[..., Path], mode: int) -> None:
         (PIN, "", "pve.api: Value error, needs 'fingerprint' or 'ca'"),
         (PIN, "    ca: /no/where.crt\n", "the anchors of 'ca' cannot be read: /no/where.crt: [Errno 2]"),
         (PIN, "    ca: /dev/null\n", "the anchors of 'ca' cannot be read: /dev/null: there is no certificate in it"),
-        (PIN, PIN + "    name: node.lab.test\n", "give 'ca' as well"),
+        (PIN, PIN + "    name: node.lab.test\n", "set 'ca' as well"),
         ("phoenix@pve!deploy", "phoenix@pve", "pve.api.token_id: String should match"),
         ("ssh-ed25519 ", "", "pve.ssh.host_key: String should match"),
         ("    host: 10.0.0.13\n", "    host: 10.0.0.13\n    port: 0\n", "pve.ssh.port"),
@@ -95,24 +95,25 @@ def test_readable_by_others(write: Callable[..., Path], mode: int) -> None:
     ],
 )
 def test_wrong(write: Callable[..., Path], old: str, new: str, says: str) -> None:
-    """Whatever is wrong is said by file and key; the secret is not."""
-    with pytest.raises(AccessError) as refused:
+    """The message names the file and the key of a mistake, and contains no secret."""
+    with pytest.raises(AccessError) as rejected:
         read_access(write(old, new), ("pve",))
-    assert says in str(refused.value)
-    assert str(write()) in str(refused.value)
-    assert "1111-2222" not in str(refused.value)
-    assert "hunter2" not in str(refused.value)
+    assert says in str(rejected.value)
+    assert str(write()) in str(rejected.value)
+    assert "1111-2222" not in str(rejected.value)
+    assert "hunter2" not in str(rejected.value)
 
 
 def test_missing(tmp_path: Path) -> None:
-    """A missing file is named."""
-    with pytest.raises(AccessError, match=r"none.yaml does not exist: it says how to reach"):
+    """The message names a missing file."""
+    with pytest.raises(AccessError, match=r"none.yaml does not exist; it defines the access to"):
         read_access(tmp_path / "none.yaml", ("pve",))
 
 
 def test_where(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file of the real estate is the operator's own or the one that the environment names; the lab has its own."""
     monkeypatch.delenv("PHOENIX_ACCESS", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     assert access_path(lab=False) == Path.home() / ".config/phoenix/access.yaml"
     monkeypatch.setenv("PHOENIX_ACCESS", "/x/y.yaml")
     monkeypatch.setenv("PHOENIX_LAB", "/lab")

@@ -1,4 +1,4 @@
-"""Connections of a run: each is made once, and may begin before anybody asks for it."""
+"""Connections of a run: each is opened once, possibly before its first use."""
 
 from __future__ import annotations
 
@@ -25,59 +25,59 @@ API = ApiAccess(
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[SshServer]:
-    """The node."""
-    made = SshServer(tmp_path)
-    yield made
-    made.close()
+    """Run the node's SSH server."""
+    server = SshServer(tmp_path)
+    yield server
+    server.close()
 
 
 def links(server: SshServer, key_file: Path | None = None) -> Links:
-    """Links to an estate of one node."""
+    """Create links to an estate with one node."""
     return Links(estate(), {"pve": HypervisorAccess(api=API, ssh=server.access(key_file=key_file))})
 
 
-def made(server: SshServer, number: int) -> bool:
-    """Tell whether so many connections were authenticated within some seconds, closed ones included, and no more."""
+def authenticated(server: SshServer, number: int) -> bool:
+    """Report whether exactly this number of connections was authenticated within 10 s."""
     deadline = time.monotonic() + 10
-    while authenticated(server) < number and time.monotonic() < deadline:
+    while _count(server) < number and time.monotonic() < deadline:
         time.sleep(0.01)
-    return authenticated(server) == number
+    return _count(server) == number
 
 
-def authenticated(server: SshServer) -> int:
-    """Count the connections that were authenticated; a transport itself forgets that when it is closed."""
+def _count(server: SshServer) -> int:
+    """Count the connections that were authenticated, including those that are closed by now."""
     handlers = (one.auth_handler for one in server.transports)
     return sum(handler is not None and handler.is_authenticated() for handler in handlers)
 
 
-def test_begun_before_it_is_asked_for(server: SshServer) -> None:
-    """A connection that was begun is made by itself, and is the one that all threads get."""
-    found = links(server)
-    found.begin(["pve"])
-    assert made(server, 1)
+def test_opened_before_its_use(server: SshServer) -> None:
+    """A connection is opened in the background, and all threads share it."""
+    opened = links(server)
+    opened.begin(["pve"])
+    assert authenticated(server, 1)
     with ThreadPoolExecutor(8) as pool:
-        assert {done.out for done in pool.map(lambda _: found.shell("pve").run("true"), range(8))} == {"out"}
+        assert {done.out for done in pool.map(lambda _: opened.shell("pve").run("true"), range(8))} == {"out"}
     assert len(server.transports) == 1
-    found.close()
+    opened.close()
 
 
-def test_failure_is_told_to_who_asks(server: SshServer) -> None:
-    """A beginning that fails harms nobody; the first who asks is told why, and the next one tries again."""
-    found = links(server, key_file=server.folder / "other")
-    found.begin(["pve"])
+def test_failure_in_the_background(server: SshServer) -> None:
+    """A connection that fails in the background raises its error at the first use; the next use connects again."""
+    opened = links(server, key_file=server.folder / "other")
+    opened.begin(["pve"])
     for attempt in (1, 2):
         with pytest.raises(ConnectionFailedError, match=r"pve .*: root was refused"):
-            found.shell("pve")
+            opened.shell("pve")
         assert len(server.transports) == attempt
-    found.close()
+    opened.close()
 
 
-def test_closed_before_it_was_asked_for(server: SshServer) -> None:
-    """What was begun and never used is closed as well, even if it is made only after that."""
-    found = links(server)
-    found.begin(["pve"])
-    found.close()
-    assert made(server, 1)
+def test_closed_before_its_use(server: SshServer) -> None:
+    """A connection that is pending when the links are closed is closed as soon as it is open."""
+    opened = links(server)
+    opened.begin(["pve"])
+    opened.close()
+    assert authenticated(server, 1)
     deadline = time.monotonic() + 10
     while server.transports[0].is_active() and time.monotonic() < deadline:
         time.sleep(0.01)

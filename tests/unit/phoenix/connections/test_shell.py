@@ -1,4 +1,4 @@
-"""Shells: what reaches the far end, run here by a real /bin/sh in place of the link."""
+"""Shells: their commands and input, run by a local /bin/sh in place of the SSH link."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from phoenix.connections.shell import ContainerShell, MachineShell, NodeShell, unpack, whole
+from phoenix.connections.shell import ContainerShell, MachineShell, NodeShell, unpack, wrap_script
 from phoenix.connections.ssh import Completed, SshLink
 
 NASTY = ["plain", "with space", "qu'ote", 'dou"ble', "$HOME", "`id`", "a;b", "back\\slash", "*", "é"]
@@ -19,27 +19,27 @@ Any = NodeShell | ContainerShell | MachineShell
 
 
 class LocalLink:
-    """Runs commands in a shell of this machine, with own programs first on PATH."""
+    """Run commands in a local shell, with stand-in programs first on PATH."""
 
     def __init__(self, programs: Path) -> None:
         self.programs = programs
         self.commands: list[str] = []
 
     def run(self, command: str, data: bytes | Path = b"", limit: float = 120.0, name: str | None = None) -> Completed:
-        """Run a command as sshd would."""
+        """Run a command as sshd does."""
         assert name in (None, "step-ca")
         self.commands.append(command)
-        given = data if isinstance(data, bytes) else data.read_bytes()
+        stdin = data if isinstance(data, bytes) else data.read_bytes()
         env = {"PATH": f"{self.programs}:/usr/bin:/bin"}
         done = subprocess.run(
-            ["/bin/sh", "-c", command], input=given, capture_output=True, env=env, timeout=limit, check=False
+            ["/bin/sh", "-c", command], input=stdin, capture_output=True, env=env, timeout=limit, check=False
         )
         return Completed(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture
 def link(tmp_path: Path) -> LocalLink:
-    """A link with stand-ins for what enters guests."""
+    """A link with stand-ins for lxc-attach and sudo."""
     programs = tmp_path / "bin"
     programs.mkdir()
     attach = '#!/bin/sh\n[ "$1 $2 $3 $4" = "-n 103 --clear-env --" ] || exit 9\nshift 4\nexec env -i "$@"\n'
@@ -51,7 +51,7 @@ def link(tmp_path: Path) -> LocalLink:
 
 @pytest.fixture(params=["node", "container", "machine"])
 def shell(request: pytest.FixtureRequest, link: LocalLink) -> Any:
-    """Each kind of shell over the same link."""
+    """Open each kind of shell over the same link."""
     over = cast("SshLink", link)
     kinds: dict[str, Any] = {
         "node": NodeShell(over),
@@ -62,32 +62,32 @@ def shell(request: pytest.FixtureRequest, link: LocalLink) -> Any:
 
 
 def test_run(shell: Any) -> None:
-    """Output, errors and exit status come back as they were."""
+    """Standard output, standard error and exit status are returned unchanged."""
     done = shell.run("printf 'a\\nb'; echo oops >&2; exit 7")
     assert (done.status, done.out, done.err) == (7, "a\nb", "oops\n")
 
 
 def test_scripts_are_read_whole(shell: Any) -> None:
-    """A command of a script cannot swallow the rest of the script by reading standard input."""
+    """A command that reads standard input does not consume the rest of the script."""
     assert shell.run("cat; echo one; cat >/dev/null; echo two").out == "one\ntwo\n"
 
 
-def test_nothing_of_a_script_is_in_arguments(shell: Any, link: LocalLink) -> None:
-    """What a script says travels by standard input: process lists do not show it."""
+def test_no_script_in_arguments(shell: Any, link: LocalLink) -> None:
+    """A script is passed by standard input, so that process lists do not show it."""
     shell.run("echo s3cret >/dev/null")
     assert "s3cret" not in " ".join(link.commands)
 
 
-def test_half_a_script_does_nothing(tmp_path: Path) -> None:
-    """A script whose end was lost on the way is not begun."""
-    sent = whole(f"touch {tmp_path}/done\nsleep 0")
+def test_incomplete_script_is_not_run(tmp_path: Path) -> None:
+    """A script that arrives without its end is not run."""
+    sent = wrap_script(f"touch {tmp_path}/done\nsleep 0")
     subprocess.run(["/bin/sh", "-s"], input=sent[:-20], check=False, capture_output=True)
     assert not (tmp_path / "done").exists()
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_upload(shell: Any, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program arrives whole under any name, with mode and time, and leaves nothing beside it."""
+    """A program is uploaded completely under any name, with mode and mtime, and leaves no temporary file."""
     monkeypatch.setattr("phoenix.connections.shell.STAGED_PROGRAMS", str(tmp_path / "stage"))
     (tmp_path / "abc").mkdir()
     source = tmp_path / "abc" / "packed.gz"
@@ -101,7 +101,7 @@ def test_upload(shell: Any, tmp_path: Path, name: str, monkeypatch: pytest.Monke
 
 
 def test_broken_upload(tmp_path: Path) -> None:
-    """An upload that breaks off leaves the old program in place."""
+    """An incomplete upload leaves the old program in place."""
     target = tmp_path / "program"
     target.write_text("old")
     packed = gzip.compress(b"new" * 1000)[:-20]
@@ -113,7 +113,7 @@ def test_broken_upload(tmp_path: Path) -> None:
 
 
 def test_staged_once(link: LocalLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program for many containers is sent to their node once; a rest of a broken transfer is sent again."""
+    """A program for many containers is sent to their node once; after an incomplete transfer it is sent again."""
     monkeypatch.setattr("phoenix.connections.shell.STAGED_PROGRAMS", str(tmp_path / "stage"))
     (tmp_path / "abc").mkdir()
     source = tmp_path / "abc" / "packed.gz"

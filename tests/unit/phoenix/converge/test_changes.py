@@ -1,4 +1,4 @@
-"""What each resource makes of an observation: tables of exact changes."""
+"""Each resource derives exact changes from an observation: a table."""
 
 from __future__ import annotations
 
@@ -16,50 +16,49 @@ from phoenix.converge import (
     Observation,
     OwnedDirectory,
     Packages,
-    Program,
+    PinnedProgram,
     Resource,
     Unit,
     Upload,
     User,
 )
-from phoenix.converge.observe import Stat
-from phoenix.converge.observe import Unit as Seen
+from phoenix.converge.observe import FileStat, UnitState
 
 CONF = "/etc/app.conf"
 UPLOAD = Upload(Path("x.gz"), "/usr/local/bin/app", "0755", 7)
-PROGRAM = Program("app", "1.0", 100, UPLOAD)
-RUNNING = Seen("loaded", "active", "enabled", reload_needed=False)
-STOPPED = Seen("loaded", "inactive", "enabled", reload_needed=False)
-DISABLED = Seen("loaded", "active", "disabled", reload_needed=False)
+PROGRAM = PinnedProgram("app", "1.0", 100, UPLOAD)
+RUNNING = UnitState("loaded", "active", "enabled", reload_needed=False)
+STOPPED = UnitState("loaded", "inactive", "enabled", reload_needed=False)
+DISABLED = UnitState("loaded", "active", "disabled", reload_needed=False)
 DAEMON = Daemon(Unit("app.service"), files=(File(CONF, "new\n"),), check="app -t", probe="app ping")
 
 
 def stat(
     kind: str = "regular file", mode: str = "0644", owner: str = "root:root", size: int = 4, mtime: int = 0
-) -> Stat:
-    """What the stat program answers."""
-    return Stat(kind, mode, owner, size, mtime)
+) -> FileStat:
+    """Create the status of a path."""
+    return FileStat(kind, mode, owner, size, mtime)
 
 
-def seen(path: str = CONF, found: Stat | None = None, content: bytes | None = None, **more: object) -> Observation:
-    """An observation of one path, and whatever else."""
-    observation = Observation(**more)  # type: ignore[arg-type]  # a table may say anything
-    if found:
-        observation.stats[path] = found
+def seen(path: str = CONF, file: FileStat | None = None, content: bytes | None = None, **fields: object) -> Observation:
+    """Create an observation of one path, with further fields."""
+    observation = Observation(**fields)  # type: ignore[arg-type]  # the fields differ by row
+    if file:
+        observation.stats[path] = file
     if content is not None:
         observation.contents[path] = content
     return observation
 
 
-def told(resource: Resource, observation: Observation) -> list[str]:
-    """Changes as a person reads them; guards in brackets."""
+def formatted(resource: Resource, observation: Observation) -> list[str]:
+    """Format the changes as for a person; guards are in parentheses."""
     return [f"({change})" if change.guard else str(change) for change in resource.changes(observation)]
 
 
 NEW = File(CONF, "new\n")
 BEGIN = ["(update unit app.service)"]
-SOUND = ["(update unit app.service: files are sound)"]
-CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
+CHECK = ["(update unit app.service: check of its files)"]
+CLOSE = ["(update unit app.service: probe)", "(update unit app.service)"]
 
 
 @pytest.mark.parametrize(
@@ -67,25 +66,25 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
     [
         # --- files
         (NEW, seen(), [f"create file {CONF}"]),
-        (NEW, seen(found=stat(), content=b"new\n"), []),
-        (NEW, seen(found=stat(), content=b"old\n"), [f"update file {CONF}: content differs"]),
-        (NEW, seen(found=stat(), content=b"new"), [f"update file {CONF}: content differs"]),
-        (NEW, seen(found=stat(), content=b"\xff\n"), [f"update file {CONF}: content differs"]),
+        (NEW, seen(file=stat(), content=b"new\n"), []),
+        (NEW, seen(file=stat(), content=b"old\n"), [f"update file {CONF}: content differs"]),
+        (NEW, seen(file=stat(), content=b"new"), [f"update file {CONF}: content differs"]),
+        (NEW, seen(file=stat(), content=b"\xff\n"), [f"update file {CONF}: content differs"]),
         (
             NEW,
-            seen(found=stat(mode="0600"), content=b"new\n"),
+            seen(file=stat(mode="0600"), content=b"new\n"),
             [f"update file {CONF}: mode is 0600, should be 0644"],
         ),
         (
             NEW,
-            seen(found=stat(mode="0600", owner="a:b"), content=b"new\n"),
+            seen(file=stat(mode="0600", owner="a:b"), content=b"new\n"),
             [f"update file {CONF}: owner is a:b, should be root:root; mode is 0600, should be 0644"],
         ),
-        (NEW, seen(found=stat("symbolic link", "0777"), content=b"new\n"), [f"update file {CONF}: is a symbolic link"]),
-        (NEW, seen(found=stat("symbolic link", "0777")), [f"update file {CONF}: is a symbolic link"]),
-        (NEW, seen(found=stat("directory", "0755")), [f"update file {CONF}: is a directory"]),
-        (NEW, seen(found=stat("socket")), [f"update file {CONF}: is a socket"]),
-        (File(CONF, ""), seen(found=stat("regular empty file"), content=b""), []),
+        (NEW, seen(file=stat("symbolic link", "0777"), content=b"new\n"), [f"update file {CONF}: is a symbolic link"]),
+        (NEW, seen(file=stat("symbolic link", "0777")), [f"update file {CONF}: is a symbolic link"]),
+        (NEW, seen(file=stat("directory", "0755")), [f"update file {CONF}: is a directory"]),
+        (NEW, seen(file=stat("socket")), [f"update file {CONF}: is a socket"]),
+        (File(CONF, ""), seen(file=stat("regular empty file"), content=b""), []),
         (File(CONF, ""), seen(), [f"create file {CONF}"]),
         # --- directories
         (Directory("/srv"), seen(), ["create directory /srv"]),
@@ -103,13 +102,13 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
             seen(outputs={"owner of /srv": "0:0 755\n"}),
             ["update directory /srv: is 0:0 755, should be 1:2 700"],
         ),
-        # --- strangers
+        # --- unmanaged files
         (ManagedGlob("/d/*", ("/d/a",)), seen(listings={"/d/*": ("/d/a",)}), []),
         (ManagedGlob("/d/*", ("/d/a",)), seen(), []),
         (
             ManagedGlob("/d/*", ("/d/a",)),
             seen(listings={"/d/*": ("/d/a", "/d/b")}),
-            ["remove file /d/b: nothing in the inventory asks for it"],
+            ["remove file /d/b: the inventory does not declare it"],
         ),
         # --- packages, users, programs
         (Packages(("a", "b")), seen(packages={"a": "installed", "b": "installed"}), []),
@@ -128,8 +127,8 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
         (PROGRAM, seen(UPLOAD.path, stat(mode="0755", size=99, mtime=7)), ["update program app 1.0"]),
         (PROGRAM, seen(UPLOAD.path, stat(mode="0700", size=100, mtime=7)), ["update program app 1.0"]),
         (PROGRAM, seen(UPLOAD.path, stat(mode="0755", owner="a:a", size=100, mtime=7)), ["update program app 1.0"]),
-        # --- what is made on the host
-        (GeneratedFile("/key", "make", "a:a"), seen(), ["create file /key: made on the host"]),
+        # --- generated on the host
+        (GeneratedFile("/key", "make", "a:a"), seen(), ["create file /key: generated on the host"]),
         (GeneratedFile("/key", "make", "a:a"), seen("/key", stat(mode="0600", owner="a:a")), []),
         (
             GeneratedFile("/key", "make", "a:a"),
@@ -156,37 +155,37 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
             ],
         ),
         # --- daemons
-        (DAEMON, seen(found=stat(), content=b"new\n", units={"app.service": RUNNING}), []),
+        (DAEMON, seen(file=stat(), content=b"new\n", units={"app.service": RUNNING}), []),
         (
             DAEMON,
-            seen(found=stat(), content=b"old\n", units={"app.service": RUNNING}),
+            seen(file=stat(), content=b"old\n", units={"app.service": RUNNING}),
             [
                 *BEGIN,
                 f"update file {CONF}: content differs",
-                *SOUND,
+                *CHECK,
                 "reload unit app.service: its files changed",
                 *CLOSE,
             ],
         ),
         (
             DAEMON,
-            seen(found=stat(), content=b"old\n", units={"app.service": STOPPED}),
-            [*BEGIN, f"update file {CONF}: content differs", *SOUND, "start unit app.service: is inactive", *CLOSE],
+            seen(file=stat(), content=b"old\n", units={"app.service": STOPPED}),
+            [*BEGIN, f"update file {CONF}: content differs", *CHECK, "start unit app.service: is inactive", *CLOSE],
         ),
         (
             DAEMON,
-            seen(found=stat(), content=b"new\n", units={"app.service": STOPPED}),
+            seen(file=stat(), content=b"new\n", units={"app.service": STOPPED}),
             [*BEGIN, "start unit app.service: is inactive", *CLOSE],
         ),
         (
             DAEMON,
             seen(
-                found=stat(),
+                file=stat(),
                 content=b"new\n",
                 units={"app.service": RUNNING},
                 listings={"/var/lib/phoenix/begun/app.service": ("/var/lib/phoenix/begun/app.service",)},
             ),
-            [*BEGIN, *SOUND, "reload unit app.service: an earlier run was interrupted", *CLOSE],
+            [*BEGIN, *CHECK, "reload unit app.service: an earlier run was interrupted", *CLOSE],
         ),
         (
             Daemon(Unit("app.service"), watched=(NEW,)),
@@ -217,21 +216,21 @@ CLOSE = ["(update unit app.service: answers)", "(update unit app.service)"]
     ],
 )
 def test_changes(resource: Resource, observation: Observation, changes: list[str]) -> None:
-    """What differs between resource and observation is exactly what the table says."""
-    assert told(resource, observation) == changes
+    """The changes of a resource for an observation are exactly those of the table."""
+    assert formatted(resource, observation) == changes
 
 
-def test_diff_is_for_people() -> None:
-    """A file's change shows both contents; that of a secret made on the host shows none."""
-    (change,) = NEW.changes(seen(found=stat(), content=b"old\n"))
+def test_diff() -> None:
+    """The diff of a file shows both contents; that of a file generated on the host is empty."""
+    (change,) = NEW.changes(seen(file=stat(), content=b"old\n"))
     assert change.diff.splitlines()[-2:] == ["-old", "+new"]
-    (made,) = GeneratedFile("/key", "make").changes(seen())
-    assert made.diff == ""
+    (generated,) = GeneratedFile("/key", "make").changes(seen())
+    assert generated.diff == ""
 
 
 @pytest.mark.parametrize(
-    "kind", [File(CONF, "s3cret"), GeneratedFile("/key", "echo s3cret"), Command("x", "q", "w", "s3cret")]
+    "resource", [File(CONF, "s3cret"), GeneratedFile("/key", "echo s3cret"), Command("x", "q", "w", "s3cret")]
 )
-def test_scripts_are_not_shown(kind: Resource) -> None:
-    """The shell that makes a change is no part of how the change is printed."""
-    assert "s3cret" not in "".join(repr(change) for change in kind.changes(seen()) if not change.diff)
+def test_scripts_are_not_shown(resource: Resource) -> None:
+    """The script of a change is not part of its printed form."""
+    assert "s3cret" not in "".join(repr(change) for change in resource.changes(seen()) if not change.diff)

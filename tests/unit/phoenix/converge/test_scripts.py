@@ -1,4 +1,4 @@
-"""The observation script and the apply script, really run by /bin/sh in a temporary directory."""
+"""The observation script and the apply script, run by /bin/sh in a temporary directory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from grp import getgrgid
 from pathlib import Path
 from pwd import getpwuid
 
 import pytest
 
-from phoenix.connections.shell import whole
+from phoenix.connections.shell import wrap_script
 from phoenix.converge import (
     ApplyError,
     Change,
@@ -36,9 +36,9 @@ from phoenix.converge.observe import read_observation
 from phoenix.converge.session import question
 
 ME = f"{getpwuid(os.getuid()).pw_name}:{getgrgid(os.getgid()).gr_name}"
-AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="gives files away, which only root may")
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="changes the owner of files, which requires root")
 SYSTEMCTL = r"""#!/bin/sh
-# A systemd of one unit: its state is a file, and every verb is noted.
+# A systemd with one unit: its state is a file, and every verb is logged.
 echo "$*" >>"$HERE/systemctl.log"
 case $1 in
   show)
@@ -53,7 +53,7 @@ esac
 
 
 class Host:
-    """A directory that scripts take for a host: own programs first on PATH, own place for marks and work."""
+    """A directory in the role of a host: its programs come first on PATH, and marks and work files stay in it."""
 
     def __init__(self, here: Path) -> None:
         self.here = here
@@ -65,29 +65,29 @@ class Host:
         self.program("journalctl", "#!/bin/sh\n")
 
     def program(self, name: str, text: str) -> None:
-        """Put a program on the host's path."""
+        """Install a program on the host's PATH."""
         (self.bin / name).write_text(text)
         (self.bin / name).chmod(0o755)
 
     def path(self, name: str) -> str:
-        """A path below the host's etc."""
+        """Return a path below the host's etc."""
         return str(self.here / "etc" / name)
 
     def local(self, script: str) -> bytes:
-        """Make a script stay in the directory."""
+        """Rewrite the paths of a script to those of the directory."""
         script, paths = re.subn(r"export PATH=(\S+)", rf"export HERE={self.here} PATH={self.bin}:\1", script)
         assert paths == 1
         script = script.replace("/var/lib/phoenix/begun", f"{self.here}/begun")
         script = script.replace("/run/lock", f"{self.here}/lock")
-        return whole(script.replace("/run/phoenix.", f"{self.here}/run/"))
+        return wrap_script(script.replace("/run/phoenix.", f"{self.here}/run/"))
 
     def run(self, script: str) -> subprocess.CompletedProcess[bytes]:
-        """Run a script as a shell of the host would."""
+        """Run a script as the shell of the host does."""
         shell = ["/bin/sh", "-c", f"{self.limits}; exec /bin/sh -s"]
         return subprocess.run(shell, input=self.local(script), capture_output=True, check=False, timeout=40)
 
     def observe(self, *resources: Resource) -> Observation:
-        """Ask for everything that the resources ask for."""
+        """Run the probes of the resources."""
         probes = [probe for resource in resources for probe in resource.probes()]
         done = self.run(question(probes))
         assert (done.returncode, done.stderr) == (0, b"")
@@ -99,7 +99,7 @@ class Host:
         check_applied(changes, done.stdout.decode(), done.returncode, done.stderr.decode())
 
     def converge(self, *resources: Resource) -> list[str]:
-        """Observe, apply, and give what was changed."""
+        """Observe, apply, and return the changes without guards."""
         seen = self.observe(*resources)
         changes = [change for resource in resources for change in resource.changes(seen)]
         if changes:
@@ -107,13 +107,13 @@ class Host:
         return [str(change) for change in changes if not change.guard]
 
     def snapshot(self) -> dict[str, tuple[int, bytes]]:
-        """Every file below etc with its mode and content."""
+        """Read every file below etc with its mode and content."""
         files = sorted(path for path in (self.here / "etc").rglob("*") if path.is_file())
         return {str(path): (path.stat().st_mode, path.read_bytes()) for path in files}
 
     @property
     def verbs(self) -> list[str]:
-        """What systemd was told, questions left out."""
+        """The systemctl commands, without queries and daemon-reload."""
         log = self.here / "systemctl.log"
         lines = log.read_text().splitlines() if log.exists() else []
         return [line for line in lines if not line.startswith(("show", "reset-failed", "daemon-reload"))]
@@ -147,7 +147,7 @@ NASTY = [
     "content", ["text\n", "", "no newline", "%s $x `y` \\n 'q' \"d\"\n", "é漢\n", "@step|1\n@done\n"]
 )
 def test_file(host: Host, name: str, content: str) -> None:
-    """A file of any name gets any content, byte for byte, and is not touched by the second run."""
+    """A file with any name gets any content, byte for byte, and the second run does not touch it."""
     file = File(host.path(name), content, ME, "0640")
     assert host.converge(file) == [f"create file {file.path}"]
     path = Path(file.path)
@@ -159,13 +159,13 @@ def test_file(host: Host, name: str, content: str) -> None:
 
 
 def test_file_in_new_directories(host: Host) -> None:
-    """Directories on the way are made."""
+    """Missing parent directories are created."""
     host.converge(File(host.path("a/b c/d"), "x", ME))
     assert (host.here / "etc/a/b c/d").read_text() == "x"
 
 
 def test_owner_and_mode_only(host: Host) -> None:
-    """Where only the mode is wrong, the file is not written anew."""
+    """If only the mode differs, the file is not rewritten."""
     file = File(host.path("f"), "x", ME, "0600")
     host.converge(file)
     Path(file.path).chmod(0o666)
@@ -176,7 +176,7 @@ def test_owner_and_mode_only(host: Host) -> None:
 
 @pytest.mark.parametrize("target", ["there", "dangling"])
 def test_link_in_place_of_a_file(host: Host, target: str) -> None:
-    """A symbolic link becomes a file; what it pointed to stays as it was."""
+    """A symbolic link is replaced by a file; its target is unchanged."""
     (host.here / "etc/there").write_text("theirs")
     path = host.here / "etc/f"
     path.symlink_to(host.here / "etc" / target)
@@ -187,7 +187,7 @@ def test_link_in_place_of_a_file(host: Host, target: str) -> None:
 
 
 def test_directory_in_place_of_a_file(host: Host) -> None:
-    """A directory where a file should be is refused in words, and kept with what is in it."""
+    """A directory in place of a file is an error with a message; the directory and its content are kept."""
     path = host.here / "etc/f"
     path.mkdir()
     (path / "precious").touch()
@@ -197,7 +197,7 @@ def test_directory_in_place_of_a_file(host: Host) -> None:
 
 
 def test_file_in_place_of_a_directory(host: Host) -> None:
-    """A file where a directory should be is moved aside."""
+    """A file in place of a directory is moved aside."""
     path = host.here / "etc/d"
     path.write_text("old")
     host.converge(Directory(str(path), ME))
@@ -207,7 +207,7 @@ def test_file_in_place_of_a_directory(host: Host) -> None:
 
 @pytest.mark.parametrize("name", NASTY)
 def test_directories(host: Host, name: str) -> None:
-    """Directories of any name get owner and mode, by name or by number, and are then as they should be."""
+    """Directories with any name get owner and mode, by name or by number, and the second run changes neither."""
     directory = Directory(host.path(name), ME, "0750")
     owned = OwnedDirectory(host.path(f"{name}2"), os.getuid(), os.getgid(), "0700")
     assert len(host.converge(directory, owned)) == 2
@@ -217,52 +217,52 @@ def test_directories(host: Host, name: str) -> None:
 
 @AS_ROOT
 def test_shifted_owner(host: Host) -> None:
-    """Owners by number need no name on the host."""
+    """An owner by number does not need a name on the host."""
     owned = OwnedDirectory(host.path("d"), 100800, 100801, "0700")
     assert host.converge(owned) == [f"create directory {owned.path}"]
     assert host.converge(owned) == []
     assert (Path(owned.path).stat().st_uid, Path(owned.path).stat().st_gid) == (100800, 100801)
 
 
-def test_strangers(host: Host) -> None:
-    """Files that nobody declared go, dangling links and directories too; others stay."""
-    for name in ("keep.conf", "stranger.conf", "other.txt", "a b.conf"):
+def test_managed_glob(host: Host) -> None:
+    """Undeclared files that match are removed, including dangling links and directories; other files are kept."""
+    for name in ("keep.conf", "unmanaged.conf", "other.txt", "a b.conf"):
         (host.here / "etc" / name).touch()
     (host.here / "etc/dangling.conf").symlink_to("nowhere")
     (host.here / "etc/folder.conf/inside").mkdir(parents=True)
-    exclusive = ManagedGlob(host.path("*.conf"), (host.path("keep.conf"),))
-    assert len(host.converge(exclusive)) == 4
+    managed = ManagedGlob(host.path("*.conf"), (host.path("keep.conf"),))
+    assert len(host.converge(managed)) == 4
     assert sorted(path.name for path in (host.here / "etc").iterdir()) == ["keep.conf", "other.txt"]
-    assert host.converge(exclusive) == []
+    assert host.converge(managed) == []
 
 
-def test_made_once(host: Host) -> None:
-    """What is made on the host is made once, for its owner alone, and its content is not asked for."""
-    made = GeneratedFile(host.path("se cret"), "echo s3cret", ME)
-    assert host.converge(made) == [f"create file {made.path}: made on the host"]
-    assert Path(made.path).stat().st_mode & 0o777 == 0o600
-    assert host.converge(made) == []
-    seen = host.run(question(made.probes())).stdout
-    assert b"s3cret" not in seen
-    assert b"czNjcmV0" not in seen
+def test_generated_once(host: Host) -> None:
+    """A generated file is created once, readable by its owner only, and the observation does not contain it."""
+    generated = GeneratedFile(host.path("se cret"), "echo s3cret", ME)
+    assert host.converge(generated) == [f"create file {generated.path}: generated on the host"]
+    assert Path(generated.path).stat().st_mode & 0o777 == 0o600
+    assert host.converge(generated) == []
+    output = host.run(question(generated.probes())).stdout
+    assert b"s3cret" not in output
+    assert b"czNjcmV0" not in output
 
 
-def test_made_that_fails(host: Host) -> None:
-    """A command that fails leaves no half-made file under the name."""
+def test_failed_generation(host: Host) -> None:
+    """A command that fails leaves no incomplete file under the name."""
     with pytest.raises(ApplyError):
         host.converge(GeneratedFile(host.path("key"), "echo half; false", ME))
     assert not Path(host.path("key")).exists()
 
 
 def test_command(host: Host) -> None:
-    """A state is brought about once; a question that fails is an unanswered one."""
+    """A state is established once; a question that fails has no output."""
     command = Command("it's |state", f"cat {host.path('state')}", "good", f"echo good >{host.path('state')}")
     assert host.converge(command) == ["update it's |state"]
     assert host.converge(command) == []
 
 
 def test_failure_names_the_change(host: Host) -> None:
-    """The error says which change failed and what the host said; later changes are not made."""
+    """The error names the failed change and quotes its output; later changes are not made."""
     changes = [
         Change("first", "update", script=f"touch {host.path('first')}"),
         Change("second", "update", "because", script="echo 'it is | broken'; false"),
@@ -274,8 +274,8 @@ def test_failure_names_the_change(host: Host) -> None:
     assert [Path(host.path(name)).exists() for name in ("first", "third")] == [True, False]
 
 
-def test_work_is_cleared_away(host: Host) -> None:
-    """Neither success nor failure leaves a working directory or a mark."""
+def test_work_is_removed(host: Host) -> None:
+    """Neither success nor failure leaves a work directory."""
     host.converge(File(host.path("f"), "x", ME))
     with pytest.raises(ApplyError):
         host.apply([Change("x", "update", script="false")])
@@ -283,7 +283,7 @@ def test_work_is_cleared_away(host: Host) -> None:
 
 
 def test_unwritable_place(host: Host) -> None:
-    """Where nothing can be written, the old file stays as it is, and the error says why."""
+    """If a directory is not writable, the old file is unchanged, and the error states the reason."""
     before = Path("/proc/version").read_bytes()
     with pytest.raises(ApplyError, match="/proc"):
         host.apply(File("/proc/version", "x", ME).changes(host.observe(File("/proc/version", "x", ME))))
@@ -291,7 +291,7 @@ def test_unwritable_place(host: Host) -> None:
 
 
 def test_full_disk(host: Host) -> None:
-    """A write that ends early, as on a full disk, leaves the old file and no rest of the new one."""
+    """An incomplete write, as on a full disk, leaves the old file and no part of the new one."""
     file = File(host.path("f"), "old", ME)
     host.converge(file)
     host.limits = "ulimit -f 1; trap '' XFSZ"  # blocks of 512 bytes; without the signal that would end the writer
@@ -304,7 +304,7 @@ def test_full_disk(host: Host) -> None:
 
 
 def daemon(host: Host, content: str, **options: str) -> Daemon:
-    """A daemon of two files and a watched one; it is sound if the first does not say `bad`, answers unless `deaf`."""
+    """Create a daemon with two files and a watched one; `bad` in the first fails the check, `deaf` fails the probe."""
     one, two, third = host.path("one conf"), host.path("two"), host.path("third")
     return Daemon(
         Unit("app.service"),
@@ -318,13 +318,13 @@ def daemon(host: Host, content: str, **options: str) -> Daemon:
 
 @pytest.fixture
 def quick(host: Host) -> Host:
-    """A host whose waiting takes no time."""
+    """A host without delays between attempts."""
     host.program("sleep", "#!/bin/sh\n")
     return host
 
 
 def test_daemon_from_nothing(quick: Host) -> None:
-    """A daemon that is down gets its files and is started, not reloaded; the second run does nothing."""
+    """A stopped daemon gets its files and is started, not reloaded; the second run makes no change."""
     assert quick.converge(daemon(quick, "good"))[-1] == "start unit app.service: is inactive"
     assert quick.verbs == ["start app.service"]
     assert quick.converge(daemon(quick, "good")) == []
@@ -333,21 +333,21 @@ def test_daemon_from_nothing(quick: Host) -> None:
 
 
 def test_daemon_reloads_once(quick: Host) -> None:
-    """Two changed files are one reload."""
+    """Two changed files cause one reload."""
     quick.converge(daemon(quick, "good"))
     quick.converge(daemon(quick, "better"))
     assert quick.verbs == ["start app.service", "reload app.service"]
 
 
 @pytest.mark.parametrize(
-    ("content", "says", "told"),
+    ("content", "says", "reloads"),
     [
         ("bad", "the new files were refused by", []),
         ("deaf", "no answer to", ["reload app.service", "reload app.service"]),
     ],
 )
-def test_refused_files_are_put_back(quick: Host, content: str, says: str, told: list[str]) -> None:
-    """Where the check or the probe fails, every file is as before, byte for byte; who was told is told again."""
+def test_files_are_restored(quick: Host, content: str, says: str, reloads: list[str]) -> None:
+    """If the check or the probe fails, every file is restored, and a reloaded daemon is reloaded again."""
     quick.converge(daemon(quick, "good"))
     (quick.here / "etc/a.stray").write_text("stray")
     (quick.here / "etc/third").unlink()
@@ -356,12 +356,12 @@ def test_refused_files_are_put_back(quick: Host, content: str, says: str, told: 
     with pytest.raises(ApplyError, match=says):
         quick.converge(daemon(quick, content))
     assert quick.snapshot() == before
-    assert quick.verbs == ["start app.service", *told]
+    assert quick.verbs == ["start app.service", *reloads]
     assert list((quick.here / "begun").iterdir()) == []
 
 
-def test_links_are_put_back(quick: Host) -> None:
-    """A link that was replaced comes back as the link it was, a dangling one too."""
+def test_links_are_restored(quick: Host) -> None:
+    """A replaced link is restored as a link, even if it is dangling."""
     quick.converge(daemon(quick, "good"))
     (quick.here / "etc/two").unlink()
     (quick.here / "etc/two").symlink_to("nowhere")
@@ -371,7 +371,7 @@ def test_links_are_put_back(quick: Host) -> None:
 
 
 def test_unit_that_does_not_restart(quick: Host) -> None:
-    """Where the daemon does not come back with the new files, it gets the old ones and another try."""
+    """A daemon that does not restart with the new files is restarted with the old ones."""
     quick.converge(daemon(quick, "good", on_change="restart"))
     before = quick.snapshot()
     (quick.here / "no-start").touch()
@@ -382,7 +382,7 @@ def test_unit_that_does_not_restart(quick: Host) -> None:
 
 
 def test_reload_that_fails(quick: Host) -> None:
-    """A reload that fails puts the files back."""
+    """A failed reload restores the files."""
     quick.converge(daemon(quick, "good"))
     before = quick.snapshot()
     (quick.here / "no-reload").touch()
@@ -391,9 +391,9 @@ def test_reload_that_fails(quick: Host) -> None:
     assert quick.snapshot() == before
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_killed_in_the_middle(quick: Host, how: signal.Signals) -> None:
-    """After a kill no file is half written, and the next run brings daemon and files to where they should be."""
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_killed_in_the_middle(quick: Host, kind: signal.Signals) -> None:
+    """After a kill no file is incomplete, and the next run converges the daemon and its files."""
     quick.converge(daemon(quick, "good"))
     before = quick.snapshot()
     slow = daemon(quick, "better")
@@ -404,9 +404,9 @@ def test_killed_in_the_middle(quick: Host, how: signal.Signals) -> None:
     process.stdin.write(quick.local(apply_script(changes)))
     process.stdin.close()
     wait_until(lambda: (quick.here / "etc/third").read_text() == "better three")
-    process.send_signal(how)
+    process.send_signal(kind)
     process.wait(10)
-    if how == signal.SIGKILL:
+    if kind == signal.SIGKILL:
         assert (quick.here / "begun/app.service").exists()
     else:
         assert quick.snapshot() == before
@@ -416,17 +416,16 @@ def test_killed_in_the_middle(quick: Host, how: signal.Signals) -> None:
     assert quick.converge(daemon(quick, "better")) == []
 
 
-def wait_until(question: object) -> None:
-    """Wait up to five seconds."""
-    assert callable(question)
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait up to five seconds for a condition."""
     end = time.monotonic() + 5
-    while not question():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
 
 
-def test_nobody_listens(quick: Host) -> None:
-    """A script whose reader went away in the middle still comes to its end."""
+def test_closed_output(quick: Host) -> None:
+    """A script runs to its end even if its output is closed in the middle."""
     changes = [
         Change("one", "update", script=f"/bin/sleep 0.3; touch {quick.path('one')}"),
         Change("two", "update", script=f"touch {quick.path('two')}"),
@@ -444,14 +443,14 @@ def test_nobody_listens(quick: Host) -> None:
 
 
 def test_one_script_at_a_time(host: Host) -> None:
-    """A script waits for the one that a killed controller left at work, and does not mix with it."""
+    """A script waits for the end of one that a killed controller left running."""
     log = host.path("log")
     slow = Change("slow", "update", script=f"echo begin >>{log}; sleep 1; echo end >>{log}")
     quick = Change("quick", "update", script=f"echo quick >>{log}")
-    with subprocess.Popen(["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as left:
-        assert left.stdin
-        left.stdin.write(host.local(apply_script([slow])))
-        left.stdin.close()
+    with subprocess.Popen(["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as running:
+        assert running.stdin
+        running.stdin.write(host.local(apply_script([slow])))
+        running.stdin.close()
         while not Path(log).exists():
             time.sleep(0.01)
         host.apply([quick])
@@ -459,7 +458,7 @@ def test_one_script_at_a_time(host: Host) -> None:
 
 
 def test_packages(host: Host) -> None:
-    """Missing packages are asked of apt in one call; a list that is out of date is made anew."""
+    """Missing packages are installed by one apt call; outdated package lists are updated after its failure."""
     log = host.here / "apt.log"
     host.program(
         "apt-get",
@@ -478,8 +477,33 @@ def test_packages(host: Host) -> None:
     assert not (host.here / "policy-rc.d").exists()
 
 
+def test_interrupted_installation(host: Host) -> None:
+    """The probe recognizes Phoenix's policy-rc.d of an interrupted installation; another policy-rc.d is kept."""
+    host.program("apt-get", f"#!/bin/sh\ncp {host.here}/policy-rc.d {host.here}/seen\n")
+    packages = Packages(("lack",))
+    script = apply_script(packages.changes(Observation())).replace("policy=/usr/sbin", f"policy={host.here}")
+    assert host.run(script).returncode == 0
+    (command,) = [probe.command for probe in packages.probes() if probe.kind == "command"]
+    moved = command.replace("/usr/sbin/policy-rc.d", str(host.here / "seen"))
+    assert subprocess.run(["sh", "-c", moved], capture_output=True, check=False).returncode == 0
+    (host.here / "policy-rc.d").write_text("theirs")
+    assert host.run(script).returncode == 0
+    assert (host.here / "policy-rc.d").read_text() == (host.here / "seen").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_timers_are_started(host: Host, known: bool) -> None:  # noqa: FBT001 - a value of the table
+    """Timers are started by one command; if systemd has cached their absence, it is reloaded and starts them."""
+    log = host.here / "commands"
+    absent = "" if known else f'[ "$1" != restart ] || grep -q daemon-reload {log}'
+    host.program("systemctl", f'#!/bin/sh\necho "$*" >>{log}\n{absent}\n')
+    host.apply([Change("timers", "start", script="start_timers a.timer b.timer")])
+    retry = [] if known else ["daemon-reload", "restart a.timer b.timer"]
+    assert log.read_text().splitlines() == ["restart a.timer b.timer", *retry]
+
+
 def test_one_script_for_all(host: Host) -> None:
-    """Everything that is asked comes back from one script, each answer under its own name."""
+    """One script returns the results of all probes, each under its subject."""
     Path(host.path("f")).write_text("hello\n")
     probes = {
         Probe("stat", host.path("f")),
@@ -492,7 +516,7 @@ def test_one_script_for_all(host: Host) -> None:
         Probe("command", "fails", "echo partly; exit 3"),
     }
     seen = read_observation(probes, host.run(question(probes)).stdout.decode())
-    assert seen.asked == probes
+    assert seen.probes == probes
     assert (seen.stats[host.path("f")].size, seen.stats[host.path("f")].owner) == (6, ME)
     assert seen.contents == {host.path("f"): b"hello\n"}
     assert set(seen.units) == {"app.service", "other.service"}
@@ -502,10 +526,10 @@ def test_one_script_for_all(host: Host) -> None:
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_any_posix_shell(shell: str, tmp_path: Path) -> None:
-    """The scripts are read without complaint by whatever /bin/sh may be."""
+    """The scripts have valid syntax for each shell that may be /bin/sh."""
     command = {"dash": ["dash", "-n"], "bash": ["bash", "--posix", "-n"]}[shell]
     script = tmp_path / "script"
-    script.write_bytes(whole(apply_script([Change("x", "update", script="true")])))
+    script.write_bytes(wrap_script(apply_script([Change("x", "update", script="true")])))
     try:
         done = subprocess.run([*command, script], capture_output=True, check=False)
     except FileNotFoundError:

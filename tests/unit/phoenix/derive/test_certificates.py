@@ -1,4 +1,4 @@
-"""Leaves of the example estate: names, places, and what is told of a new one."""
+"""Leaves of the example estate: their names, their files, and the unit that is reloaded after a change."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ LEAVES = {
 
 
 def test_leaves_of_the_example() -> None:
-    """The leaves by token are exactly these four, with these names, in these files."""
-    found = {(leaf.host, leaf.certificate, leaf.key): {*leaf.dns, *leaf.ips} for leaf in certificates(example())}
-    assert found == {place: set(names.split()) for place, names in LEAVES.items()}
+    """The leaves by token are exactly those of the table, with their names and files."""
+    leaves = {(leaf.host, leaf.certificate, leaf.key): {*leaf.dns, *leaf.ips} for leaf in certificates(example())}
+    assert leaves == {files: set(names.split()) for files, names in LEAVES.items()}
 
 
 def test_certs_of_portainer_are_its_mount() -> None:
-    """Portainer's leaf lies where the inventory mounts /certs from."""
+    """Portainer's leaf is in the directory that the inventory mounts at /certs."""
     container = next(g for g in example().guests if g.name == "portainer").containers["portainer"]
     mounted = dict(volume.split(":")[:2][::-1] for volume in container.volumes)
     leaf = server_leaf(example(), "portainer")
@@ -55,12 +55,12 @@ def test_certs_of_portainer_are_its_mount() -> None:
 
 
 def test_keys_are_for_their_owner() -> None:
-    """No key can be read by anyone but its owner or its service's group."""
+    """A key is readable only by its owner, or by its owner and group."""
     assert {leaf.key_mode for leaf in certificates(example())} <= {"0600", "0640"}
 
 
 @pytest.mark.parametrize(
-    ("leaf", "told"),
+    ("leaf", "reload"),
     [
         (server_leaf(example(), "internal_traefik_proxy"), ("reload", "nginx.service")),
         (server_leaf(example(), "portainer"), ("restart", "phoenix-container-portainer.service")),
@@ -68,9 +68,9 @@ def test_keys_are_for_their_owner() -> None:
         (client_leaf(example(), "portainer-agent", "portainer"), ("start", "phoenix-register-agents.service")),
     ],
 )
-def test_who_is_told(leaf: Leaf, told: tuple[str, str] | None) -> None:
-    """The program that presents a leaf is told of a new one."""
-    assert leaf.reload == told
+def test_reload(leaf: Leaf, reload: tuple[str, str] | None) -> None:
+    """The unit that presents a leaf is reloaded, restarted or started after a change."""
+    assert leaf.reload == reload
 
 
 def test_two_agents() -> None:
@@ -88,26 +88,26 @@ def test_two_agents() -> None:
 
 
 def test_web_certificate_of_a_hypervisor() -> None:
-    """A hypervisor has a leaf if it is asked for: for names that the zone has, and its web server is told."""
+    """A hypervisor has a leaf if the inventory requests it: for a name of the zone, and its web server is updated."""
     small = estate()
     node = small.hypervisors[0]
     assert leaves_of(small, node.name) == ()
-    asked = small.model_copy(update={"hypervisors": (node.model_copy(update={"web_certificate": True}),)})
-    (leaf,) = leaves_of(asked, node.name)
+    requested = small.model_copy(update={"hypervisors": (node.model_copy(update={"web_certificate": True}),)})
+    (leaf,) = leaves_of(requested, node.name)
     assert (leaf.dns, leaf.ips) == (("node.lab.test",), ("10.0.0.2",))
-    assert {(record.name, record.lan) for record in records(asked)} >= {("node.lab.test", node.address)}
+    assert {(record.name, record.lan) for record in records(requested)} >= {("node.lab.test", node.address)}
     assert (leaf.usage, leaf.owner, leaf.key_mode) == ("server", "root:root", "0600")
     assert (leaf.certificate, leaf.key) == ("/etc/phoenix/tls/pve_web.crt", "/etc/phoenix/tls/pve_web.key")
     assert leaf.reload == ("start", "phoenix-web-certificate.service")
 
 
-def test_hypervisor_reaches_the_authority() -> None:
-    """A hypervisor that trusts the authority may connect to it, which is where its certificate comes from."""
+def test_hypervisor_reaches_the_ca() -> None:
+    """A hypervisor that trusts the CA may connect to it, because the CA issues its certificate."""
     assert ("ca", "pve", (9000,)) in {(flow.dest, flow.source, flow.ports) for flow in flows(estate())}
 
 
 def test_clients_by_group() -> None:
-    """Each guest of a group that may use a mutual service has a client leaf; a hypervisor only probes."""
+    """Each guest of a client group of a mutual service has a client leaf; a hypervisor only probes and has none."""
     door = Service(port=9001, scheme="https", tls="mutual", clients=("workers", "pve"))
     small = estate(
         guest("door", 20, services={"door": door}),

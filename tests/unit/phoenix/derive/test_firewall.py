@@ -1,4 +1,4 @@
-"""Firewall of the example estate, and what holds for every estate, told by an evaluation of the rules in the test."""
+"""The firewall of the example and of random estates, verified by an evaluation of the rules in the test."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ class Filter:
         self.sets = {f"+{ipset.name}": ipset for ipset in cluster.ipsets}
         self.matches = lru_cache(self._matches)
 
-    def _matches(self, spelled: str, address: str) -> bool:
-        """Tell whether a rule's source or destination is about an address."""
-        ipset = self.sets.get(spelled, IpSet("", (spelled or "0.0.0.0/0",)))
+    def _matches(self, end: str, address: str) -> bool:
+        """Report whether a rule's source or destination contains an address."""
+        ipset = self.sets.get(end, IpSet("", (end or "0.0.0.0/0",)))
         inside = any(ip_address(address) in ip_network(net) for net in ipset.networks)
         return inside and not any(ip_address(address) in ip_network(net) for net in ipset.except_)
 
-    def accepts(self, host: str, direction: str, way: tuple[str, str], port: int) -> bool:
-        """Tell whether a host's rules accept a TCP connection; everything else is dropped."""
+    def accepts(self, host: str, direction: str, ends: tuple[str, str], port: int) -> bool:
+        """Report whether a host's rules accept a TCP connection from one address to another."""
         return any(
             rule.direction == direction
             and rule.protocol == "tcp"
             and str(port) in rule.dport.split(",")
-            and self.matches(rule.source, way[0])
-            and self.matches(rule.dest, way[1])
+            and self.matches(rule.source, ends[0])
+            and self.matches(rule.dest, ends[1])
             for rule in self.rules[host]
         )
 
     def connects(self, a: Guest, b: Guest, port: int) -> bool:
-        """Tell whether a guest gets through to another: its own rules let it out, and the other's let it in."""
-        way = (str(a.address), str(b.address))
-        return self.accepts(a.name, "out", way, port) and self.accepts(b.name, "in", way, port)
+        """Report whether guest `a` can connect to guest `b`: the rules of both accept the connection."""
+        ends = (str(a.address), str(b.address))
+        return self.accepts(a.name, "out", ends, port) and self.accepts(b.name, "in", ends, port)
 
 
 def test_rules_of_portainer() -> None:
-    """Portainer's rules, all of them, as the API spells them."""
-    found = guest_firewall(example(), example().guest_with("portainer"))
-    assert sorted((r.direction, r.protocol, r.dport, r.source, r.dest) for r in found.rules) == [
+    """Portainer has exactly these rules, in the API's notation."""
+    level = guest_firewall(example(), example().guest_with("portainer"))
+    assert sorted((r.direction, r.protocol, r.dport, r.source, r.dest) for r in level.rules) == [
         ("in", "icmp", "", "10.0.0.0/24", ""),
         ("in", "tcp", "22", "10.0.0.13", ""),
         ("in", "tcp", "9443", "10.0.0.12", ""),
@@ -70,47 +70,47 @@ def test_rules_of_portainer() -> None:
         ("out", "udp", "123", "", "+phoenix-internet"),
         ("out", "udp", "53", "", "10.0.0.53"),
     ]
-    assert (found.options["policy_in"], found.options["policy_out"], found.options["enable"]) == ("DROP", "DROP", "1")
+    assert (level.options["policy_in"], level.options["policy_out"], level.options["enable"]) == ("DROP", "DROP", "1")
 
 
 def test_rules_of_the_hypervisor() -> None:
-    """The hypervisor lets in names and pings from its network and volumes from machines; management is a set."""
-    found = cluster_firewall(example())
-    assert sorted((r.protocol, r.dport, r.source) for r in found.rules) == [
+    """The hypervisor accepts DNS and ping from its network and NFS from virtual machines; management is an IP set."""
+    level = cluster_firewall(example())
+    assert sorted((r.protocol, r.dport, r.source) for r in level.rules) == [
         ("icmp", "", "10.0.0.0/24"),
         ("tcp", "2049", "10.0.0.102"),
         ("tcp", "2049", "10.0.0.111"),
         ("tcp", "53", "10.0.0.0/24"),
         ("udp", "53", "10.0.0.0/24"),
     ]
-    assert {(s.name, s.networks, s.except_) for s in found.ipsets} == {
+    assert {(s.name, s.networks, s.except_) for s in level.ipsets} == {
         ("management", ("10.0.0.20",), ()),
         ("phoenix-internet", ("0.0.0.0/1", "128.0.0.0/1"), ("10.0.0.0/24",)),
     }
-    assert found.aliases == {"local_network": "10.0.0.13"}
+    assert level.aliases == {"local_network": "10.0.0.13"}
 
 
-def test_example_connects_as_its_flows_say() -> None:
-    """Between every two guests of the example, on every port of the estate, the rules let through what flows say."""
-    assert_as_flows_say(example())
+def test_example_connects_as_its_flows() -> None:
+    """Between every two guests of the example, on every port of the estate, the rules accept exactly the flows."""
+    assert_connects_as_flows(example())
 
 
-def assert_as_flows_say(small: Estate) -> None:
-    """Compare the rules' verdict with the flows, for every pair of guests and port."""
+def assert_connects_as_flows(small: Estate) -> None:
+    """Compare the verdict of the rules with the flows, for every pair of guests and every port."""
     rules = Filter(small)
     declared = {(f.source, f.dest, port) for f in flows(small) if f.protocol == "tcp" for port in f.ports}
     ports = {port for _, _, port in declared} | {1, 2375, 65535}
     pairs = [(a, b) for a in small.guests for b in small.guests if a is not b]
-    through = {(a.name, b.name, port) for a, b in pairs for port in ports if rules.connects(a, b, port)}
+    accepted = {(a.name, b.name, port) for a, b in pairs for port in ports if rules.connects(a, b, port)}
     names = {guest.name for guest in small.guests}
-    assert through == {flow for flow in declared if {flow[0], flow[1]} <= names and flow[0] != flow[1]}
+    assert accepted == {flow for flow in declared if {flow[0], flow[1]} <= names and flow[0] != flow[1]}
 
 
 @FAST
 @given(small=estates())
-def test_every_estate_connects_as_its_flows_say(small: Estate) -> None:
-    """Whatever the estate, a connection between guests needs and has a flow, with a rule at both ends."""
-    assert_as_flows_say(small)
+def test_every_estate_connects_as_its_flows(small: Estate) -> None:
+    """In any estate, a connection between guests is accepted if and only if a flow permits it."""
+    assert_connects_as_flows(small)
 
 
 @FAST
@@ -159,16 +159,16 @@ def test_names_and_files_are_unique(small: Estate) -> None:
 @FAST
 @given(small=estates())
 def test_no_guest_manages(small: Estate) -> None:
-    """No guest reaches SSH or the API of the hypervisor, and none is asked by anyone for a port without a flow."""
+    """No guest can connect to SSH or the API of the hypervisor."""
     rules = Filter(small)
     for host in small.guests:
-        way = (str(host.address), "10.0.0.2")
-        assert not any(rules.accepts(host.name, "out", way, port) for port in (22, 8006))
-        assert not any(rules.accepts("pve", "in", way, port) for port in (22, 8006))
+        ends = (str(host.address), "10.0.0.2")
+        assert not any(rules.accepts(host.name, "out", ends, port) for port in (22, 8006))
+        assert not any(rules.accepts("pve", "in", ends, port) for port in (22, 8006))
 
 
-def test_key_names_the_meaning() -> None:
-    """A rule keeps its key while its purpose is reworded, and gets another one with another port."""
+def test_key_is_independent_of_the_purpose() -> None:
+    """A rule keeps its key if its purpose is reworded, and has another key with another port."""
     one = Rule("in", "tcp", "80", "10.0.0.1", "", "web")
     assert one.key == Rule("in", "tcp", "80", "10.0.0.1", "", "the web").key
     assert one.key != Rule("in", "tcp", "81", "10.0.0.1", "", "web").key
@@ -184,14 +184,14 @@ def test_key_names_the_meaning() -> None:
 
 
 def test_ping_is_a_macro() -> None:
-    """ICMP means echo requests only."""
+    """A rule for ICMP accepts echo requests only."""
     assert Rule("in", "icmp").parameters["macro"] == "Ping"
     assert "proto" not in Rule("in", "icmp").parameters
 
 
 @pytest.mark.parametrize("number", [1, 15, 16, 40])
 def test_many_ports(number: int) -> None:
-    """A rule never has more than fifteen ports: Proxmox would skip it."""
+    """A rule has at most fifteen ports, because Proxmox skips a rule with more."""
     services = {f"s{port}": Service(port=port, expose=True) for port in range(8000, 8000 + number)}
     small = estate(guest("app", 20, services=services))
     rules = Filter(small)

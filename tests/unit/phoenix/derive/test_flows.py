@@ -1,4 +1,4 @@
-"""Flows of the example estate: those of its table are there, and no others."""
+"""Flows: those of the example are exactly the table's, and `clients` of a service are expanded."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ TABLE = [
     *((host, "internet", "tcp", "80 443") for host in GUESTS),
     *((host, "internet", "udp", "123") for host in GUESTS),
 ]
-# What follows from choices of ours: the edge's status page, the mesh's names for guests, a name
-# for gRPC, and pings both ways.
+# What follows from design decisions: the edge's status page, the mesh's names for guests, a name
+# for gRPC, and ping in both directions.
 MORE = [
     (MESH, EDGE, "tcp", "8081"),
     (NODE, EDGE, "tcp", "8081"),
@@ -49,17 +49,17 @@ Opening = tuple[str, str, str, int]
 
 
 def openings(rows: list[tuple[str, str, str, str]]) -> set[Opening]:
-    """Rows of the table, one opening a port."""
+    """Expand the rows of the table to one opening per port."""
     return {(a, b, protocol, int(port)) for a, b, protocol, ports in rows for port in ports.split() or ["0"]}
 
 
 def derived() -> set[Opening]:
-    """The flows of the example, one opening a port."""
+    """Expand the flows of the example to one opening per port."""
     return {(f.source, f.dest, f.protocol, port) for f in flows(example()) for port in f.ports or (0,)}
 
 
 def test_flows_of_the_example() -> None:
-    """The flows are those of the table and of our choices: none is missing, none is too many."""
+    """The flows are exactly those of the table and of the design decisions."""
     assert derived() == openings(TABLE) | openings(MORE)
 
 
@@ -76,31 +76,31 @@ def test_flows_of_the_example() -> None:
     ],
 )
 def test_stays_closed(source: str, dest: str, port: int) -> None:
-    """What must stay closed is in no flow."""
+    """No flow opens a connection that must stay closed."""
     assert (source, dest, "tcp", port) not in derived()
 
 
-def test_declared_client_asks_the_mesh() -> None:
-    """A guest that uses an exposed service reaches it by name at the mesh, not at its own port."""
+def test_declared_client_connects_to_the_mesh() -> None:
+    """A guest that is a client of an exposed service connects to the mesh by name, not to the service's own port."""
     web = guest("web", 20, services={"web": Service(port=8000, expose=True, clients=("app",))})
-    found = {(f.source, f.dest, f.ports) for f in flows(estate(web, guest("app", 21)))}
-    assert ("app", "mesh", (443,)) in found
-    assert ("app", "web", (8000,)) not in found
+    connections = {(f.source, f.dest, f.ports) for f in flows(estate(web, guest("app", 21)))}
+    assert ("app", "mesh", (443,)) in connections
+    assert ("app", "web", (8000,)) not in connections
 
 
 @pytest.mark.parametrize(
-    ("names", "parties"),
+    ("names", "ends"),
     [
         (("app",), ("app",)),
         (("models",), ("m1", "m2")),
         (("models", "m1", "app"), ("m1", "m2", "app")),
         (("lan", "management"), ("lan", "management")),
         (("pve",), ("pve",)),
-        (("nobody",), ()),
+        (("unknown",), ()),
         (("template",), ()),
     ],
 )
-def test_clients(names: tuple[str, ...], parties: tuple[str, ...]) -> None:
-    """A client is a host, the members of a group, or a word for others; a group of nobody is nobody."""
+def test_clients(names: tuple[str, ...], ends: tuple[str, ...]) -> None:
+    """A client is a host, a word such as `lan`, or a group, which is expanded to its members; it may have none."""
     small = estate(guest("m1", 20, "models"), guest("m2", 21, "models"), guest("app", 22))
-    assert clients(small, names) == parties
+    assert clients(small, names) == ends

@@ -1,4 +1,4 @@
-"""How often a host looks after its leaves follows from how long before their end they are renewed."""
+"""The schedule of renewal follows from how long before expiry a leaf is renewed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from phoenix.derive.certificates import certificates, server_leaf
-from phoenix.derive.renewal import jitter, looks_every, stem
+from phoenix.derive.renewal import check_interval, jitter, stem
 from phoenix.estate import Validity
 from tests.support.inventories import example
 
@@ -22,16 +22,16 @@ from tests.support.inventories import example
         ("5m", "1m", timedelta(seconds=20)),
     ],
 )
-def test_looks(lifetime: str, before: str, every: timedelta) -> None:
-    """A renewal is tried several times before it is too late, at most every hour and at least every 20 seconds."""
+def test_interval(lifetime: str, before: str, every: timedelta) -> None:
+    """The interval permits eight attempts before expiry, within the limits of 20 seconds and one hour."""
     validity = Validity.model_validate({"lifetime": lifetime, "renew_before": before})
     leaf = replace(server_leaf(example(), "portainer"), validity=validity)
-    assert looks_every(leaf) == every
+    assert check_interval(leaf) == every
     assert jitter(leaf) == every / 4
 
 
 def test_lifetimes_follow_the_inventory() -> None:
-    """A leaf lives as its service says, else as the estate does."""
+    """The validity of a leaf is that of its service, or else the estate's default."""
     estate = example()
     special = Validity.model_validate({"lifetime": "2d", "renew_before": "1d"})
     guest = next(guest for guest in estate.guests if guest.name == "drphoenix")
@@ -41,21 +41,21 @@ def test_lifetimes_follow_the_inventory() -> None:
     }
     changed = guest.model_copy(update={"services": services})
     others = tuple(changed if one.name == guest.name else one for one in estate.guests)
-    found = {leaf.name: leaf.validity for leaf in certificates(estate.model_copy(update={"guests": others}))}
-    usual = estate.settings.ca.leaf
-    assert found == {
-        "internal_traefik_proxy": usual,
-        "portainer": usual,
+    validities = {leaf.name: leaf.validity for leaf in certificates(estate.model_copy(update={"guests": others}))}
+    default = estate.settings.ca.leaf
+    assert validities == {
+        "internal_traefik_proxy": default,
+        "portainer": default,
         "portainer-agent": special,
         "portainer-agent-client": special,
     }
 
 
-def test_nothing_said() -> None:
-    """Where no point of renewal is said, it is after two thirds of the life."""
+def test_default_time_of_renewal() -> None:
+    """By default, a certificate is renewed after two thirds of its lifetime."""
     assert Validity.model_validate({"lifetime": "9d"}).before == timedelta(days=3)
 
 
 def test_stem() -> None:
-    """A unit's name has no underscore."""
+    """The name of a unit has no underscore."""
     assert stem(server_leaf(example(), "internal_traefik_proxy")) == "internal-traefik-proxy"

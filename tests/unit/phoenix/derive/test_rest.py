@@ -27,26 +27,26 @@ ROUTES = {
 
 
 def test_routes_of_the_example() -> None:
-    """Every exposed service has a route under its own name, and nothing else has one."""
+    """Every exposed service has a route under its own name, and there are no other routes."""
     assert {route.service: (route.backend, route.health) for route in routes(example())} == ROUTES
     assert all(route.name == route.server_name == f"{route.service}.{ZONE}" for route in routes(example()))
     assert {route.hosts[1:] for route in routes(example())} == {(), ("portainer.phoenix.local",)}
 
 
 def the(name: str) -> Guest:
-    """A guest of the example."""
-    found = example().host(name)
-    assert isinstance(found, Guest)
-    return found
+    """Find a guest of the example."""
+    host = example().host(name)
+    assert isinstance(host, Guest)
+    return host
 
 
 def node() -> Hypervisor:
-    """The hypervisor of the example."""
+    """Return the hypervisor of the example."""
     return example().hypervisors[0]
 
 
 def test_directories_of_the_example() -> None:
-    """Persistent directories belong to the shifted ids of the guest that uses them; parents come first."""
+    """Persistent directories have the shifted ids of the guest that uses them; parents come first."""
     lxc, vm = "/mnt/pve/quickOS/lxc-persistent-data", "/quickOS/vm-persistent-data"
     assert [(d.path, d.uid, d.gid, d.mode) for d in directories(example(), node())] == [
         (f"{lxc}/103", 0, 0, "0755"),
@@ -64,29 +64,29 @@ def test_shift(unprivileged: bool, uid: int, gid: int) -> None:  # noqa: FBT001 
     """Ids are shifted for unprivileged containers only."""
     mount = Mount(source="a", target="/a", owner="33:44")
     small = estate(guest("app", 20, mounts=(mount,), unprivileged=unprivileged))
-    found = {d.path: (d.uid, d.gid) for d in directories(small, small.hypervisors[0])}
-    assert found["/lxc/120/a"] == (uid, gid)
+    owners = {d.path: (d.uid, d.gid) for d in directories(small, small.hypervisors[0])}
+    assert owners["/lxc/120/a"] == (uid, gid)
 
 
 def test_exports_of_the_example() -> None:
-    """Each machine's storage is exported to that machine alone."""
+    """The storage of each virtual machine is exported to that machine only."""
     assert [export.line for export in exports(example(), node())] == [
         "/quickOS/vm-persistent-data/1001 10.0.0.111(rw,sync,no_subtree_check,no_root_squash)",
         "/quickOS/vm-persistent-data/1002 10.0.0.102(rw,sync,no_subtree_check,no_root_squash)",
     ]
 
 
-def test_authority_alone_sees_its_state() -> None:
-    """The authority's directory is mounted in its own guest, and nobody else mounts anything of it."""
+def test_only_the_ca_mounts_its_state() -> None:
+    """The directory of the CA is mounted in its own guest and in no other."""
     mounts = {guest.name: bind_mounts(example(), guest) for guest in example().guests}
     state = "/mnt/pve/quickOS/lxc-persistent-data/103"
     assert mounts["step-ca"] == {"mp0": f"{state}/ssl,mp=/etc/step-ca/ssl"}
-    assert [name for name, found in mounts.items() if state in str(found)] == ["step-ca"]
+    assert [name for name, own in mounts.items() if state in str(own)] == ["step-ca"]
     assert list(mounts["nginx-gateway"]) == ["mp0", "mp1"]
 
 
 def test_options_of_a_container() -> None:
-    """A container's options, as the API spells them."""
+    """A container has these options, in the API's notation."""
     assert options(example(), the("step-ca")) == {
         "memory": "1024",
         "cores": "2",
@@ -102,7 +102,7 @@ def test_options_of_a_container() -> None:
 
 
 def test_options_of_a_machine() -> None:
-    """A machine's options, as the API spells them; its hardware address follows from its id."""
+    """A virtual machine has these options, in the API's notation; its MAC address follows from its vmid."""
     assert options(example(), the("portainer")) == {
         "memory": "8192",
         "cores": "4",
@@ -120,12 +120,12 @@ def test_options_of_a_machine() -> None:
 
 
 def test_every_nic_is_filtered() -> None:
-    """Without `firewall=1` on its NIC no rule of a guest would hold."""
+    """Every NIC has `firewall=1`, without which no rule of the guest is enforced."""
     assert all("firewall=1" in options(example(), guest)["net0"].split(",") for guest in example().guests)
 
 
 def test_templates_have_no_network() -> None:
-    """A template has neither network nor start, and is made from what the inventory says."""
+    """A template has neither network nor start options, and is created from the declared image."""
     base, cloud = (example().host(name) for name in ("copy-base", "ubuntu-2404-cloud-template"))
     assert isinstance(base, Template)
     assert isinstance(cloud, Template)

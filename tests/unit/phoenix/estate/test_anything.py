@@ -1,4 +1,4 @@
-"""Whatever an inventory contains, it is understood or refused in words; nothing else can happen."""
+"""An inventory with arbitrary content is either loaded or rejected with messages; there is no third outcome."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ VALUES = st.recursive(
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every path into plain data."""
+    """List every path into plain data."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield (*path, key)
         yield from places(item, (*path, key))
@@ -51,30 +51,30 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> dict[str, Any]:
-    """The documents of a good inventory after a few blows."""
+    """Draw the documents of a valid inventory after one to three mutations."""
     documents = deepcopy(PLAIN)
     for _ in range(draw(st.integers(1, 3))):
         document = documents[draw(st.sampled_from(["hosts", "hosts", "groups", "defaults"]))]
-        *way, last = draw(st.sampled_from(sorted(places(document), key=str) or [("x",)]))
-        around = document
-        for key in way:
-            around = around[key]
+        *parents, last = draw(st.sampled_from(sorted(places(document), key=str) or [("x",)]))
+        parent = document
+        for key in parents:
+            parent = parent[key]
         match draw(st.sampled_from(["drop", "replace", "add", "copy"])):
             case "drop":
-                around.pop(last, None) if isinstance(around, dict) else around.pop(last)
-            case "add" if isinstance(around, dict):
-                around[draw(st.sampled_from(KEYS))] = draw(VALUES)
-            case "copy" if isinstance(around, dict):
-                around[draw(st.sampled_from(KEYS))] = deepcopy(around.get(last))
+                parent.pop(last, None) if isinstance(parent, dict) else parent.pop(last)
+            case "add" if isinstance(parent, dict):
+                parent[draw(st.sampled_from(KEYS))] = draw(VALUES)
+            case "copy" if isinstance(parent, dict):
+                parent[draw(st.sampled_from(KEYS))] = deepcopy(parent.get(last))
             case _:
-                around[last] = draw(VALUES)
+                parent[last] = draw(VALUES)
     return documents
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(documents=mutated())
 def test_mutated_data(tmp_path_factory: pytest.TempPathFactory, documents: dict[str, Any]) -> None:
-    """A good inventory with keys dropped, added and exchanged is an estate or a list of problems."""
+    """A valid inventory with keys dropped, added and replaced is an estate or a list of problems."""
     folder = tmp_path_factory.getbasetemp() / "mutated"
     folder.mkdir(exist_ok=True)
     for name, data in documents.items():
@@ -85,7 +85,7 @@ def test_mutated_data(tmp_path_factory: pytest.TempPathFactory, documents: dict[
 @settings(max_examples=70, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_mutated_text(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    """A good inventory with characters dropped, exchanged and inserted is an estate or a list of problems."""
+    """A valid inventory with characters dropped, replaced and inserted is an estate or a list of problems."""
     folder = tmp_path_factory.getbasetemp() / "text"
     folder.mkdir(exist_ok=True)
     for name, text in FILES.items():
@@ -100,7 +100,7 @@ def test_mutated_text(tmp_path_factory: pytest.TempPathFactory, data: st.DataObj
 
 
 def loaded_or_refused(folder: Path) -> None:
-    """Load; a refusal must say something, in a file of the folder, in words that can be printed."""
+    """Load the folder; each problem must name a file of the folder and have a message that can be encoded."""
     problems: tuple[Problem, ...] = ()
     try:
         assert isinstance(load_estate(folder), Estate)

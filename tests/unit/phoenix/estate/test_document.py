@@ -1,4 +1,4 @@
-"""YAML as data: both parsers must mean the same, since a file that one of them refuses is read by the other."""
+"""YAML as data: both parsers must agree, because a file that one of them rejects is read by the other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCALARS = (
 
 
 def read(path: Path) -> object:
-    """The document, or what is wrong with it."""
+    """Read the document, or its mistakes."""
     try:
         return read_document(path)
     except InventoryError as error:
@@ -27,16 +27,16 @@ def read(path: Path) -> object:
 
 
 def both(monkeypatch: pytest.MonkeyPatch, path: Path) -> tuple[object, object]:
-    """What the parser in C gives, and what Python's own gives."""
+    """Read by the parser in C, and by Python's parser."""
     fast = read(path)
     with monkeypatch.context() as patched:
-        patched.setattr(document, "_composed_fast", lambda _text: None)
+        patched.setattr(document, "_compose_fast", lambda _text: None)
         return fast, read(path)
 
 
 @pytest.mark.parametrize("scalar", SCALARS)
 def test_same_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scalar: str) -> None:
-    """Every spelling of a value means the same to both, on the same lines."""
+    """Both parsers read the same value on the same lines for each notation."""
     path = tmp_path / "hosts.yaml"
     path.write_text(f"first: {scalar}\nlist:\n  - {scalar}\n", "utf-8")
     fast, slow = both(monkeypatch, path)
@@ -45,16 +45,16 @@ def test_same_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scalar: st
 
 @pytest.mark.parametrize("name", ["hosts", "groups", "defaults"])
 def test_same_inventory(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The example's files mean the same to both, and the parser in C does read them."""
+    """Both parsers read the same from the example's files, and the parser in C accepts them."""
     path = ROOT / "inventory" / f"{name}.yaml"
     fast, slow = both(monkeypatch, path)
     assert fast == slow
-    assert document._composed_fast(path.read_text("utf-8")) is not None
+    assert document._compose_fast(path.read_text("utf-8")) is not None
 
 
 @pytest.mark.parametrize("text", ["[ " * 200_000, "- " * 200_000, "a: {" * 50_000])
 def test_endless_nesting(tmp_path: Path, text: str) -> None:
-    """Nesting that would end the process is refused as any other mistake is."""
+    """Nesting that would crash the process is rejected like any other mistake."""
     path = tmp_path / "hosts.yaml"
     path.write_text(text, "utf-8")
     assert [message for _, message in read(path)] == ["is nested too deeply"]  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Durations are read as they are written, and written as Go reads them."""
+"""Durations: the inventory's syntax, Go's syntax, and Traefik's renewal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix.estate import MeshValidity
-from phoenix.estate.duration import go_duration, parse_duration, spell_duration
+from phoenix.estate.duration import format_duration, go_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -22,23 +22,23 @@ from phoenix.estate.duration import go_duration, parse_duration, spell_duration
         ("10y", timedelta(days=3650)),
     ],
 )
-def test_read(text: str, duration: timedelta) -> None:
-    """A number and a unit."""
+def test_parse(text: str, duration: timedelta) -> None:
+    """A duration is a number with a unit."""
     assert parse_duration(text) == duration
 
 
 @pytest.mark.parametrize("text", ["", "7", "0d", "-1d", "1.5h", "7 d", "7D", "7w", "101y", 7, None, True, ["7d"]])
 def test_refused(text: object) -> None:
-    """Anything else, of whatever type, is no duration."""
+    """Other text, and values of other types, are rejected."""
     with pytest.raises(ValueError, match="not a duration"):
         parse_duration(text)
 
 
 @given(st.integers(1, 99_999), st.sampled_from("smhd"))
-def test_spelt_and_read_again(number: int, unit: str) -> None:
-    """What is written for people reads as the same duration; Go is told whole seconds."""
+def test_round_trip(number: int, unit: str) -> None:
+    """A formatted duration parses to the same duration; Go's syntax has whole seconds."""
     duration = parse_duration(f"{number}{unit}") if number < 30_000 else timedelta(days=3)
-    assert parse_duration(spell_duration(duration)) == duration
+    assert parse_duration(format_duration(duration)) == duration
     assert go_duration(duration) == f"{int(duration.total_seconds())}s"
 
 
@@ -54,6 +54,6 @@ def test_spelt_and_read_again(number: int, unit: str) -> None:
     ],
 )
 def test_traefik_renews(lifetime: str, hours: int, before: timedelta) -> None:
-    """The mesh's hours and its point of renewal are Traefik's own."""
+    """The mesh's hours and its time of renewal are those of Traefik."""
     mesh = MeshValidity.model_validate({"lifetime": lifetime})
     assert (mesh.hours, mesh.before) == (hours, before)

@@ -1,4 +1,4 @@
-"""A sound inventory becomes an estate: defaults of groups, merges of YAML, the one hypervisor."""
+"""Loading a valid inventory: defaults of groups, YAML merges, the only hypervisor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GUESTS = {
 
 @pytest.fixture(scope="module")
 def example() -> Estate:
-    """The repository's own inventory."""
+    """The repository's inventory."""
     return load_estate(EXAMPLE)
 
 
@@ -36,7 +36,7 @@ Write = Callable[..., Estate]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Load a small inventory with words exchanged."""
+    """Load a small inventory with replaced words."""
 
     def load(*edits: tuple[str, str]) -> Estate:
         for name, text in {"hosts": HOSTS, "groups": GROUPS, "defaults": DEFAULTS}.items():
@@ -50,18 +50,18 @@ def write(tmp_path: Path) -> Write:
 
 def test_guests_of_the_example(example: Estate) -> None:
     """The example has exactly the guests of the real estate, with their sizes, order and dependencies."""
-    assert {guest.name: said(guest) for guest in example.guests} == GUESTS
+    assert {guest.name: row(guest) for guest in example.guests} == GUESTS
 
 
-def said(guest: Guest) -> tuple[object, ...]:
-    """A guest as a row of the table."""
+def row(guest: Guest) -> tuple[object, ...]:
+    """Convert a guest to a row of the table."""
     assert guest.startup is not None
     size = (guest.memory, guest.cores, guest.disk)
     return guest.vmid, str(guest.address), guest.kind, *size, guest.startup.order, guest.startup.delay, guest.depends_on
 
 
 def test_templates_of_the_example(example: Estate) -> None:
-    """Templates have no address, and a cloud image is no clone although its group clones."""
+    """Templates have no address, and a cloud image is not a clone although its group sets a clone."""
     assert {(t.name, t.vmid, t.clone_of) for t in example.templates} == {
         ("copy-base", 900, None),
         ("copy-cuda", 901, "copy-base"),
@@ -74,14 +74,14 @@ def test_templates_of_the_example(example: Estate) -> None:
 
 
 def test_safe_defaults(example: Estate) -> None:
-    """Containers are unprivileged, and every guest hangs on the only hypervisor without saying so."""
+    """Containers are unprivileged by default, and the only hypervisor is the default for every guest."""
     assert all(guest.unprivileged for guest in example.guests)
     assert {guest.hypervisor for guest in (*example.guests, *example.templates)} == {"pve"}
     assert isinstance(example.host("pve"), Hypervisor)
 
 
 def test_host_wins_over_group(write: Write) -> None:
-    """A host's own value wins over that of its groups, an earlier group over a later one, null takes it away."""
+    """A host's value overrides that of its groups, an earlier group overrides a later one, and null removes it."""
     estate = write(
         ("lxc: {data: {storage: pool}}", "lxc: {data: {storage: pool, cores: 3, memory: 100, tags: [a]}}"),
         ("trusted_ca: {}", "trusted_ca: {data: {cores: 5, memory: 200, disk: 7}}"),
@@ -93,7 +93,7 @@ def test_host_wins_over_group(write: Write) -> None:
 
 
 def test_anchors_and_merges(write: Write) -> None:
-    """Anchors, aliases and merge keys mean what YAML says: what stands in the mapping itself wins."""
+    """Anchors, aliases and merge keys follow YAML: a key of the mapping itself takes precedence."""
     estate = write(
         ("data: {vmid: 101, ", "data: {<<: [{memory: 64, cores: 9}, {cores: 8, disk: &n 5}], cores: 4, vmid: 101, "),
         ("data:\n    vmid: 102\n", "data:\n    vmid: 102\n    disk: *n\n"),
@@ -104,26 +104,26 @@ def test_anchors_and_merges(write: Write) -> None:
     assert (edge.memory, edge.cores, edge.disk, mesh.disk) == (64, 4, 5, 5)
 
 
-def test_words_beyond_ascii(write: Write) -> None:
-    """Text for people may be written in any script."""
+def test_text_beyond_ascii(write: Write) -> None:
+    """Text for people can contain characters of any script."""
     estate = write(("name: Lab CA", "name: Zertifizierungsstelle für Ångström 認証局"))
     assert estate.settings.ca.name == "Zertifizierungsstelle für Ångström 認証局"
 
 
 def test_empty_data_is_none(write: Write) -> None:
-    """A `data:` with nothing behind it is no data."""
+    """A `data:` without a value is the same as no data."""
     assert write(("hypervisor: {}", "hypervisor: {data: }"), ("step_cli: {}", "step_cli:\n  data:\n")).guests
 
 
 def test_an_edit_is_seen(write: Write) -> None:
-    """A second load in the same process sees what changed in between, however short that was."""
+    """A second load in the same process sees an edit that was made in between, at any interval."""
     assert write().zone == "lab.test"
     assert write(("zone: lab.test", "zone: new.test")).zone == "new.test"
     assert write().zone == "lab.test"
 
 
 def test_two_hypervisors(write: Write) -> None:
-    """With two hypervisors every guest names its own, and may do so by its group."""
+    """With two hypervisors, every guest names its own, in its entry or in that of its group."""
     second = HOSTS.partition("ca:\n")[0].replace("pve:", "pve2:").replace("10.0.0.2", "10.0.0.4")
     second = second.replace("10.0.0.3", "10.0.0.5").replace("node: node", "node: other")
     estate = write(

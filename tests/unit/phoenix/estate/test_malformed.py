@@ -1,4 +1,4 @@
-"""Malformed inventories are refused with every mistake at once, each with its place and what to do."""
+"""Malformed inventories are rejected with all mistakes at once, each with its location and what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Edit = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Says:
-    """A problem: the file, a text that ends in its line (`#2`: its second place), the host and key, what is said."""
+    """An expected problem: the file, a text that ends in its line (`#2`: its second match), host and key, message."""
 
     file: str
     at: str
@@ -64,7 +64,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     ),
     "key of a hypervisor that only guests have": (
         (("hosts", "    node: phoenix\n", "    node: phoenix\n    memory: 4096\n"),),
-        (Says("hosts", "node: phoenix\n    memory: 4096", "pve.memory", "unknown key 'memory'; known"),),
+        (Says("hosts", "node: phoenix\n    memory: 4096", "pve.memory", "unknown key 'memory'; valid here"),),
     ),
     "web certificate without trust": (
         (
@@ -102,16 +102,16 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     ),
     "key beside the settings": (
         (("defaults", "data:\n  zone", "platform: linux\ndata:\n  zone"),),
-        (Says("defaults", "platform", "platform", "'platform' may not stand in the inventory: how to connect"),),
+        (Says("defaults", "platform", "platform", "'platform' is not allowed in the inventory: move connection"),),
     ),
     # --- Secrets
     "password of a host": (
         (("hosts", "  hostname: 10.0.0.10\n", "  hostname: 10.0.0.10\n  password: hunter2\n"),),
-        (Says("hosts", "hunter2", "step-ca.password", "secrets, are in the access file"),),
+        (Says("hosts", "hunter2", "step-ca.password", "secrets to the access file"),),
     ),
     "password in data": (
         (("hosts", "    memory: 1024\n", "    memory: 1024\n    admin_password: hunter2\n"),),
-        (Says("hosts", "hunter2", "step-ca.admin_password", "secrets, are in the access file"),),
+        (Says("hosts", "hunter2", "step-ca.admin_password", "secrets to the access file"),),
     ),
     "secret in a container's environment": (
         (("hosts", "environment: {API_PORT", "environment: {OPENAI_API_KEY: sk-1, API_PORT"),),
@@ -120,7 +120,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
                 "hosts",
                 "sk-1",
                 "drphoenix.containers.thinkheads-ai.environment.OPENAI_API_KEY",
-                "looks like a secret, which may not stand in the inventory",
+                "OPENAI_API_KEY looks like a secret, which is not allowed in the inventory",
             ),
         ),
     ),
@@ -177,7 +177,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     ),
     "address of the network": (
         (("hosts", "hostname: 10.0.0.12\n", "hostname: 10.0.0.255\n"),),
-        (Says("hosts", "10.0.0.255", "traefik.address", "10.0.0.255 is not an address of a host"),),
+        (Says("hosts", "10.0.0.255", "traefik.address", "10.0.0.255 is the network or broadcast address"),),
     ),
     "address that is none": (
         (("hosts", "hostname: 10.0.0.12\n", "hostname: traefik\n"),),
@@ -218,20 +218,20 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     ),
     "clone of a guest": (
         (("hosts", "    vmid: 901\n    clone_of: copy-base", "    vmid: 901\n    clone_of: traefik"),),
-        (Says("hosts", "clone_of: traefik", "copy-cuda.clone_of", "not in the group 'template'; only templates are"),),
+        (Says("hosts", "clone_of: traefik", "copy-cuda.clone_of", "not in the group 'template'; only templates can"),),
     ),
     "clone of another kind": (
         (("hosts", "    vmid: 1001\n", "    vmid: 1001\n    clone_of: copy-base\n"),),
-        (Says("hosts", "vmid: 1001\n    clone_of", "portainer.clone_of", "'copy-base' is a lxc, this is a vm"),),
+        (Says("hosts", "vmid: 1001\n    clone_of", "portainer.clone_of", "'copy-base' is of the kind lxc, portainer"),),
     ),
-    "made from nothing": (
+    "neither a template nor an image": (
         (("hosts", "    vmid: 901\n    clone_of: copy-base\n", "    vmid: 901\n"),),
         (
             Says(
                 "hosts",
                 "  groups: [lxc, template, nvidia]\n  data:#1",
                 "copy-cuda.clone_of",
-                "needs exactly one of 'clone_of' and 'ostemplate'",
+                "set exactly one of 'clone_of' and 'ostemplate'",
             ),
         ),
     ),
@@ -243,9 +243,13 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "clients: [pve]", "clients: [copy-base]"),),
         (Says("hosts", "[copy-base]", "portainer.services.portainer.clients.0", "is a template, which never runs"),),
     ),
-    "client that is a group of nobody": (
+    "client that is a group without running hosts": (
         (("hosts", "clients: [pve]", "clients: [template]"),),
-        (Says("hosts", "clients: [template]", "portainer.services.portainer.clients.0", "nobody who runs is in the"),),
+        (
+            Says(
+                "hosts", "clients: [template]", "portainer.services.portainer.clients.0", "'template' has no host that"
+            ),
+        ),
     ),
     "unknown hypervisor": (
         (("hosts", "    vmid: 103\n", "    vmid: 103\n    hypervisor: pvee\n"),),
@@ -255,7 +259,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "    vmid: 103\n", "    vmid: 103\n    hypervisor: traefik\n"),),
         (Says("hosts", "hypervisor: traefik", "step-ca.hypervisor", "'traefik' is not in the group 'hypervisor'"),),
     ),
-    "two hypervisors, and none said": (
+    "two hypervisors, and none selected": (
         (
             (
                 "hosts",
@@ -278,25 +282,25 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
             ),
         ),
     ),
-    "circle of dependencies": (
+    "cycle of dependencies": (
         (("hosts", "    startup: {order: 1, delay: 5}\n", "    startup: {order: 1}\n    depends_on: [drphoenix]\n"),),
         (
             Says(
                 "hosts",
                 "depends_on: [portainer]",
                 "drphoenix.depends_on",
-                "goes round in a circle: drphoenix → portainer → ",
+                "forms a cycle: drphoenix → portainer → ",
             ),
         ),
     ),
-    "two circles": (
+    "two cycles": (
         (
             ("hosts", "depends_on: [portainer]", "depends_on: [drphoenix]"),
             ("hosts", "    vmid: 901\n    clone_of: copy-base", "    vmid: 901\n    clone_of: copy-cuda"),
         ),
         (
-            Says("hosts", "depends_on: [drphoenix]", "drphoenix.depends_on", "in a circle: drphoenix → drphoenix"),
-            Says("hosts", "vmid: 901\n    clone_of", "copy-cuda.clone_of", "in a circle: copy-cuda → copy-cuda"),
+            Says("hosts", "depends_on: [drphoenix]", "drphoenix.depends_on", "forms a cycle: drphoenix → drphoenix"),
+            Says("hosts", "vmid: 901\n    clone_of", "copy-cuda.clone_of", "forms a cycle: copy-cuda → copy-cuda"),
         ),
     ),
     # --- Names
@@ -356,17 +360,17 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     ),
     "reserved word as a host": (
         (("hosts", "\nollama:\n", "\ninternet:\n"),),
-        (Says("hosts", "internet:", "internet", "'internet' is a word for everything outside; choose another"),),
+        (Says("hosts", "internet:", "internet", "'internet' is reserved for every address outside the estate"),),
     ),
     "reserved word as a group": (
         (("groups", "nvidia: {}", "nvidia: {}\nlan: {}"),),
-        (Says("groups", "lan:", "lan", "'lan' is a word for the estate's network; choose another name"),),
+        (Says("groups", "lan:", "lan", "'lan' is reserved for the estate's network; choose another name"),),
     ),
-    "host called as a group of others": (
+    "host with the name of a group of others": (
         (("hosts", "\nllamacpp:\n", "\nnvidia:\n"),),
-        (Says("hosts", "\nnvidia:", "nvidia", "is also a group, of granite-embedding"),),
+        (Says("hosts", "\nnvidia:", "nvidia", "is also a group of granite-embedding"),),
     ),
-    # --- Types and spellings
+    # --- Types and syntax
     "text for a number": (
         (("hosts", "memory: 1024", "memory: 1 GB"),),
         (Says("hosts", "1 GB", "step-ca.memory", "'1 GB' is not valid: expected a whole number"),),
@@ -383,7 +387,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "depends_on: [portainer]", "depends_on: portainer"),),
         (Says("hosts", "depends_on: portainer", "drphoenix.depends_on", "'portainer' is not valid: expected a list"),),
     ),
-    "word for a truth value": (
+    "word for a boolean": (
         (("hosts", "qdrant: {port: 6333, expose: true", "qdrant: {port: 6333, expose: yes"),),
         (
             Says(
@@ -429,11 +433,18 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     ),
     "data that is a list": (
         (("groups", "hypervisor: {}", "hypervisor: {data: [1]}"),),
-        (Says("groups", "hypervisor:", "hypervisor.data", "must be a mapping of keys to values; leave it out"),),
+        (Says("groups", "hypervisor:", "hypervisor.data", "must be a mapping of keys to values; omit it"),),
     ),
     "host without groups": (
         (("hosts", "  groups: [lxc, base_setup, step_ca]\n", ""),),
-        (Says("hosts", "step-ca:", "step-ca.groups", "must be a list of groups, one of them hypervisor, lxc, vm"),),
+        (
+            Says(
+                "hosts",
+                "step-ca:",
+                "step-ca.groups",
+                "must be a list of groups that contains one of hypervisor, lxc, vm",
+            ),
+        ),
     ),
     "host of two kinds": (
         (("hosts", "groups: [lxc, base_setup, step_ca]", "groups: [lxc, vm, step_ca]"),),
@@ -442,18 +453,18 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
                 "hosts",
                 "[lxc, vm",
                 "step-ca.groups",
-                "a host is exactly one of hypervisor, lxc, vm; this one is lxc and",
+                "a host must be in exactly one of hypervisor, lxc, vm; this host is in lxc and",
             ),
         ),
     ),
     # --- YAML
     "key twice": (
         (("hosts", "    memory: 1024\n", "    memory: 1024\n    memory: 2048\n"),),
-        (Says("hosts", "memory: 2048\n", "step-ca.data.memory", "this key stands here twice, first in line"),),
+        (Says("hosts", "memory: 2048\n", "step-ca.data.memory", "duplicate key, first in line"),),
     ),
-    "host called by a number": (
+    "host with a number as its name": (
         (("hosts", "\nollama:\n", "\n914:\n"),),
-        (Says("hosts", "\n914:", "", "914 is not text to YAML: put the key in quotes"),),
+        (Says("hosts", "\n914:", "", "YAML does not read 914 as text: put the key in quotes"),),
     ),
     "broken YAML": (
         (("hosts", "groups: [lxc, base_setup, step_ca]", "groups: [lxc, base_setup, step_ca"),),
@@ -461,7 +472,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     ),
     "tag": (
         (("hosts", "    memory: 1024\n", "    memory: !vault 1024\n"),),
-        (Says("hosts", "!vault", "step-ca.data.memory", "the tag !vault means nothing here"),),
+        (Says("hosts", "!vault", "step-ca.data.memory", "the tag !vault is not supported"),),
     ),
     "anchor in itself": (
         (("hosts", "    aliases: [ca]\n", "    aliases: &me [ca, *me]\n"),),
@@ -486,21 +497,17 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "step_cli, traefik]", "step_cli, traefik, step_ca]"),),
         (
             Says("hosts", "traefik, step_ca]", "traefik.groups", "step-ca and traefik are both in 'step_ca'"),
-            Says("hosts", "step_ca]\n  data:#2", "traefik.mounts", "the authority's state must outlive its guest"),
+            Says("hosts", "step_ca]\n  data:#2", "traefik.mounts", "the CA's state must outlive its guest"),
             Says("hosts", "\ntraefik:", "traefik", "the name ca.internal.thinkheads.ai already belongs to step-ca"),
         ),
     ),
     "edge and mesh in one": (
         (("hosts", "step_cli, nginx]", "step_cli]"), ("hosts", "step_cli, traefik]", "step_cli, traefik, nginx]")),
-        (
-            Says(
-                "hosts", "traefik, nginx]", "traefik.groups", "both listen on 80 and 443: edge and mesh are two guests"
-            ),
-        ),
+        (Says("hosts", "traefik, nginx]", "traefik.groups", "both listen on 80 and 443: edge and mesh must be two"),),
     ),
     "hypervisor with a guest's role": (
         (("hosts", "groups: [hypervisor, trusted_ca]", "groups: [hypervisor, trusted_ca, nginx]"),),
-        (Says("hosts", "trusted_ca, nginx]", "pve.groups", "'nginx' is for a guest that runs, and pve is none"),),
+        (Says("hosts", "trusted_ca, nginx]", "pve.groups", "'nginx' is for guests that run, and pve is not one"),),
     ),
     "authority without a mount": (
         (("hosts", "target: /etc/step-ca/ssl", "target: /etc/step-ca/tls"),),
@@ -509,11 +516,11 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
                 "hosts",
                 "    mounts:#1",
                 "step-ca.mounts",
-                "state must outlive its guest: mount something at /etc/step-ca",
+                "state must outlive its guest: add a mount with the target /etc/step-ca",
             ),
         ),
     ),
-    "feature without what it needs": (
+    "feature without its requirement": (
         (
             (
                 "hosts",
@@ -521,7 +528,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
                 "groups: [lxc, base_setup, step_cli, nginx]",
             ),
         ),
-        (Says("hosts", "step_cli, nginx]", "nginx-gateway.groups", "'nginx' needs the group 'trusted_ca' as well"),),
+        (Says("hosts", "step_cli, nginx]", "nginx-gateway.groups", "'nginx' requires the group 'trusted_ca'"),),
     ),
     "docker in a container": (
         (
@@ -540,8 +547,8 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     "mount point twice": (
         (("hosts", "target: /etc/nginx/ssl", "target: /var/log/nginx"),),
         (
-            Says("hosts", "source: logs", "nginx-gateway.mounts.0.target", "/var/log/nginx is mounted twice"),
-            Says("hosts", "source: ssl, target: /var", "nginx-gateway.mounts.1.target", "/var/log/nginx is mounted"),
+            Says("hosts", "source: logs", "nginx-gateway.mounts.0.target", "/var/log/nginx is the target of"),
+            Says("hosts", "source: ssl, target: /var", "nginx-gateway.mounts.1.target", "/var/log/nginx is the target"),
         ),
     ),
     "Portainer without storage": (
@@ -563,7 +570,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
                 "hosts",
                 "scheme: tcp",
                 "drphoenix.services.qdrant.scheme",
-                "a tcp service cannot be exposed: routes are",
+                "a tcp service cannot be exposed, because routes are",
             ),
         ),
     ),
@@ -574,17 +581,21 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
                 "hosts",
                 "tls: mutual",
                 "drphoenix.services.portainer-agent.tls",
-                "mutual needs clients: who may connect?",
+                "mutual TLS requires 'clients': name those that may connect",
             ),
         ),
     ),
     "mutual and exposed": (
         (("hosts", "        tls: mutual\n", "        tls: mutual\n        expose: true\n"),),
-        (Says("hosts", "tls: mutual", "drphoenix.services.portainer-agent.tls", "cannot demand client certificates"),),
+        (Says("hosts", "tls: mutual", "drphoenix.services.portainer-agent.tls", "cannot require client certificates"),),
     ),
     "tls without https": (
         (("hosts", "port: 9001\n        scheme: https", "port: 9001\n        scheme: http"),),
-        (Says("hosts", "tls: mutual", "drphoenix.services.portainer-agent.tls", "needs scheme https, not http"),),
+        (
+            Says(
+                "hosts", "tls: mutual", "drphoenix.services.portainer-agent.tls", "requires the scheme https, not http"
+            ),
+        ),
     ),
     "certificate without step": (
         (
@@ -623,7 +634,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", '"127.0.0.1:9002:9001"', '"127.0.0.1:9002"'),),
         (Says("hosts", "9002", "drphoenix.containers.portainer-agent.ports.0", "expected published ports in quotes"),),
     ),
-    "agent past its mutual TLS": (
+    "agent reachable without its mutual TLS": (
         (("hosts", '"127.0.0.1:9002:9001"', '"9001"'),),
         (
             Says(
@@ -638,17 +649,17 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "qdrant/qdrant:v1.12.4", "qdrant/qdrant"),),
         (Says("hosts", "image: qdrant", "drphoenix.containers.qdrant.image", "has no fixed tag or digest: pin one"),),
     ),
-    "image of the day": (
+    "image with the tag latest": (
         (("hosts", "qdrant/qdrant:v1.12.4", "qdrant/qdrant:latest"),),
         (Says("hosts", "image: qdrant", "drphoenix.containers.qdrant.image", "has no fixed tag or digest: pin one"),),
     ),
     "containers without Docker": (
         (("hosts", "vmid: 917\n", 'vmid: 917\n    containers: {a: {image: "a:1"}}\n'),),
-        (Says("hosts", "a:1", "llamacpp.containers", "needs the group 'docker'"),),
+        (Says("hosts", "a:1", "llamacpp.containers", "requires the group 'docker'"),),
     ),
     "port of a role": (
         (("hosts", "nginx: {port: 8081, expose: true", "nginx: {port: 443, expose: true"),),
-        (Says("hosts", "port: 443", "nginx-gateway.services.nginx.port", "443 is where the role 'nginx' itself"),),
+        (Says("hosts", "port: 443", "nginx-gateway.services.nginx.port", "the role 'nginx' itself listens on 443"),),
     ),
     "another service of the mesh": (
         (("hosts", "traefik: {port: 8080, expose: true", "traefik: {port: 8081, expose: true"),),
@@ -657,14 +668,18 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
                 "hosts",
                 "traefik: {port: 8081",
                 "traefik.services.traefik.port",
-                "the mesh can expose its dashboard only",
+                "the mesh can expose only its dashboard",
             ),
         ),
     ),
     # --- Settings
-    "renewal never": (
+    "renewal before issue": (
         (("defaults", "renew_before: 3d", "renew_before: 168h"),),
-        (Says("defaults", "renew_before", "ca.leaf.renew_before", "renewal 7d before the end is never, with 7d to"),),
+        (
+            Says(
+                "defaults", "renew_before", "ca.leaf.renew_before", "7d before expiry is not within the lifetime of 7d"
+            ),
+        ),
     ),
     "no duration": (
         (("defaults", "lifetime: 7d", "lifetime: 7"), ("defaults", "root: 10y", "root: 10 years")),
@@ -681,17 +696,31 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("defaults", "root: 10y", "root: 4y"),),
         (Says("defaults", "intermediate", "ca.intermediate", "an intermediate of 5y would outlive its root of 4y"),),
     ),
-    "lifetime that the authority refuses": (
+    "lifetime that the CA rejects": (
         (("defaults", "lifetime: 7d, renew_before: 3d", "lifetime: 4m"),),
-        (Says("defaults", "lifetime: 4m", "ca.leaf.lifetime", "signs nothing that lives less than 5m"),),
+        (Says("defaults", "lifetime: 4m", "ca.leaf.lifetime", "signs no certificate with a lifetime below 5m"),),
     ),
     "mesh that always renews": (
         (("defaults", "lifetime: 30d", "lifetime: 20m"),),
-        (Says("defaults", "lifetime: 20m", "ca.mesh.lifetime", "Traefik renews certificates of 20m 20m before"),),
+        (
+            Says(
+                "defaults",
+                "lifetime: 20m",
+                "ca.mesh.lifetime",
+                "Traefik renews certificates with a lifetime of 20m 20m",
+            ),
+        ),
     ),
-    "mesh that lives too long": (
+    "mesh with a lifetime above the limit": (
         (("defaults", "lifetime: 30d", "lifetime: 101d"),),
-        (Says("defaults", "lifetime: 101d", "ca.mesh.lifetime", "the mesh's certificates may live at most 100d"),),
+        (
+            Says(
+                "defaults",
+                "lifetime: 101d",
+                "ca.mesh.lifetime",
+                "the lifetime of the mesh's certificates is at most 100d",
+            ),
+        ),
     ),
     "lifetime of one certificate": (
         (
@@ -706,7 +735,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
                 "hosts",
                 "certificate: {lifetime: 1d, renew_before",
                 "drphoenix.services.portainer-agent.certificate.renew_before",
-                "renewal 2d before the end is never",
+                "2d before expiry is not within the lifetime of 1d",
             ),
         ),
     ),
@@ -714,7 +743,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("defaults", "gateway: 10.0.0.1", "gateway: 192.168.0.1"),),
         (Says("defaults", "gateway", "network.gateway", "192.168.0.1 is not in the subnet 10.0.0.0/24"),),
     ),
-    "resolver asks itself": (
+    "resolver that forwards to itself": (
         (("defaults", "[8.8.8.8, 1.1.1.1]", "[8.8.8.8, 10.0.0.53]"),),
         (Says("defaults", "upstream_dns", "network.upstream_dns.1", "10.0.0.53 is the estate's own resolver"),),
     ),
@@ -727,29 +756,27 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
 
 @pytest.mark.parametrize(("edits", "expected"), CASES.values(), ids=CASES)
 def test_refused(tmp_path: Path, edits: tuple[Edit, ...], expected: tuple[Says, ...]) -> None:
-    """Each mistake of the table is found where it was made, and nothing else is found."""
+    """Each mistake of the table is reported at its location, and no other problem is reported."""
     copy = Copy(tmp_path)
     for edit in edits:
         copy.edit(*edit)
     problems = copy.problems()
-    found = sorted((problem.file, problem.line, problem.where) for problem in problems)
-    wanted = sorted((str(copy.file(said.file)), copy.line(said.file, said.at), said.where) for said in expected)
-    assert found == wanted
-    for said in expected:
-        told = [problem.message for problem in problems if problem.where == said.where]
-        assert any(said.message in message for message in told), told
+    reported = sorted((problem.file, problem.line, problem.where) for problem in problems)
+    assert reported == sorted((str(copy.file(one.file)), copy.line(one.file, one.at), one.where) for one in expected)
+    for one in expected:
+        messages = [problem.message for problem in problems if problem.where == one.where]
+        assert any(one.message in message for message in messages), messages
 
 
 def test_every_mistake_at_once(tmp_path: Path) -> None:
-    """Mistakes of different kinds, in all three files, are told together and sorted by place."""
+    """Mistakes of different kinds, in all three files, are reported together and sorted by location."""
     copy = Copy(tmp_path)
     copy.edit("defaults", "  zone:", "  zones:")
     copy.edit("groups", "swap: 512", "swapp: 512")
     copy.edit("hosts", "memory: 1024", "memmory: 1024")
     copy.edit("hosts", "hostname: 10.0.0.12\n", "hostname: traefik\n")
     copy.edit("hosts", "groups: [vm, base_setup, trusted_ca, step_cli, docker, portainer]", "groups: [vn, docker]")
-    told = [(Path(problem.file).name, problem.where) for problem in copy.problems()]
-    assert told == [
+    assert [(Path(problem.file).name, problem.where) for problem in copy.problems()] == [
         ("defaults.yaml", "zone"),
         ("defaults.yaml", "zones"),
         ("groups.yaml", "lxc.swapp"),
@@ -762,27 +789,27 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["hosts", "groups", "defaults"])
 def test_missing_file(tmp_path: Path, name: str) -> None:
-    """A missing file is named."""
+    """The error names a missing file."""
     copy = Copy(tmp_path)
     copy.file(name).unlink()
     (problem,) = copy.problems()
-    assert str(problem) == f"{copy.file(name)}: file is missing; the inventory needs it"
+    assert str(problem) == f"{copy.file(name)}: file is missing; the inventory requires it"
 
 
 def test_missing_directory(tmp_path: Path) -> None:
-    """A missing directory is named, with the option that chooses another."""
+    """The error names a missing directory and the option that sets another."""
     with pytest.raises(InventoryError, match="is not a directory; name one with --inventory DIR"):
         load_estate(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("content", [b"", b"# nothing yet\n", b"---\n"])
+@pytest.mark.parametrize("content", [b"", b"# empty\n", b"---\n"])
 def test_empty_hosts(tmp_path: Path, content: bytes) -> None:
     """An estate without hosts lacks its hypervisor and its three roles."""
     copy = Copy(tmp_path)
     copy.file("hosts").write_bytes(content)
     problems = copy.problems()
     assert len(problems) == 4
-    assert all("the estate needs one" in p.message or "is missing" in p.message for p in problems)
+    assert all("the estate requires one" in p.message or "is missing" in p.message for p in problems)
 
 
 @pytest.mark.parametrize(
@@ -809,14 +836,14 @@ def test_empty_hosts(tmp_path: Path, content: bytes) -> None:
 )
 @pytest.mark.parametrize("name", ["hosts", "groups", "defaults"])
 def test_not_an_inventory(tmp_path: Path, name: str, content: bytes, says: str) -> None:
-    """Whatever else a file contains is refused, never a traceback."""
+    """Any other content of a file is rejected with a message, never with a traceback."""
     copy = Copy(tmp_path)
     copy.file(name).write_bytes(content)
     assert [says in problem.message for problem in copy.problems()] == [True]
 
 
 def test_directory_in_place_of_a_file(tmp_path: Path) -> None:
-    """A directory called hosts.yaml is told as what it is."""
+    """A directory with the name hosts.yaml is reported as a directory."""
     copy = Copy(tmp_path)
     copy.file("hosts").unlink()
     copy.file("hosts").mkdir()

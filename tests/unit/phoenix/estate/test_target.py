@@ -1,4 +1,4 @@
-"""Targets: names, ids, groups, tags and `key=value`, alone and together."""
+"""Targets: names, ids, groups, tags and `key=value`, alone and combined."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.estates import estate, guest
 
 @pytest.fixture(scope="module")
 def small() -> Estate:
-    """Two guests beside the three that every estate has."""
+    """An estate with two guests besides the three that every estate has."""
     app = guest("app", 20, "vm", "docker", kind="vm", tags=("prod", "web"), memory=4096)
     return estate(app, guest("model", 21, "lxc", "gpu", tags=("prod",), workload="external", unprivileged=False))
 
@@ -39,28 +39,28 @@ def small() -> Estate:
     ],
 )
 def test_select(small: Estate, expressions: tuple[str, ...], names: str) -> None:
-    """An expression chooses the hosts of the table."""
+    """An expression selects the hosts of the table."""
     assert select(small, expressions) == frozenset(names.split())
 
 
 @pytest.mark.parametrize(
     ("expression", "says"),
     [
-        ("modle", "no host fits 'modle'; did you mean 'model'?"),
-        ("999", "no host fits '999'"),
+        ("modle", "no host matches 'modle'; did you mean 'model'?"),
+        ("999", "no host matches '999'"),
         ("knd=vm", "unknown key 'knd' in 'knd=vm'; did you mean 'kind'?"),
-        ("kind=docker", "no host fits 'kind=docker'"),
-        ("ca&kind=vm", "each part fits some, but none fits all"),
-        ("app,nobody", "no host fits 'nobody'"),
-        ("app,", "no host fits ''"),
-        ("&", "no host fits ''"),
-        ("", "no host fits ''"),
-        (" ", "no host fits ''"),
+        ("kind=docker", "no host matches 'kind=docker'"),
+        ("ca&kind=vm", "each part matches some hosts, but no host matches all"),
+        ("app,unknown", "no host matches 'unknown'"),
+        ("app,", "no host matches ''"),
+        ("&", "no host matches ''"),
+        ("", "no host matches ''"),
+        (" ", "no host matches ''"),
         ("=", "unknown key ''"),
     ],
 )
 def test_wrong_target(small: Estate, expression: str, says: str) -> None:
-    """An expression with a part that fits nobody is refused: it would silently do less than was asked."""
+    """An expression with a part that matches no host is rejected: it would silently do less than requested."""
     with pytest.raises(TargetError) as refused:
         select(small, [expression])
     assert says in str(refused.value)

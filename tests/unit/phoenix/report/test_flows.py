@@ -1,4 +1,4 @@
-"""Flows as a table and as JSON: every one, with the line of the inventory that says so."""
+"""Flows as a table and as JSON: every flow, with the line of the inventory that declares it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from tests.support.inventories import Copy
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
-    """The example inventory."""
+    """Copy the example inventory."""
     return Copy(tmp_path)
 
 
 def sources(of: Copy) -> Sources:
-    """The files of an inventory."""
+    """Read the files of an inventory."""
     return read_sources(of.folder)
 
 
 def test_table(copy: Copy) -> None:
-    """Each flow is one line of the table, and the last line says how many there are."""
-    found = flows(copy.load())
-    heading, *lines, empty, last = as_table(found, sources(copy)).splitlines()
+    """Each flow is one line of the table, and the last line has their number."""
+    every = flows(copy.load())
+    heading, *lines, empty, last = as_table(every, sources(copy)).splitlines()
     assert heading.split() == ["source", "destination", "asks", "for", "purpose", "because", "of"]
-    assert len(lines) == len(found)
-    assert (empty, last) == ("", f"{len(found)} flows; everything else is dropped")
+    assert len(lines) == len(every)
+    assert (empty, last) == ("", f"{len(every)} flows; everything else is dropped")
     agent = next(line for line in lines if line.startswith("portainer ") and "9001/tcp" in line)
     assert agent.split() == [
         "portainer", "drphoenix", "9001/tcp", "client", "of", "portainer-agent",
@@ -52,12 +52,12 @@ def test_table(copy: Copy) -> None:
     ],
 )
 def test_json(copy: Copy, ends: str, port: int, file: str, marker: str) -> None:
-    """A record has the ends, what is asked for, and the place in the inventory."""
+    """A record has the ends, the protocol and ports, the purpose, and the line of the inventory."""
     records = json.loads(as_json(flows(copy.load()), sources(copy)))
-    found = [one for one in records if ends == f"{one['source']} {one['destination']}" and port in one["ports"]]
-    assert found
-    assert {(one["file"], one["line"]) for one in found} == {(str(copy.file(file)), copy.line(file, marker))}
-    assert set(found[0]) == {"source", "destination", "protocol", "ports", "purpose", "file", "line"}
+    matching = [one for one in records if ends == f"{one['source']} {one['destination']}" and port in one["ports"]]
+    assert matching
+    assert {(one["file"], one["line"]) for one in matching} == {(str(copy.file(file)), copy.line(file, marker))}
+    assert set(matching[0]) == {"source", "destination", "protocol", "ports", "purpose", "file", "line"}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ def test_json(copy: Copy, ends: str, port: int, file: str, marker: str) -> None:
         (Flow("b", "a", "icmp", (), ""), "icmp"),
     ],
 )
-def test_spell(flow: Flow, text: str) -> None:
-    """What a flow asks for is ports with their protocol, or ICMP."""
+def test_ports(flow: Flow, text: str) -> None:
+    """The ports of a flow are formatted with their protocol; ICMP has none."""
     assert format_ports(flow) == text

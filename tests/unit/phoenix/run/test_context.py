@@ -1,4 +1,4 @@
-"""The state of a run: the authority, sessions, and the guests that exist."""
+"""The state of a run: the CA, sessions, and the guests that exist."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LISTED = {"vmid": 120, "name": "app", "type": "lxc", "status": "running", "tags"
 
 
 class CountingLinks:
-    """Links that count the shells that were asked for, and the connections that were dropped."""
+    """Links that record the opened shells and the dropped connections."""
 
     def __init__(self) -> None:
         self.shells: list[str] = []
         self.forgotten: list[str] = []
 
     def shell(self, name: str) -> Any:
-        """A shell."""
+        """Open a shell."""
         self.shells.append(name)
         return SimpleNamespace(name=name)
 
@@ -37,9 +37,9 @@ class CountingLinks:
 
 
 def test_authority_is_required() -> None:
-    """Before the authority is known, asking for it says what to do; after that it is given."""
+    """Before the CA was observed, its use is an error that says what to do; afterward it is returned."""
     run = planning_run(SMALL)
-    with pytest.raises(TaskFailedError, match="root is not known: deploy the authority first"):
+    with pytest.raises(TaskFailedError, match="root certificate is not known: deploy the CA first"):
         _ = run.authority
     run.known_authority = AUTHORITY
     assert run.authority is AUTHORITY
@@ -89,7 +89,7 @@ def test_dropped_session() -> None:
     ],
 )
 def test_listed_guests(listed: dict[str, str], expected: GuestStatus) -> None:
-    """An entry of the cluster's list becomes a status; it runs only if the list says so."""
+    """An entry of the cluster's list becomes a status; the guest runs only if its status is `running`."""
     observed = ObservedGuests()
     observed.learn([{**LISTED, **listed}, {"vmid": "121", "type": "lxc"}])
     assert observed.status(120) == expected
@@ -114,14 +114,14 @@ def test_unknown_guest() -> None:
     ],
 )
 def test_noted_guest(known: tuple[GuestStatus, ...], expected: GuestStatus) -> None:
-    """A machine that a task created or stopped is noted under its inventory name; what else is known stays."""
+    """A machine that a task created or stopped is recorded by its inventory name; its other fields are kept."""
     observed = ObservedGuests(known)
     observed.note(APP, "stopped")
     assert observed.status(120) == expected
 
 
 def test_learned_and_forgotten() -> None:
-    """A later list replaces what was known of its guests; a removed guest is forgotten, and may be forgotten twice."""
+    """A later list replaces the status of its guests; a removed guest can be forgotten more than once."""
     observed = ObservedGuests((GuestStatus(120, "app", "lxc", "stopped"), GuestStatus(121, "b", "lxc", "running")))
     observed.learn([LISTED])
     assert (observed.is_running(120), observed.is_running(121)) == (True, True)

@@ -1,4 +1,4 @@
-"""Tasks as values: the plan is what a dry run gives and what a deployment applies."""
+"""Tasks as values: a dry run returns the plan, a deployment applies it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ TITLES = ["create file /a", "create file /b"]
 
 
 def resources(run: Run, host: Guest) -> tuple[File, ...]:
-    """Two files on the guest."""
+    """Derive two files on the guest."""
     assert (run.estate, host) == (SMALL, SMALL.guest("app"))
     return WANTED
 
 
 def scripted(run: Run, changes: ChangesByHost) -> ChangesByHost:
-    """Give each change a script that only the moment of application can give."""
+    """Add a script to each change that can be written only at the time of application."""
     assert run.estate is SMALL
     return {name: [replace(change, script=f"token for {name}") for change in own] for name, own in changes.items()}
 
 
 def no_root(_run: Run, host: Guest) -> str:
-    """The reason why this host must wait."""
-    return f"{host.name} waits for the authority"
+    """Return the reason why this host must wait."""
+    return f"{host.name} waits for the CA"
 
 
 PLAIN: Converge[Guest] = Converge("write_files", resources)
@@ -45,7 +45,7 @@ BLOCKED: Converge[Guest] = Converge("write_files", resources, blocked=no_root)
 
 
 class Bench:
-    """A run whose one guest is simulated."""
+    """A run with one simulated guest."""
 
     def __init__(self, host: SimulatedHost | None = None, failure: Exception | None = None) -> None:
         self.session = SimulatedSession("app", host or SimulatedHost(), failure)
@@ -59,8 +59,8 @@ class Bench:
         return task(on_host("app", dry_run=dry_run), self.run, dry_run=override)
 
 
-def told(outcome: Outcome) -> list[str]:
-    """Verbs and titles of an outcome."""
+def titles(outcome: Outcome) -> list[str]:
+    """List the verbs and resources of an outcome."""
     return [f"{change.verb} {change.resource}" for change in outcome.changes]
 
 
@@ -75,40 +75,40 @@ def test_name() -> None:
     [(False, None, True), (True, None, False), (True, False, True), (False, True, False)],
 )
 def test_dry_run(dry_run: bool, override: bool | None, applies: bool) -> None:  # noqa: FBT001  # columns of the table
-    """A dry run and a deployment give the same changes; only the deployment applies them."""
+    """A dry run and a deployment return the same changes; only the deployment applies them."""
     bench = Bench()
     outcome = bench.take(PLAIN, dry_run=dry_run, override=override)
-    assert told(outcome) == TITLES
+    assert titles(outcome) == TITLES
     assert outcome.changed
     assert [len(changes) for changes in bench.session.applied] == [2] * applies
 
 
 def test_converged_host() -> None:
-    """A host that is as desired is observed and left alone."""
+    """A converged host is observed and not changed."""
     bench = Bench(SimulatedHost().converge(WANTED))
     outcome = bench.take(PLAIN)
-    assert (told(outcome), outcome.changed, bench.session.applied) == ([], False, [])
+    assert (titles(outcome), outcome.changed, bench.session.applied) == ([], False, [])
     assert len(bench.session.asked) == 1
 
 
 def test_completed_at_application() -> None:
-    """Scripts that need the moment of application are asked for then, and the outcome shows the plan."""
+    """Scripts are completed at the time of application only, and the outcome has the planned changes."""
     bench = Bench()
     outcome = bench.take(COMPLETED)
     assert {change.script for change in bench.session.applied[0]} == {"token for app"}
     assert not any("token" in change.script for change in outcome.changes)
     rehearsed = Bench()
-    assert told(rehearsed.take(COMPLETED, dry_run=True)) == TITLES
+    assert titles(rehearsed.take(COMPLETED, dry_run=True)) == TITLES
     assert rehearsed.session.applied == []
 
 
 def test_blocked() -> None:
     """A task that must wait fails with the reason before it observes; a dry run shows what it would change."""
     bench = Bench()
-    with pytest.raises(TaskFailedError, match="app waits for the authority"):
+    with pytest.raises(TaskFailedError, match="app waits for the CA"):
         bench.take(BLOCKED)
     assert bench.session.asked == []
-    assert told(bench.take(BLOCKED, dry_run=True)) == TITLES
+    assert titles(bench.take(BLOCKED, dry_run=True)) == TITLES
 
 
 def test_failed_application() -> None:
@@ -118,13 +118,13 @@ def test_failed_application() -> None:
 
 
 def test_applied_ahead() -> None:
-    """Changes that were applied together with other hosts' are the outcome; the host is not asked again."""
+    """Changes that were applied together with those of other hosts are the outcome; the host is not observed again."""
     bench = Bench()
     change = Change("file /a", "create", script="put")
     bench.session.add_applied("write_files", AppliedAhead((change,), (change,), Completed(0, "@done", "")))
     assert bench.take(PLAIN).changes == (change,)
     assert bench.session.asked == []
-    assert told(bench.take(PLAIN)) == TITLES
+    assert titles(bench.take(PLAIN)) == TITLES
 
 
 def test_failed_ahead() -> None:
@@ -137,7 +137,7 @@ def test_failed_ahead() -> None:
 
 
 def test_guards_are_left_out() -> None:
-    """Guards are applied and are no part of the outcome."""
+    """Guards are not part of the outcome."""
     guard = Change("unit x", "reload", guard=True)
     task: Planned[Guest, Plan] = Planned("reload", lambda _run, _host: Plan((guard,)), lambda _run, _host, plan: plan)
     outcome = Bench().take(task)
@@ -155,7 +155,7 @@ RESIZE, RESTART = Change("guest 120 app", "update"), Change("guest 120 app", "re
 
 
 class Sizes:
-    """A task of two functions that notes what it applied."""
+    """A task of two functions that records the plans it applied."""
 
     def __init__(self, *changes: Change) -> None:
         self.applied: list[int] = []
@@ -168,7 +168,7 @@ class Sizes:
         return SizePlan(self._changes, ("a note of the plan",), size=7)
 
     def apply(self, _run: Run, _host: Guest, plan: SizePlan) -> Plan:
-        """Apply, and find that a restart is needed, too."""
+        """Apply the plan and add a restart."""
         self.applied.append(plan.size)
         return Plan((*plan.changes, RESTART), ("a note of the application",))
 
@@ -188,7 +188,7 @@ def test_planned(  # one sentence of a table
     notes: tuple[str, ...],
     applied: list[int],
 ) -> None:
-    """A plan with changes is applied with its own values, and the outcome is what the application gives."""
+    """A plan with changes is applied with its own fields, and the outcome is that of the application."""
     sizes = Sizes(*changes)
     outcome = sizes.task(on_host("app", dry_run=dry_run), planning_run(SMALL))
     assert (outcome.changes, outcome.notes, sizes.applied) == (expected, notes, applied)

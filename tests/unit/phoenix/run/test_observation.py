@@ -1,4 +1,4 @@
-"""The stage that observes each host once, for everything that the later stages compare on it."""
+"""The stage that observes each host once, with all resources that the later stages compare on it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = estate(guest("app", 20, "lxc"), guest("box", 21, "vm", kind="vm", disk_i
 
 
 def writing(name: str) -> Converge[AnyHost]:
-    """A task that writes a file of its own name."""
+    """Create a task that writes a file with the task's name."""
 
     def resources(_run: Run, _host: AnyHost) -> tuple[Resource, ...]:
         return (File(f"/{name}", ""),)
@@ -30,12 +30,12 @@ def writing(name: str) -> Converge[AnyHost]:
 
 
 def plain(_task: object, _run: Run) -> Outcome:
-    """A task that compares no resource that the stage could know."""
+    """A task that is not a `Converge`."""
     return Outcome(None)
 
 
 def compared(_run: Run, host: AnyHost) -> tuple[Resource, ...]:
-    """What the plain task compares."""
+    """Derive the resources that the plain task compares."""
     return (File(f"/compared-{host.name}", ""),)
 
 
@@ -47,7 +47,7 @@ LATER = (
 
 
 def observed(later: tuple[Stage, ...], name: str, *targets: str, of: Run | None = None) -> SimulatedSession:
-    """The session of a host after its observation."""
+    """Observe a host, and return its session."""
     run = of or planning_run(SMALL, targets=frozenset(targets) if targets else None)
     session = SimulatedSession(name, SimulatedHost())
     run._sessions[name] = session
@@ -58,7 +58,7 @@ def observed(later: tuple[Stage, ...], name: str, *targets: str, of: Run | None 
 
 
 def paths(probes: set[Probe]) -> set[str]:
-    """The paths that probes ask about."""
+    """List the subjects of probes."""
     return {probe.subject for probe in probes}
 
 
@@ -75,13 +75,13 @@ def paths(probes: set[Probe]) -> set[str]:
     ],
 )
 def test_later_steps(name: str, targets: tuple[str, ...], expected: set[str]) -> None:
-    """A host is asked for what the later steps that it takes compare, in a run on everything and on targets."""
+    """The observation of a host has the resources of the later steps that run on it, with and without targets."""
     session = observed(LATER, name, *targets)
     assert [paths(asked) for asked in session.asked] == [expected]
 
 
 def test_expected_at_once() -> None:
-    """Later questions are announced, so that a second observation asks all of them in one round trip."""
+    """The resources of later steps are announced, so that a second observation includes all of them."""
     session = observed(LATER, "app")
     assert session.expected == session.asked[0]
 
@@ -96,7 +96,7 @@ def test_only_later_stages(later: tuple[Stage, ...], expected: set[str]) -> None
 
 
 def test_hosts() -> None:
-    """The stage is called `observation`, and is for every host of the run."""
+    """The stage has the name `observation` and runs on every target."""
     stage = observation(LATER)
     assert stage.name == "observation"
     assert stage.hosts(SMALL, frozenset({"app", "pve"})) == ("pve", "app")
@@ -104,7 +104,7 @@ def test_hosts() -> None:
 
 @pytest.mark.parametrize("name", [host.name for host in example().live()])
 def test_deployment_asks_once(name: str) -> None:
-    """In a deployment the observation asks what each later step that converges compares on the host, and no more."""
+    """In a deployment, the observation has exactly the resources of the later steps on the host."""
     run = planning_run(example(), AUTHORITY)
     chain = deployment(example())
     position = next(number for number, stage in enumerate(chain) if stage.name == "observation")

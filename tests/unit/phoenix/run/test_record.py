@@ -1,4 +1,4 @@
-"""The record of a run, exactly as `--json` promises it."""
+"""The record of a run: the document of `--json`, and the console."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHANGE = Change("file /a", "update", "content differs", "-old\n+new", script="pu
 
 
 def filled() -> RunRecord:
-    """Two hosts: one changed, one failed and left another out."""
+    """Create a record of three hosts: one changed, one failed, one was left out."""
     record = RunRecord()
     record.add("a", TaskRecord("services", "configure_nginx", 0.25, (CHANGE, CHANGE)))
     record.add("a", TaskRecord("proof", "prove_routes", 0.5))
@@ -26,7 +26,7 @@ def filled() -> RunRecord:
 
 
 def test_shape(tmp_path: Path) -> None:
-    """Every key that is promised is there, with its type, and a file holds just that."""
+    """The document has the documented keys and types."""
     record = filled()
     record.write(tmp_path / "record.json")
     read = json.loads((tmp_path / "record.json").read_text())
@@ -59,12 +59,12 @@ def test_shape(tmp_path: Path) -> None:
 
 
 def test_scripts_stay_out() -> None:
-    """The shell of a change, which may hold anything, is in no record."""
+    """The script of a change, which can contain a secret, is not in the record."""
     assert "secret" not in json.dumps(filled().as_json())
 
 
 def shown(*, diff: bool, dry_run: bool) -> str:
-    """What the console says of the records."""
+    """Print the records to a console."""
     console = Console(file=StringIO(), width=100, force_terminal=False)
     progress, record = Progress(console, diff=diff, dry_run=dry_run), filled()
     for host, tasks in record.hosts.items():
@@ -76,7 +76,7 @@ def shown(*, diff: bool, dry_run: bool) -> str:
 
 
 def test_console() -> None:
-    """The console names host, stage and cause, and shows differences only if asked; markup in a message stays text."""
+    """The console prints host, stage and cause; diffs are optional; markup in a message is printed as text."""
     text = shown(diff=False, dry_run=False)
     assert "b guests: no [bold]room[/]" in text
     assert "configure nginx, 2 changes" in text

@@ -1,4 +1,4 @@
-"""Stages on hosts: who takes them, in which order, and what a failure costs."""
+"""Stages on hosts: their selection, their order, and the effect of a failure."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ SMALL = estate(
     guest("more", 21, "lxc", depends_on=("app",)),
     guest("free", 22, "lxc"),
 )
-EVERYBODY = ("pve", "ca", "edge", "mesh", "app", "more", "free")
+ALL_HOSTS = ("pve", "ca", "edge", "mesh", "app", "more", "free")
 
 
 class Log:
-    """Notes which step ran where; hosts that should fail do."""
+    """Record the steps that ran on each host; raise the given failures."""
 
     def __init__(self, **failures: Exception) -> None:
         self.failures = failures
@@ -39,7 +39,7 @@ class Log:
         self.announced: list[tuple[str, TaskRecord]] = []
 
     def step(self, name: str, on: Selector[AnyHost] = everyone, changes: int = 0) -> Step:
-        """A step that notes itself; `failures` says `host` or `host_step`."""
+        """Create a step that records itself; the keys of `failures` are `host` or `host_step`."""
 
         def work(task: Task, run: Run) -> Outcome:
             assert run.estate is SMALL
@@ -52,7 +52,7 @@ class Log:
         work.__name__ = name
         return Step(work, on)
 
-    def take(self, *stages: Stage, targets: tuple[str, ...] = EVERYBODY) -> RunRecord:
+    def take(self, *stages: Stage, targets: tuple[str, ...] = ALL_HOSTS) -> RunRecord:
         """Run the stages."""
         record = RunRecord()
         nornir, run = begin(Links(SMALL, {}), {}, Scope(frozenset(targets), workers=8))
@@ -60,30 +60,30 @@ class Log:
         return record
 
 
-def test_a_stage_ends_before_the_next_begins() -> None:
-    """All hosts have finished a stage when the first begins the next; steps of one host keep their order."""
+def test_a_stage_ends_before_the_next_starts() -> None:
+    """All hosts finish a stage before the next one starts; the steps of a host keep their order."""
     log = Log()
     log.take(Stage("one", (log.step("a"), log.step("b"))), Stage("two", (log.step("c"),)))
     assert {line.split()[1] for line in log.lines[:14]} == {"a", "b"}
-    assert sorted(log.lines[14:]) == sorted(f"{host} c" for host in EVERYBODY)
-    assert all(log.lines.index(f"{host} a") < log.lines.index(f"{host} b") for host in EVERYBODY)
+    assert sorted(log.lines[14:]) == sorted(f"{host} c" for host in ALL_HOSTS)
+    assert all(log.lines.index(f"{host} a") < log.lines.index(f"{host} b") for host in ALL_HOSTS)
 
 
-def test_hosts_work_at_the_same_time() -> None:
-    """Hosts of a stage meet each other in the middle of a step."""
-    meeting = threading.Barrier(3, timeout=10)
+def test_hosts_run_in_parallel() -> None:
+    """The hosts of a stage run a step at the same time."""
+    barrier = threading.Barrier(3, timeout=10)
 
-    def meet(task: Task, run: Run) -> Outcome:
+    def wait(task: Task, run: Run) -> Outcome:
         assert run.estate is SMALL
-        meeting.wait()
+        barrier.wait()
         return Outcome(task.host)
 
-    record = Log().take(Stage("meet", (Step(meet, group("step_ca", "nginx", "traefik")),)))
+    record = Log().take(Stage("wait", (Step(wait, group("step_ca", "nginx", "traefik")),)))
     assert record.failed == []
 
 
-def test_a_failure_costs_its_dependents() -> None:
-    """A failed host ends its stage and takes no other; those that depend on it are left out, the rest go on."""
+def test_a_failure_excludes_dependents() -> None:
+    """A failed host runs no further step; hosts that depend on it are left out; the others continue."""
     log = Log(mesh_a=TaskFailedError("no room"))
     record = log.take(Stage("one", (log.step("a"), log.step("b"))), Stage("two", (log.step("c"),)))
     assert sorted(line for line in log.lines if line.endswith("c")) == ["ca c", "edge c", "free c", "pve c"]
@@ -97,13 +97,13 @@ def test_a_failure_costs_its_dependents() -> None:
     assert sorted(record.failed) == ["app", "mesh", "more"]
 
 
-def test_a_hypervisor_costs_all_its_guests() -> None:
-    """Without their hypervisor no guest is tried."""
+def test_a_hypervisor_excludes_its_guests() -> None:
+    """After a failure of a hypervisor, all of its guests are left out."""
     log = Log(pve=ConnectionFailedError("pve: refused"))
     record = log.take(Stage("one", (log.step("a", hypervisors),)), Stage("two", (log.step("b", guests),)))
     assert log.lines == ["pve a"]
-    assert sorted(record.failed) == sorted(EVERYBODY)
-    assert {task.skipped for host in EVERYBODY[1:] for task in record.hosts[host]} == {True}
+    assert sorted(record.failed) == sorted(ALL_HOSTS)
+    assert {task.skipped for host in ALL_HOSTS[1:] for task in record.hosts[host]} == {True}
 
 
 @pytest.mark.parametrize(
@@ -118,16 +118,16 @@ def test_a_hypervisor_costs_all_its_guests() -> None:
     ],
 )
 def test_any_failure_is_one_hosts(failure: Exception, says: str) -> None:
-    """Whatever goes wrong on a host is a line in its record, and the other hosts finish."""
+    """Any error on a host is a line in its record, and the other hosts finish."""
     log = Log(free=failure)
     record = log.take(Stage("one", (log.step("a"),)))
     assert [task.error for task in record.hosts["free"]] == [says]
     assert record.failed == ["free"]
-    assert len(log.lines) == len(EVERYBODY)
+    assert len(log.lines) == len(ALL_HOSTS)
 
 
 def test_changes_before_a_failure_count() -> None:
-    """What a task had changed before it failed is in the record."""
+    """Changes that a task made before its failure are in the record."""
     failure = PartialFailureError([Change("guest", "create")], TaskFailedError("then it broke"))
     log = Log(free=failure)
     record = log.take(Stage("one", (log.step("a"),)))
@@ -136,15 +136,15 @@ def test_changes_before_a_failure_count() -> None:
 
 
 def test_only_targets() -> None:
-    """A run touches its targets and nobody else."""
+    """A run includes its targets and no other host."""
     log = Log()
     record = log.take(Stage("one", (log.step("a"),)), targets=("app", "free"))
     assert sorted(log.lines) == ["app a", "free a"]
     assert set(record.hosts) == {"app", "free"}
 
 
-def test_a_run_on_a_guest_asks_its_hypervisor() -> None:
-    """A step for others runs on the hypervisor of a targeted guest as well, and only such a step."""
+def test_a_step_for_guests() -> None:
+    """A step for guests also runs on the hypervisor of a targeted guest; other steps do not."""
     log = Log()
     other = Step(log.step("prepare").task, hypervisors, for_guests=True)
     log.take(Stage("one", (other, log.step("own", hypervisors), log.step("a", guests))), targets=("app",))
@@ -152,7 +152,7 @@ def test_a_run_on_a_guest_asks_its_hypervisor() -> None:
 
 
 def test_everything_is_announced_and_timed() -> None:
-    """Each record is announced as it is made, and each stage has its time."""
+    """Each record is announced when it is added, and each stage has its time."""
     log = Log(app=TaskFailedError("x"))
     record = log.take(Stage("one", (log.step("a", changes=2),)), Stage("two", (log.step("b"),)))
     assert sorted(host for host, _ in log.announced) == sorted(h for h, tasks in record.hosts.items() for _ in tasks)
@@ -162,7 +162,7 @@ def test_everything_is_announced_and_timed() -> None:
 
 @pytest.mark.timeout(20)
 def test_interrupt_between_steps() -> None:
-    """Ctrl-C lets the step that has begun end, begins no other, and is told to the caller."""
+    """After Ctrl-C, the current step ends, no other starts, and KeyboardInterrupt is raised."""
     log = Log()
 
     def interrupt(task: Task, run: Run) -> Outcome:
@@ -184,14 +184,14 @@ def test_interrupt_between_steps() -> None:
     ("selector", "names"),
     [
         (hypervisors, ("pve",)),
-        (guests, EVERYBODY[1:]),
-        (everyone, EVERYBODY),
+        (guests, ALL_HOSTS[1:]),
+        (everyone, ALL_HOSTS),
         (group("traefik"), ("mesh",)),
         (group("trusted_ca", "step_ca"), ("pve", "ca", "edge", "mesh")),
         (guests_in("trusted_ca"), ("edge", "mesh")),
-        (group("nobody"), ()),
+        (group("unknown"), ()),
     ],
 )
 def test_selectors(selector: Selector[AnyHost], names: tuple[str, ...]) -> None:
-    """Selectors name hosts, each once."""
+    """A selector returns each of its hosts once."""
     assert tuple(host.name for host in selector(SMALL)) == names

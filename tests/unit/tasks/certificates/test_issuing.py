@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.templating import render
+from phoenix.templating import shell_program
 
 CURL = """#!/bin/sh
 echo "$*" >"$HERE/arguments"
@@ -50,7 +50,7 @@ def here(tmp_path: Path) -> Path:
 
 def run(here: Path) -> None:
     """Run the script to its end."""
-    functions = render("certificates/issue.sh.j2", url="https://ca.example.org/1.0/sign", bundle="/bundle.crt")
+    functions = shell_program("certificates/issue.sh", url="https://ca.example.org/1.0/sign", bundle="/bundle.crt")
     script = SCRIPT.format(here=here, functions=functions)
     subprocess.run(["/bin/sh", "-s"], input=script.encode(), check=False, timeout=30, capture_output=True)
 

@@ -126,8 +126,8 @@ def test_forget(tmp_path: Path, arguments: str, names: list[str], account: str) 
     file.write_text(storage(*entries))
     stubs = 'systemctl() { :; }\nstart_unit() { :; }\nfail() { echo "$1"; return 1; }\n'
     functions = shell_program(
-        "traefik/certificates.sh", work=str(tmp_path), storage=str(file), config="", unit="traefik.service", spare=0,
-        issuer="",
+        "traefik/certificates.sh", work=str(tmp_path), storage=str(file), config="/none", unit="traefik.service",
+        spare=0, issuer="",
     )  # fmt: skip
     script = f"{stubs}{functions}\nforget {arguments}"
     subprocess.run(["sh", "-c", script], check=True, timeout=10)

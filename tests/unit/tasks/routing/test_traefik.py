@@ -15,7 +15,7 @@ from tests.support.estates import estate, guest
 from tests.support.inventories import example
 from tests.support.runs import planning_run, with_host, without_guest
 
-DYNAMIC = "/etc/traefik/dynamic"
+DYNAMIC, NAMES = "/etc/traefik/dynamic", "/etc/traefik/names"
 CERTIFICATES = "certificates of the mesh"
 HTTP, TLS = Service(port=8000, expose=True), Service(port=8443, scheme="https", expose=True)
 SMALL = estate(guest("app", 20, "lxc", services={"web": HTTP, "safe": TLS}))
@@ -35,6 +35,7 @@ def started(*routes: str) -> list[str]:
         "create file /etc/traefik/acme.json",
         "create file /usr/local/lib/phoenix/mesh-hold",
         "create file /etc/traefik/traefik.yml",
+        f"create file {NAMES}",
         f"create file {DYNAMIC}/_mesh.yml",
         *(f"create file {DYNAMIC}/{name}.yml" for name in routes),
         "create file /etc/systemd/system/traefik.service",
@@ -108,14 +109,17 @@ def test_lost_certificates() -> None:
 @pytest.mark.parametrize(
     ("after", "changes"),
     [
-        (without_guest(SMALL, "app"), ["remove file {0}/safe.yml", "remove file {0}/web.yml", "remove {1}"]),
+        (
+            without_guest(SMALL, "app"),
+            ["update file {2}", "remove file {0}/safe.yml", "remove file {0}/web.yml", "remove {1}"],
+        ),
         (
             with_host(SMALL, "app", services={"web": HTTP}),
-            ["remove file {0}/safe.yml", "remove {1}"],
+            ["update file {2}", "remove file {0}/safe.yml", "remove {1}"],
         ),
         (
             with_host(SMALL, "app", services={"web": HTTP, "safe": Service(port=8443, scheme="https")}),
-            ["remove file {0}/safe.yml", "remove {1}"],
+            ["update file {2}", "remove file {0}/safe.yml", "remove {1}"],
         ),
         (
             with_host(SMALL, "app", services={"web": Service(port=8001, expose=True), "safe": TLS}),
@@ -123,13 +127,13 @@ def test_lost_certificates() -> None:
         ),
         (
             with_host(SMALL, "app", services={"web": HTTP, "safe": TLS, "new": HTTP}),
-            ["create file {0}/new.yml", "issue {1}"],
+            ["update file {2}", "create file {0}/new.yml", "issue {1}"],
         ),
     ],
 )
 def test_other_services(after: Estate, changes: list[str]) -> None:
     """A service that is no longer exposed loses its route and its certificate; a new one gets both."""
-    assert migrated(mesh(SMALL), mesh(after)) == [change.format(DYNAMIC, CERTIFICATES) for change in changes]
+    assert migrated(mesh(SMALL), mesh(after)) == [change.format(DYNAMIC, CERTIFICATES, NAMES) for change in changes]
 
 
 def test_rotated_root() -> None:

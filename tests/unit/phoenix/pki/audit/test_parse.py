@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from phoenix.pki.audit.parse import read_scan
 from phoenix.pki.audit.scan import Scan
-from phoenix.templating import render
+from phoenix.templating import shell_program
 from tests.unit.phoenix.pki.chains import make, pem
 
 ROOT = make("root", "root", depth=1)
@@ -32,12 +32,9 @@ def private(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, password: bytes
 
 
 def script(root: Path) -> str:
-    """The scan of one directory, from its template."""
-    return render(
-        "audit/scan.sh.j2",
-        seconds=20, roots=[str(root)], skipped=[f"{root}/skipped"], one_file_system=False, store_size=3, units=[],
-        endpoints=[],
-    )  # fmt: skip
+    """The scan of one directory."""
+    values = {"roots": str(root), "skipped": f"{root}/skipped", "xdev": "", "units": "", "endpoints": ""}
+    return shell_program("audit/scan.sh", store_size=3, **values)
 
 
 def scanned(root: Path) -> tuple[Scan, str]:
