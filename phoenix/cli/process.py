@@ -22,7 +22,7 @@ def prepare_process() -> None:
     # its start, and the collection when the process ends takes another 0.05 s.
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
-    # Nornir expands "~" when it is imported, and fails for a user without a home directory. Debian names none like this.
+    # Nornir expands "~" when it is imported, and fails for a user without a home directory: Debian calls that this.
     if os.path.expanduser("~") == "~":  # noqa: PTH111 - Path.expanduser raises instead
         os.environ["HOME"] = "/nonexistent"
     # Pydantic searches all installed packages for plugins.

@@ -132,7 +132,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("lab", ["/var/lib/phoenix-lab-test", "/srv/tests-lab"])
 def test_ci_takes_down_its_own_lab(checkout: Path, lab: str) -> None:
-    """.ci/run tests in the tests' lab, takes down that and the one beside it, and not the operator's."""
+    """.ci/run tests in the tests' lab, takes down that and those beside it, and not the operator's."""
     environment = {"PATH": f"{checkout}:{os.environ['PATH']}", "PHOENIX_LAB": OPERATORS, "PHOENIX_TEST_LAB": lab}
     done = run(".ci/run", cwd=checkout, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -140,6 +140,7 @@ def test_ci_takes_down_its_own_lab(checkout: Path, lab: str) -> None:
         f"make test in {lab} {OPERATORS}",
         f"python runbooks/lab.py down in {lab} {lab}",
         f"python runbooks/lab.py down in {lab} {lab}-tests",
+        f"python runbooks/lab.py down in {lab} {lab}-wheel",
     ]
 
 

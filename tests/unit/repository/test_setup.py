@@ -85,7 +85,7 @@ def checkout(tmp_path: Path) -> Checkout:
     script = tmp_path / "scripts" / "setup"
     script.write_bytes((ROOT / "scripts" / "setup").read_bytes())
     script.chmod(0o755)
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
         (tmp_path / name).write_text("one==1.0\n")
     made = Checkout(tmp_path)
     made.python()
@@ -94,7 +94,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return made
 
 
-RUNTIME, DEV = ["pip requirements.lock"], ["pip requirements-dev.lock"]
+RUNTIME, DEV = ["pip requirements.lock", "pip ."], ["pip requirements-dev.lock", "pip ."]
 NEW = ["venv"]
 
 
@@ -115,6 +115,7 @@ def test_what_venv_holds(checkout: Checkout) -> None:
         ((), "requirements-dev.lock", (), []),
         (("dev",), "requirements-dev.lock", ("dev",), NEW + DEV),
         (("dev",), "requirements-dev.lock", (), NEW + RUNTIME),
+        ((), "pyproject.toml", (), NEW + RUNTIME),
     ],
 )
 def test_a_changed_lock(
@@ -153,6 +154,7 @@ def test_progress(checkout: Checkout) -> None:
         "setup: making .venv with Python 3.13.0",
         "setup: installing the 1 packages of requirements.lock",
         "setup: still installing requirements.lock: 1 of 900 s",
+        "setup: still installing the checkout: 1 of 900 s",
     ]
 
 
