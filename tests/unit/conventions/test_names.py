@@ -12,17 +12,6 @@ import pytest
 
 from tests.unit.conventions.source import EVERYTHING, Module, modules
 
-TYPES = {
-    "End": "report/picture: a side of a folded flow, and of a wire",
-    "Program": "the catalogue's and the resource",
-    "Record": "the cache's and DNS",
-    "Rule": "the firewall's and a rotation's",
-    "Run": "running a program, and a run",
-    "Runner": "running a program, and the runner of stages",
-    "Unit": "what systemd says of a unit, and the resource",
-}
-"""Names that still belong to a pair of types; the list only gets shorter."""
-PAIR = 2
 MODULES = {
     "lab": "`phoenix lab` is a command, and commands are named by their subject",
     "artifacts": "`phoenix artifacts` is a command, too",
@@ -69,13 +58,7 @@ def shared_modules(paths: Iterable[str]) -> set[str]:
 
 def test_types() -> None:
     """No public type name is defined twice; rename one of them by the field's term."""
-    shared = shared_types(modules(*EVERYTHING))
-    assert {name: paths for name, paths in shared.items() if len(paths) > (PAIR if name in TYPES else 1)} == {}
-
-
-def test_fewer_types_share_a_name() -> None:
-    """A type that no longer shares its name leaves the list."""
-    assert set(TYPES) - shared_types(modules(*EVERYTHING)).keys() == set()
+    assert shared_types(modules(*EVERYTHING)) == {}
 
 
 def test_modules() -> None:

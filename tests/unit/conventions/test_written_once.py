@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatch
 
 import pytest
 
@@ -43,8 +42,8 @@ PORTS: Exemptions = {
 PROGRAMS: Exemptions = {
     ("templates/dns/unit.service.j2", "phoenix-dns-"): "a pid file that no other part reads",
     ("templates/docker/container.service.j2", "docker.service"): "orders the unit after the engine",
-    ("templates/step_ca/init.sh*", "config/ca.json"): "step itself writes its settings there",
-    ("templates/step_ca/restore.sh*", "config/ca.json"): "a path below the state in a backup",
+    ("templates/step_ca/init.sh", "config/ca.json"): "step itself writes its settings there",
+    ("templates/step_ca/restore.sh", "config/ca.json"): "a path below the state in a backup",
     ("templates/step_ca/step-ca.service.j2", "config/ca.json"): "a path below the state",
     ("tasks/trust/docker_restart.sh", "docker.service"): "a program that takes no values",
     ("tasks/trust/on_node.pl", "/usr/local/share/ca-certificates"): "Debian's path, as Debian's own program has it",
@@ -54,17 +53,7 @@ PROGRAMS: Exemptions = {
     ): "Debian's path, as Debian's own program has it",
     ("tasks/trust/other_stores.sh", "/var/lib/phoenix"): "the record of Java's stores, which no other part reads",
 }
-"""Restatements in templates and programs, each with the reason; files are patterns."""
-PENDING: Exemptions = {
-    ("phoenix/converge/prologue.sh", "*"): "to be assigned in front of the program",
-    ("tasks/trust/on_node.pl", "/run/lock/phoenix"): "to be assigned in front of the program",
-    ("templates/certificates/renew.sh.j2", "*"): "to be assigned in front of the program",
-    ("templates/firewall/transaction.sh.j2", "*"): "to be assigned in front of the program",
-    ("templates/portainer/register-agent.sh.j2", "*"): "to be assigned in front of the program",
-    ("templates/step_ca/*.sh.j2", "*"): "to be assigned in front of the program",
-    ("templates/traefik/hold.sh.j2", "*"): "to be assigned in front of the program",
-}
-"""Programs that are not plain files yet."""
+"""Restatements in templates and programs, each with the reason."""
 
 
 def values() -> tuple[str, ...]:
@@ -123,17 +112,11 @@ def restated_in_programs() -> Iterator[Finding]:
                     yield Finding(name, match[0], number)
 
 
-def fits(found: Finding, exempt: tuple[str, str]) -> bool:
-    """Tell whether an exemption, with patterns for file and value, is about a finding."""
-    return fnmatch(found.path, exempt[0]) and fnmatch(found.text, exempt[1])
-
-
 def test_programs() -> None:
     """Templates and programs get such strings and ports as values; each restatement has a reason."""
     found = list(restated_in_programs())
-    exempt = (*PROGRAMS, *PENDING)
-    assert [str(one) for one in found if not any(fits(one, reason) for reason in exempt)] == []
-    assert [reason for reason in PROGRAMS if not any(fits(one, reason) for one in found)] == []
+    assert unexplained(found, PROGRAMS) == []
+    assert stale(found, PROGRAMS) == []
 
 
 @pytest.mark.parametrize(
