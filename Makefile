@@ -72,7 +72,7 @@ test: setup lint  ## the whole suite, the lab's tests included; fails where the 
 		$(IN_TEST_LAB) $(PY) runbooks/lab.py down; exit $$status
 
 unit: setup  ## the tests that need no lab
-	@$(PY) -m pytest -m 'not lab'
+	@$(PY) -m pytest -m 'not lab' -n 2
 
 lint: setup-dev  ## ruff, mypy, the import rules, shellcheck and perl -c
 	@.venv/bin/ruff check --quiet .

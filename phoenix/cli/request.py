@@ -38,7 +38,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """Everything that a run needs before its first stage; `inventory` is the folder that was read."""
 
     options: Options
