@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.machine import describe
 from benchmarks.measure import positive
-from phoenix.cli.config import usual_inventory
+from phoenix.cli.config import default_inventory
 from phoenix.connections.access import access_path, read_access
 from phoenix.connections.links import Links
 from phoenix.estate import Hypervisor, load_estate
@@ -31,7 +31,7 @@ def main() -> int:
     """Report minimum, median and maximum; exit if the firewall differs from the derived one."""
     parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
     parser.add_argument("--runs", metavar="N", type=positive, default=7, help="Number of runs (default: %(default)s).")
-    runs, console, estate = parser.parse_args().runs, Console(), load_estate(usual_inventory())
+    runs, console, estate = parser.parse_args().runs, Console(), load_estate(default_inventory())
     console.print(*(f"{key}: {value}" for key, value in describe().items()), sep="\n", highlight=False)
     hypervisor = estate.hypervisors[0]
     links = Links(estate, read_access(access_path(lab=True), (hypervisor.name,)))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import phoenix
+from phoenix.directories import DEFAULT_LAB, DirectoryError, cache_directory, lab_directory
+from phoenix.lab.errors import LabError
 
-DEFAULT_LAB = Path("/var/lib/phoenix-lab")
-DEFAULT_CACHE = Path("/var/cache/phoenix")
 CODE = Path(__file__).resolve().parent
 PRODUCT = Path(phoenix.__file__).resolve().parent
 
@@ -42,9 +41,11 @@ class LabPlaces:
 
     @classmethod
     def of_environment(cls) -> LabPlaces:
-        """Return the places that PHOENIX_LAB and PHOENIX_CACHE name, or the defaults."""
-        lab = Path(os.environ.get("PHOENIX_LAB") or DEFAULT_LAB)
-        return cls(lab.absolute(), Path(os.environ.get("PHOENIX_CACHE") or DEFAULT_CACHE).absolute())
+        """Return the places that PHOENIX_LAB and PHOENIX_CACHE name, or the defaults; LabError if there is none."""
+        try:
+            return cls(lab_directory(), cache_directory())
+        except DirectoryError as error:
+            raise LabError(f"the cache directory cannot be located: {error}") from None
 
     @property
     def name(self) -> str:

@@ -31,7 +31,7 @@ def run(
     try:
         done = subprocess.run(words, input=data or b"", capture_output=True, check=False, timeout=limit, env=env)
     except FileNotFoundError:
-        raise LabError(f"{words[0]} is not installed; run `make setup`, which installs what the lab needs") from None
+        raise LabError(f"{words[0]} is not installed; run `phoenix lab up`, which lists the missing packages") from None
     except subprocess.TimeoutExpired:
         raise LabError(f"`{' '.join(words)[:200]}` did not finish within {limit:g} s") from None
     if check and done.returncode:
@@ -64,10 +64,19 @@ def wait_until(what: str, probe: Callable[[], bool], *, limit: float, every: flo
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, limit: float, busy: str) -> Iterator[None]:
-    """Hold a lock file, which the kernel releases if its holder dies; wait at most `limit` seconds for it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def locked(path: Path, *, limit: float, busy: str, say: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold a lock file, at most `limit` seconds later; the kernel releases it if its holder dies.
+
+    `say` reports that another process holds it. Raises LabError after the limit, or if the file cannot be opened.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LabError(
+            f"the lock file {path} cannot be opened: {error.strerror}. Run as root, or set PHOENIX_CACHE to a directory"
+            " that this user can write"
+        ) from None
 
     def taken() -> bool:
         try:
@@ -77,7 +86,10 @@ def locked(path: Path, *, limit: float, busy: str) -> Iterator[None]:
         return True
 
     try:
-        wait_until(busy, taken, limit=limit, every=0.1)
+        if not taken():
+            if say:
+                say(f"waiting for {busy}, at most {limit:.0f} s")
+            wait_until(busy, taken, limit=limit, every=0.1)
         yield
     finally:
         os.close(fd)

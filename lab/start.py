@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from phoenix.lab import access_file, credentials, external_workloads, forward, preflight
@@ -16,6 +15,7 @@ from phoenix.lab.machine.container import OuterContainer
 from phoenix.lab.machine.execute import hypervisor_run
 from phoenix.lab.parts import UNITS, parts, units
 from phoenix.lab.places import BUSY, PRODUCT
+from phoenix.lab.prepare import prepare
 from phoenix.lab.programs import locked, wait_until
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FORWARD_LIMIT = 15.0
 def up(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> bool:
     """Start every part that does not run; return whether there was anything to do."""
     preflight.check(places)
-    with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY):
+    with locked(places.lock, limit=BUSY_LIMIT, busy=BUSY, say=say):
         places.lab.mkdir(parents=True, exist_ok=True)
         external_workloads.write(places, inventory, say)
         container = OuterContainer(places)
@@ -51,13 +51,9 @@ def up(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> bool:
 
 
 def _start_container(places: LabPlaces, container: OuterContainer, say: Callable[[str], None]) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        packages = pool.submit(site.obtain, places, say)
-        found = image.obtain(places, say)
-        registry = oci.obtain(places, found, say)
-        installed = packages.result()
+    prepared = prepare(places, say)
     made = credentials.obtain(places)
-    container.write_config(found, installed, registry)
+    container.write_config(prepared.image, prepared.site, prepared.registry)
     hypervisor_files.prepare(places, made)
     say("starting the hypervisor")
     container.start()
@@ -75,7 +71,7 @@ def _wait_for_units(places: LabPlaces) -> None:
         wait_until("the start of the lab's services", active, limit=BOOT_LIMIT, every=0.05)
     except LabError as error:
         others = ", ".join(f"{unit} is {state}" for unit, state in seen.items() if state != "active")
-        look = "python runbooks/lab.py exec pve -- journalctl -b -u UNIT"
+        look = "phoenix lab exec pve -- journalctl -b -u UNIT"
         raise LabError(f"{error}: {others}. Look with: {look}") from None
 
 

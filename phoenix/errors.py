@@ -9,3 +9,7 @@ class PhoenixError(Exception):
 
 class TaskFailedError(PhoenixError):
     """A task cannot do its work on its host."""
+
+
+class ConfigError(PhoenixError):
+    """config.yaml cannot be used; the message names the key and what to write, the command line adds the file."""

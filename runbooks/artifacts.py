@@ -1,53 +1,67 @@
-"""Obtain the pinned programs that guests are given: step, step-ca and Traefik."""
+"""Obtain the pinned programs that guests receive, step, step-ca and Traefik: `phoenix artifacts [--quiet]`."""
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
-from argparse import ArgumentParser
-from pathlib import Path
-
-# The repository takes this folder's place on the path: its lab.py would hide the package lab.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 try:
-    from rich.console import Console
+    from phoenix.cli.arguments import Arguments
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
-from rich.table import Table
 
-from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.obtain import obtain_all
-from phoenix.artifacts.store import Artifact
+from phoenix.cli.process import run_command
+from phoenix.cli.request import GOOD, HOST_FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from phoenix.artifacts.store import Artifact
 
 
-def main() -> int:
-    """Obtain all artifacts, and say what they are and which way they came."""
-    parser = ArgumentParser(description=main.__doc__, allow_abbrev=False)
-    parser.add_argument("--quiet", action="store_true", help="Print no table.")
-    given = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Obtain all artifacts, and show what they are and where they came from."""
+    given = parser().parse_args(arguments)
+
+    import logging
+
+    from rich.console import Console
+
+    from phoenix.artifacts.errors import ArtifactError
+    from phoenix.artifacts.obtain import obtain_all
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it started, like Ctrl-C
     logging.basicConfig(level=logging.INFO, format="artifacts: %(message)s")
     try:
-        found = obtain_all()
+        artifacts = obtain_all()
     except ArtifactError as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
-        return 1
+        return HOST_FAILED
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     if not given.quiet:
-        Console().print(_table(found))
-    return 0
+        Console().print(_table(artifacts))
+    return GOOD
 
 
-def _table(found: dict[str, Artifact]) -> Table:
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("artifacts", description=main.__doc__)
+    made.flag("--quiet", "Print no table.")
+    return made
+
+
+def _table(artifacts: dict[str, Artifact]) -> Table:
+    from rich.table import Table
+
     table = Table("program", "version", "MB", "packed", "SHA-256", "from", box=None)
-    for artifact in found.values():
+    for artifact in artifacts.values():
         sizes = (f"{size / 1e6:.0f}" for size in (artifact.size, artifact.packed.stat().st_size))
         table.add_row(artifact.name, artifact.version, *sizes, artifact.sha256[:16], artifact.source)
     return table
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -1,11 +1,12 @@
-"""List every certificate and private key: `python runbooks/audit.py [--lab] [--target EXPR]... [--format FORMAT]`."""
+"""List every certificate and private key: `phoenix audit [--lab] [--target EXPR]... [--format FORMAT]`."""
 
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 try:
     from phoenix.cli.arguments import Arguments, options
@@ -13,53 +14,62 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.cli.command import execute
-from phoenix.cli.dialogue import interruptible
+from phoenix.cli.process import run_command
 from phoenix.cli.request import GOOD, HOST_FAILED
-from phoenix.estate import Estate
-from phoenix.pki.audit.compare import audit as compare
-from phoenix.pki.x509.validity import utc_now
-from phoenix.report.audit import write_report
-from phoenix.run import Stage, Step, everyone, hypervisors
-from phoenix.run.record import RunRecord
-from phoenix.tasks.proof.audit import PLACES, Audit
+
+if TYPE_CHECKING:
+    from phoenix.estate import Estate
+    from phoenix.run import Stage
+    from phoenix.run.record import RunRecord
+    from phoenix.tasks.proof.audit import Audit
 
 
-def inspection(looked: Audit) -> tuple[Stage, ...]:
+def inspection(scan: Audit) -> tuple[Stage, ...]:
     """Scan every host that runs; change nothing."""
+    from phoenix.run import Stage, Step, everyone, hypervisors
+
     return (
-        Stage("hypervisors", (Step(looked.observe_guests, hypervisors, for_guests=True),)),
-        Stage("audit", (Step(looked.observe_certificates, everyone),)),
+        Stage("hypervisors", (Step(scan.observe_guests, hypervisors, for_guests=True),)),
+        Stage("audit", (Step(scan.observe_certificates, everyone),)),
     )
 
 
-def audit() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """List every certificate and private key on every host, managed or not; red ones give status 1."""
-    given, looked = _given(), Audit()
+    given = parser().parse_args(arguments)
+
+    from phoenix.pki.audit.compare import audit
+    from phoenix.pki.x509.validity import utc_now
+    from phoenix.report.audit import write_report
+    from phoenix.tasks.proof.audit import PLACES, Audit
+
+    scan = Audit()
 
     def report(estate: Estate, targets: frozenset[str], record: RunRecord) -> int:
         wanted = targets & {host.name for host in estate.live()}
-        rows = compare(estate, PLACES, looked.seen(wanted, record.errors()), utc_now())
+        rows = audit(estate, PLACES, scan.seen(wanted, record.errors()), utc_now())
         write_report(rows, given.format, given.output)
         return HOST_FAILED if any(row.is_red for row in rows) else GOOD
 
     looking = replace(options(given), dry_run=True)
-    return execute(looking, lambda _estate: inspection(looked), report=report)
+    return execute(looking, lambda _estate: inspection(scan), report=report)
 
 
-def _given() -> Namespace:
-    parser = Arguments(description=audit.__doc__)
-    parser.flag("--lab", "Look at the embedded lab.")
-    parser.common("--inventory", "--target")
-    parser.add_argument(
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("audit", description=main.__doc__)
+    made.flag("--lab", "Look at the embedded lab.")
+    made.common("--inventory", "--target")
+    made.add_argument(
         "--format",
         choices=("table", "json", "csv"),
         default="table",
         help="How the rows are written (default: %(default)s).",
     )
-    parser.add_argument("--output", metavar="FILE", type=Path, help="Write them there instead.")
-    parser.common("--workers")
-    return parser.parse_args()
+    made.add_argument("--output", metavar="FILE", type=Path, help="Write them there instead.")
+    made.common("--workers")
+    return made
 
 
 if __name__ == "__main__":
-    sys.exit(interruptible(audit))
+    sys.exit(run_command(main))

@@ -1,11 +1,12 @@
-"""The authority's state: `python runbooks/authority.py backup | restore | root-offline | root-online FILE [--lab]`."""
+"""The CA's state: `phoenix authority backup | restore | root-offline | root-online FILE [--lab]`."""
 
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 try:
     from phoenix.cli.arguments import Arguments, options
@@ -13,44 +14,57 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.cli.command import execute
-from phoenix.cli.dialogue import interruptible, refuse
-from phoenix.cli.passphrase import read_key, read_passphrase, read_sealed, refuse_existing
-from phoenix.cli.request import Chain
-from phoenix.pki.sealed import SealError
-from phoenix.run import Stage, Step, TaskFunction, guests_in, hypervisors
-from phoenix.tasks.authority.backup import export_state, restore_state
-from phoenix.tasks.authority.offline_root import bring_root_online, take_root_offline
-from phoenix.tasks.authority.service import init_ca
-from phoenix.tasks.hosts.guest import create_guest
-from phoenix.tasks.hosts.software import install_software
-from phoenix.tasks.hosts.stages import PREFLIGHT
-from phoenix.tasks.hosts.storage import prepare_storage
+from phoenix.cli.dialogue import refuse
+from phoenix.cli.process import run_command
+
+if TYPE_CHECKING:
+    from phoenix.cli.request import Chain
+    from phoenix.estate import Estate
+    from phoenix.run import Stage, TaskFunction
 
 
 def on_authority(task: TaskFunction) -> Chain:
     """One task on the authority's guest."""
+    from phoenix.run import Stage, Step, guests_in
+    from phoenix.tasks.hosts.stages import PREFLIGHT
+
     return lambda _estate: (PREFLIGHT, Stage("authority", (Step(task, guests_in("step_ca")),)))
 
 
 def restoration(content: bytes) -> Chain:
     """The authority's guest with its state from a backup; no other host is changed."""
+    from phoenix.run import Stage, Step, guests_in, hypervisors
+    from phoenix.tasks.authority.backup import restore_state
+    from phoenix.tasks.authority.service import init_ca
+    from phoenix.tasks.hosts.guest import create_guest
+    from phoenix.tasks.hosts.software import install_software
+    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.hosts.storage import prepare_storage
+
     authority_guest = guests_in("step_ca")
-    return lambda _estate: (
-        PREFLIGHT,
-        Stage("hypervisor", (Step(prepare_storage, hypervisors, for_guests=True),)),
-        Stage("guests", (Step(create_guest, authority_guest),)),
-        Stage("software", (Step(install_software, authority_guest),)),
-        Stage("restoration", (Step(restore_state(content), authority_guest), Step(init_ca, authority_guest))),
-    )
+
+    def chain(_estate: Estate) -> tuple[Stage, ...]:
+        return (
+            PREFLIGHT,
+            Stage("hypervisor", (Step(prepare_storage, hypervisors, for_guests=True),)),
+            Stage("guests", (Step(create_guest, authority_guest),)),
+            Stage("software", (Step(install_software, authority_guest),)),
+            Stage("restoration", (Step(restore_state(content), authority_guest), Step(init_ca, authority_guest))),
+        )
+
+    return chain
 
 
-def authority() -> int:
-    """Keep what the authority cannot do without.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Back up and restore the authority; take its root key offline and back online.
 
     Files are sealed with a passphrase (format: age), which is asked for, or read from the file that
     PHOENIX_PASSPHRASE_FILE names.
     """
-    given = _given()
+    given = parser().parse_args(arguments)
+
+    from phoenix.pki.sealed import SealError
+
     try:
         chain: Chain = given.act(given.file)
     except SealError as error:
@@ -60,36 +74,48 @@ def authority() -> int:
 
 def backup(file: Path) -> Chain:
     """Write the authority's whole state into a new sealed file; it stands still for the moment of the copy."""
+    from phoenix.cli.passphrase import read_passphrase, refuse_existing
+    from phoenix.tasks.authority.backup import export_state
+
     refuse_existing(file)
     return on_authority(export_state(file, read_passphrase(twice=True)))
 
 
 def restore(file: Path) -> Chain:
     """Bring back a lost state from a backup; the guest is made if it is gone, and a state that is there is kept."""
+    from phoenix.cli.passphrase import read_sealed
+
     return restoration(read_sealed(file))
 
 
 def root_offline(file: Path) -> Chain:
     """Take the root's key off the authority into a sealed file, and prove that no copy is left."""
+    from phoenix.cli.passphrase import read_passphrase
+    from phoenix.tasks.authority.offline_root import take_root_offline
+
     return on_authority(take_root_offline(file, read_passphrase(twice=True)))
 
 
 def root_online(file: Path) -> Chain:
     """Put the root's key back."""
+    from phoenix.cli.passphrase import read_key
+    from phoenix.tasks.authority.offline_root import bring_root_online
+
     return on_authority(bring_root_online(read_key(file)))
 
 
-def _given() -> Namespace:
-    parser = Arguments(description=authority.__doc__)
-    commands = parser.add_subparsers(title="commands", required=True, dest="command")
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("authority", description=main.__doc__)
+    commands = made.add_subparsers(title="commands", required=True, dest="command")
     for act in (backup, restore, root_offline, root_online):
         command = commands.add_parser(act.__name__.replace("_", "-"), description=act.__doc__, help=act.__doc__)
         command.add_argument("file", metavar="FILE", type=Path, help="The sealed file, on this machine.")
         command.flag("--lab", "The authority of the embedded lab.")
         command.common("--inventory")
         command.set_defaults(act=act)
-    return parser.parse_args()
+    return made
 
 
 if __name__ == "__main__":
-    sys.exit(interruptible(authority))
+    sys.exit(run_command(main))

@@ -1,8 +1,10 @@
-"""Destroy guests, never their persistent data: `python runbooks/destroy.py [--lab] --target EXPR --yes`."""
+"""Destroy guests, never their persistent data: `phoenix destroy [--lab] --target EXPR --yes`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 try:
     from phoenix.cli.arguments import Arguments, options
@@ -10,15 +12,20 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.cli.command import execute
-from phoenix.cli.dialogue import interruptible, refuse
-from phoenix.estate import Estate
-from phoenix.run import Stage, Step, guests
-from phoenix.tasks.hosts.guest import destroy_guest
-from phoenix.tasks.hosts.stages import PREFLIGHT, template_levels
+from phoenix.cli.dialogue import refuse
+from phoenix.cli.process import run_command
+
+if TYPE_CHECKING:
+    from phoenix.estate import Estate
+    from phoenix.run import Stage
 
 
 def destruction(estate: Estate) -> tuple[Stage, ...]:
     """Guests first, then templates; a template that others were cloned from is removed last."""
+    from phoenix.run import Stage, Step, guests
+    from phoenix.tasks.hosts.guest import destroy_guest
+    from phoenix.tasks.hosts.stages import PREFLIGHT, template_levels
+
     return (
         PREFLIGHT,
         Stage("guests", (Step(destroy_guest, guests),)),
@@ -26,20 +33,25 @@ def destruction(estate: Estate) -> tuple[Stage, ...]:
     )
 
 
-def destroy() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Stop and remove the targeted guests and templates; directories that outlive them stay where they are."""
-    parser = Arguments(description=destroy.__doc__)
-    parser.common("--target", required=True)
-    parser.flag("--yes", "Yes, destroy them.")
-    parser.flag("--lab", "Destroy in the embedded lab.")
-    parser.common("--inventory")
-    parser.flag("--dry-run", "Say what would be destroyed.")
-    parser.common("--json")
-    given = parser.parse_args()
+    given = parser().parse_args(arguments)
     if not (given.yes or given.dry_run):
         refuse("This destroys guests. Nothing was touched; say --yes if that is meant, or --dry-run to see.")
     return execute(options(given), destruction)
 
 
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("destroy", description=main.__doc__)
+    made.common("--target", required=True)
+    made.flag("--yes", "Yes, destroy them.")
+    made.flag("--lab", "Destroy in the embedded lab.")
+    made.common("--inventory")
+    made.flag("--dry-run", "Say what would be destroyed.")
+    made.common("--json")
+    return made
+
+
 if __name__ == "__main__":
-    sys.exit(interruptible(destroy))
+    sys.exit(run_command(main))

@@ -1,59 +1,68 @@
-"""Say who may ask whom, and why: `python runbooks/flows.py [--inventory DIR] [--format FORMAT] [--output FILE]`."""
+"""Show which host may connect to which: `phoenix flows [--inventory DIR] [--format FORMAT] [--output FILE]`."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 try:
     from phoenix.cli.arguments import Arguments
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
-from phoenix.cli.dialogue import interruptible, refuse
-from phoenix.cli.reading import read_inventory
+from phoenix.cli.dialogue import refuse
+from phoenix.cli.process import run_command
 from phoenix.cli.request import GOOD
-from phoenix.derive.flows import flows as derived
-from phoenix.estate import Estate
-from phoenix.estate.sources import Sources
-from phoenix.pve.firewall.model.from_estate import firewall_from_estate
-from phoenix.pve.firewall.query.endpoints import QuestionError, parse_endpoint, parse_traffic
-from phoenix.pve.firewall.query.questions import Questions
-from phoenix.pve.firewall.replay.compare import replay
-from phoenix.pve.firewall.replay.recorded import RecordingError, read_cases
-from phoenix.report import answers
-from phoenix.report.flows import as_json, as_table
-from phoenix.report.picture.mermaid import as_mermaid
-from phoenix.report.picture.svg import as_svg
+
+if TYPE_CHECKING:
+    from phoenix.estate import Estate
+    from phoenix.estate.sources import Sources
 
 CLOSED = 1
-FORMATS: dict[str, Callable[[Estate, Sources], str]] = {
-    "table": lambda estate, sources: as_table(derived(estate), sources),
-    "json": lambda estate, sources: as_json(derived(estate), sources),
-    "mermaid": lambda estate, _: as_mermaid(estate),
-    "svg": as_svg,
-}
 
 
-def flows() -> int:
-    """Say who may ask whom, each flow with the line of the inventory that it comes from; no host is asked.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show which host may connect to which, each flow with the line of the inventory that permits it; asks no host.
 
     A question's answer is that of the model of Proxmox's firewall, with the rules that are derived: status 0 means
     open, 1 closed, 2 that the question is wrong. A replay gives 0 only if the model differs in no packet.
     """
-    given = _given()
+    given = _parse(arguments)
     if given.replay:
         return _replay(given.replay)
+
+    from phoenix.cli.reading import read_inventory
+
     estate, sources = read_inventory(given.inventory)
     if given.why or given.who_can:
         return _answer(given, estate, sources)
-    _write(FORMATS[given.format or "table"](estate, sources), given.output)
+    _write(_formats()[given.format or "table"](estate, sources), given.output)
     return GOOD
 
 
+def _formats() -> Mapping[str, Callable[[Estate, Sources], str]]:
+    from phoenix.derive.flows import flows
+    from phoenix.report.flows import as_json, as_table
+    from phoenix.report.picture.mermaid import as_mermaid
+    from phoenix.report.picture.svg import as_svg
+
+    return {
+        "table": lambda estate, sources: as_table(flows(estate), sources),
+        "json": lambda estate, sources: as_json(flows(estate), sources),
+        "mermaid": lambda estate, _: as_mermaid(estate),
+        "svg": as_svg,
+    }
+
+
 def _answer(given: Namespace, estate: Estate, sources: Sources) -> int:
+    from phoenix.pve.firewall.model.from_estate import firewall_from_estate
+    from phoenix.pve.firewall.query.endpoints import QuestionError, parse_endpoint, parse_traffic
+    from phoenix.pve.firewall.query.questions import Questions
+    from phoenix.report import answers
+
     try:
         questions = Questions(estate, firewall_from_estate(estate))
         *ends, port = given.why or given.who_can
@@ -70,6 +79,9 @@ def _answer(given: Namespace, estate: Estate, sources: Sources) -> int:
 
 
 def _replay(file: Path) -> int:
+    from phoenix.pve.firewall.replay.compare import replay
+    from phoenix.pve.firewall.replay.recorded import RecordingError, read_cases
+
     count = differing = 0
     try:
         for one in replay(read_cases(file.read_bytes())):
@@ -95,28 +107,36 @@ def _write(text: str, output: Path | None) -> None:
         refuse(f"{output} cannot be written: {error.strerror}")
 
 
-def _given() -> Namespace:
-    parser = Arguments(description=flows.__doc__)
-    parser.common("--inventory")
-    parser.add_argument("--format", choices=tuple(FORMATS), help="How the flows are written (default: table).")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="Write them there instead.")
-    asked = parser.add_mutually_exclusive_group()
+def _parse(arguments: Sequence[str] | None) -> Namespace:
+    made = parser()
+    given = made.parse_args(arguments)
+    if (given.format or given.output) and (given.why or given.who_can or given.replay):
+        made.error("--format and --output are for the list of flows: omit them, or omit the question")
+    if given.inventory and given.replay:
+        made.error("--replay needs no --inventory: what it judges stands in its file")
+    return given
+
+
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("flows", description=main.__doc__)
+    made.common("--inventory")
+    made.add_argument(
+        "--format", choices=("table", "json", "mermaid", "svg"), help="How the flows are written (default: table)."
+    )
+    made.add_argument("--output", metavar="FILE", type=Path, help="Write them there instead.")
+    asked = made.add_mutually_exclusive_group()
     ends = "a host, an address, outside, lan or management"
     asked.add_argument(
         "--why",
         nargs=3,
         metavar=("SOURCE", "DEST", "PORT"),
-        help=f"Say which rules decide. An end is {ends}; a port 443, 53/udp or icmp.",
+        help=f"Show which rules decide. An end is {ends}; a port 443, 53/udp or icmp.",
     )
-    asked.add_argument("--who-can", nargs=2, metavar=("DEST", "PORT"), help="Say who can open a connection there.")
-    asked.add_argument("--replay", metavar="FILE", type=Path, help="Judge recorded packets, and say where it differs.")
-    given = parser.parse_args()
-    if (given.format or given.output) and (given.why or given.who_can or given.replay):
-        parser.error("--format and --output are for the list of flows: leave them out, or ask nothing")
-    if given.inventory and given.replay:
-        parser.error("--replay needs no --inventory: what it judges stands in its file")
-    return given
+    asked.add_argument("--who-can", nargs=2, metavar=("DEST", "PORT"), help="Show who can open a connection there.")
+    asked.add_argument("--replay", metavar="FILE", type=Path, help="Judge recorded packets, and show where it differs.")
+    return made
 
 
 if __name__ == "__main__":
-    sys.exit(interruptible(flows))
+    sys.exit(run_command(main))

@@ -1,10 +1,11 @@
-"""Try who can reach whom, for real: `python runbooks/matrix.py [--lab] [--target EXPR]... [--full]`."""
+"""Try which host can reach which: `phoenix matrix [--lab] [--target EXPR]... [--full]`."""
 
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 try:
     from phoenix.cli.arguments import Arguments, options
@@ -12,28 +13,35 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.cli.command import execute
-from phoenix.cli.dialogue import interruptible
+from phoenix.cli.process import run_command
 from phoenix.cli.request import GOOD, HOST_FAILED
-from phoenix.estate import Estate
-from phoenix.report.matrix import as_text
-from phoenix.run import Stage, Step, hypervisors
-from phoenix.run.record import RunRecord
-from phoenix.tasks.firewall.reach import Reach
-from phoenix.tasks.hosts.stages import PREFLIGHT
+
+if TYPE_CHECKING:
+    from phoenix.estate import Estate
+    from phoenix.run import Stage
+    from phoenix.run.record import RunRecord
+    from phoenix.tasks.firewall.reach import Reach
 
 
 def reachability(reach: Reach) -> tuple[Stage, ...]:
     """Open real connections between all hosts that run; change nothing."""
+    from phoenix.run import Stage, Step, hypervisors
+    from phoenix.tasks.hosts.stages import PREFLIGHT
+
     return PREFLIGHT, Stage("matrix", (Step(reach.try_connections, hypervisors, for_guests=True),))
 
 
-def matrix() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Open real connections between all hosts, and compare each with the model of the firewall as it is now.
 
-    Every declared port is tried and some that are not, from inside the hosts; nothing is installed or changed there.
-    Status 0 means that all packets were treated as the model says, 1 that some were not or could not be tried.
+    Tests every declared port and some undeclared ones from inside the hosts; installs and changes nothing there.
+    Exit status: 0 if all packets were treated as in the model, 1 if some were not or could not be tested.
     """
-    given = _given()
+    given = parser().parse_args(arguments)
+
+    from phoenix.report.matrix import as_text
+    from phoenix.tasks.firewall.reach import Reach
+
     reach = Reach(full=given.full)
 
     def report(_estate: Estate, _targets: frozenset[str], record: RunRecord) -> int:
@@ -47,13 +55,14 @@ def matrix() -> int:
     return execute(looking, lambda _estate: reachability(reach), report=report, programs=False)
 
 
-def _given() -> Namespace:
-    parser = Arguments(description=matrix.__doc__)
-    parser.flag("--lab", "Try it in the embedded lab.")
-    parser.common("--inventory", "--target")
-    parser.flag("--full", "Try every port that anything in the estate mentions, between every two hosts.")
-    return parser.parse_args()
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("matrix", description=main.__doc__)
+    made.flag("--lab", "Try it in the embedded lab.")
+    made.common("--inventory", "--target")
+    made.flag("--full", "Try every port that anything in the estate mentions, between every two hosts.")
+    return made
 
 
 if __name__ == "__main__":
-    sys.exit(interruptible(matrix))
+    sys.exit(run_command(main))

@@ -1,10 +1,10 @@
-"""Revoke a certificate and replace it: `python runbooks/revoke.py [--lab] LEAF [--host HOST] [--yes]`."""
+"""Revoke a certificate and replace it: `phoenix revoke [--lab] LEAF [--host HOST] [--yes]`."""
 
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 try:
     from phoenix.cli.arguments import Arguments, options
@@ -12,29 +12,36 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.cli.command import execute
-from phoenix.cli.dialogue import confirm, interruptible, refuse
-from phoenix.errors import TaskFailedError
-from phoenix.estate import Estate
-from phoenix.run import Stage, Step
-from phoenix.tasks.certificates.revocation import Chosen, choose
-from phoenix.tasks.certificates.revocation import revoke as revoking
-from phoenix.tasks.hosts.stages import PREFLIGHT
+from phoenix.cli.dialogue import confirm, refuse
+from phoenix.cli.process import run_command
+
+if TYPE_CHECKING:
+    from phoenix.estate import Estate
+    from phoenix.run import Stage
+    from phoenix.tasks.certificates.revocation import Chosen
 
 
 def revocation(chosen: Chosen) -> tuple[Stage, ...]:
     """One certificate, refused by the authority and replaced on its host."""
-    step = Step(revoking(chosen), lambda estate: (estate.host(chosen.host),))
+    from phoenix.run import Stage, Step
+    from phoenix.tasks.certificates.revocation import revoke
+    from phoenix.tasks.hosts.stages import PREFLIGHT
+
+    step = Step(revoke(chosen), lambda estate: (estate.host(chosen.host),))
     return PREFLIGHT, Stage("revocation", (step,))
 
 
-def revoke() -> int:
-    """Let the authority renew a certificate no more, and replace it and its key.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Stop the renewal of a certificate by the authority, and replace it and its key.
 
-    Whoever has the old key can use it until the certificate ends: docs/authority.md says what follows from that.
+    The old key stays usable until the certificate expires: docs/authority.md describes the consequences.
     """
-    given = _given()
+    given = parser().parse_args(arguments)
 
     def chain(estate: Estate) -> Sequence[Stage]:
+        from phoenix.errors import TaskFailedError
+        from phoenix.tasks.certificates.revocation import choose
+
         try:
             chosen = choose(estate, given.leaf, given.host)
         except TaskFailedError as error:
@@ -46,15 +53,16 @@ def revoke() -> int:
     return execute(options(given), chain)
 
 
-def _given() -> Namespace:
-    parser = Arguments(description=revoke.__doc__)
-    parser.add_argument("leaf", metavar="LEAF", help="A leaf's name, or a name that the mesh serves.")
-    parser.add_argument("--host", metavar="HOST", help="Its host, where several have such a leaf.")
-    parser.flag("--yes", "Yes, revoke it.")
-    parser.flag("--lab", "Revoke in the embedded lab.")
-    parser.common("--inventory", "--json")
-    return parser.parse_args()
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("revoke", description=main.__doc__)
+    made.add_argument("leaf", metavar="LEAF", help="A leaf's name, or a name that the mesh serves.")
+    made.add_argument("--host", metavar="HOST", help="Its host, where several have such a leaf.")
+    made.flag("--yes", "Yes, revoke it.")
+    made.flag("--lab", "Revoke in the embedded lab.")
+    made.common("--inventory", "--json")
+    return made
 
 
 if __name__ == "__main__":
-    sys.exit(interruptible(revoke))
+    sys.exit(run_command(main))

@@ -1,10 +1,13 @@
-"""Rotate keys of the authority: `python runbooks/rotate.py [--lab] --root | --intermediate | --provisioner`."""
+"""Rotate keys of the CA: `phoenix rotate [--lab] --root | --intermediate | --provisioner`."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 try:
     from phoenix.cli.arguments import Arguments, options
@@ -12,93 +15,104 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.cli.command import execute
-from phoenix.cli.dialogue import confirm, interruptible, refuse
-from phoenix.cli.passphrase import read_key
-from phoenix.cli.request import Chain
-from phoenix.estate import Estate
-from phoenix.pki.ca.rotation import RotationTarget
-from phoenix.pki.sealed import SealError
-from phoenix.run import Stage, Step, group, guests_in, hypervisors
-from phoenix.run.selectors import AnyHost
-from phoenix.tasks.authority.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
-from phoenix.tasks.authority.rotation import (
-    announce_next,
-    prepare_next,
-    remove_next,
-    revert_authority,
-    settle_authority,
-    switch_authority,
-    withdraw_next,
-    withdraw_previous,
-)
-from phoenix.tasks.certificates.stages import holders_of_leaves, leaves, web_certificates
-from phoenix.tasks.hosts.stages import PREFLIGHT
-from phoenix.tasks.proof.dependence import check_independence, check_trust
-from phoenix.tasks.proof.routes import prove_routes
-from phoenix.tasks.routing.mesh_certificates import renew_mesh_certificates
-from phoenix.tasks.routing.traefik import configure_traefik
-from phoenix.tasks.trust.push import push_trust
-from phoenix.tasks.workloads.portainer import register_agents
+from phoenix.cli.dialogue import confirm, refuse
+from phoenix.cli.process import run_command
 
-NAMES = ("root", "intermediate", "provisioner")
+if TYPE_CHECKING:
+    from phoenix.estate import Estate
+    from phoenix.pki.ca.rotation import RotationTarget
+    from phoenix.run import Stage, TaskFunction
+    from phoenix.run.selectors import AnyHost
+
+KEYS = ("root", "intermediate", "provisioner")
 
 
-AUTHORITY = guests_in("step_ca")
-TRUSTING = group("trusted_ca")
-
-
-def rotation(rotated: RotationTarget, root_key: str | None) -> Chain:
+def rotation(estate: Estate, rotated: RotationTarget, root_key: str | None) -> tuple[Stage, ...]:
     """A new root or intermediate: created, trusted everywhere, then in use; only then is the old one removed."""
-    return lambda estate: (
-        *announcement(rotated, root_key)(estate),
-        Stage("switch", (Step(switch_authority, AUTHORITY),)),
+    from phoenix.tasks.authority.rotation import settle_authority, switch_authority, withdraw_previous
+
+    return (
+        *announcement(estate, rotated, root_key),
+        _authority("switch", switch_authority),
         *_reissue(),
-        Stage("withdrawal", (Step(withdraw_previous, AUTHORITY),)),
-        Stage("distrust", (Step(push_trust, TRUSTING),)),
-        Stage("settling", (Step(settle_authority, AUTHORITY),)),
+        _authority("withdrawal", withdraw_previous),
+        _trust("distrust"),
+        _authority("settling", settle_authority),
         *_services_and_proof(),
     )
 
 
-def announcement(rotated: RotationTarget, root_key: str | None) -> Chain:
+def announcement(_estate: Estate, rotated: RotationTarget, root_key: str | None) -> tuple[Stage, ...]:
     """The first half of a rotation: create the next signer, and prove that every host trusts it."""
-    return lambda _estate: (
+    from phoenix.run import Stage, Step, group
+    from phoenix.tasks.authority.rotation import announce_next, prepare_next
+    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.proof.dependence import check_trust
+
+    return (
         PREFLIGHT,
-        Stage("next", (Step(prepare_next(rotated, root_key), AUTHORITY),)),
-        Stage("announcement", (Step(announce_next, AUTHORITY),)),
-        Stage("trust", (Step(push_trust, TRUSTING),)),
-        Stage("trusted", (Step(check_trust, TRUSTING),)),
+        _authority("next", prepare_next(rotated, root_key)),
+        _authority("announcement", announce_next),
+        _trust("trust"),
+        Stage("trusted", (Step(check_trust, group("trusted_ca")),)),
     )
 
 
 def way_back(_estate: Estate) -> tuple[Stage, ...]:
     """The rotation in the other direction, from any phase in which the old root is still trusted."""
+    from phoenix.tasks.authority.rotation import remove_next, revert_authority, withdraw_next
+    from phoenix.tasks.hosts.stages import PREFLIGHT
+
     return (
         PREFLIGHT,
-        Stage("switch", (Step(revert_authority, AUTHORITY),)),
-        Stage("trust", (Step(push_trust, TRUSTING),)),
+        _authority("switch", revert_authority),
+        _trust("trust"),
         *_reissue(),
-        Stage("withdrawal", (Step(withdraw_next, AUTHORITY),)),
-        Stage("distrust", (Step(push_trust, TRUSTING),)),
-        Stage("settling", (Step(remove_next, AUTHORITY),)),
+        _authority("withdrawal", withdraw_next),
+        _trust("distrust"),
+        _authority("settling", remove_next),
         *_services_and_proof(),
     )
 
 
 def provisioner_change(_estate: Estate) -> tuple[Stage, ...]:
     """A new key for one-time tokens; every leaf by token is issued again with it."""
+    from phoenix.tasks.authority.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
+    from phoenix.tasks.certificates.stages import holders_of_leaves, leaves, web_certificates
+    from phoenix.tasks.hosts.stages import PREFLIGHT
+
     return (
         PREFLIGHT,
-        Stage("next", (Step(prepare_provisioner, AUTHORITY),)),
-        Stage("switch", (Step(switch_provisioner, AUTHORITY),)),
+        _authority("next", prepare_provisioner),
+        _authority("switch", switch_provisioner),
         *leaves(holders_of_leaves),
         web_certificates(),
-        Stage("settling", (Step(settle_provisioner, AUTHORITY),)),
+        _authority("settling", settle_provisioner),
     )
+
+
+def _authority(name: str, task: TaskFunction) -> Stage:
+    """A stage of one task on the authority's guest."""
+    from phoenix.run import Stage, Step, guests_in
+
+    return Stage(name, (Step(task, guests_in("step_ca")),))
+
+
+def _trust(name: str) -> Stage:
+    """A stage that brings every trusting host to the anchors that the authority publishes then."""
+    from phoenix.run import Stage, Step, group
+    from phoenix.tasks.trust.push import push_trust
+
+    return Stage(name, (Step(push_trust, group("trusted_ca")),))
 
 
 def _reissue() -> tuple[Stage, ...]:
     """Have everything signed by the current signer, and prove that no other signer is needed."""
+    from phoenix.run import Stage, Step, guests_in
+    from phoenix.tasks.certificates.stages import holders_of_leaves, leaves, web_certificates
+    from phoenix.tasks.proof.dependence import check_independence
+    from phoenix.tasks.routing.mesh_certificates import renew_mesh_certificates
+
     return (
         *leaves(holders_of_leaves),
         Stage("mesh", (Step(renew_mesh_certificates, guests_in("traefik")),)),
@@ -108,58 +122,79 @@ def _reissue() -> tuple[Stage, ...]:
 
 
 def _dependents(estate: Estate) -> tuple[AnyHost, ...]:
+    from phoenix.tasks.certificates.stages import holders_of_leaves
+
     meshes = (guest for guest in estate.guests if guest.has("traefik") and guest not in holders_of_leaves(estate))
     return (*estate.hypervisors, *holders_of_leaves(estate), *meshes)
 
 
 def _services_and_proof() -> tuple[Stage, ...]:
+    from phoenix.run import Stage, Step, guests_in, hypervisors
+    from phoenix.tasks.proof.routes import prove_routes
+    from phoenix.tasks.routing.traefik import configure_traefik
+    from phoenix.tasks.workloads.portainer import register_agents
+
     services = (Step(configure_traefik, guests_in("traefik")), Step(register_agents, guests_in("portainer")))
     return Stage("services", services), Stage("proof", (Step(prove_routes, hypervisors),))
 
 
-def rotate() -> int:
-    """Replace a key of the authority without a gap: trust first, then use, and the old one goes when nothing needs it.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replace a key of the authority without a gap: trust first, then use; the old key goes when no host needs it.
 
-    Stopped or killed at any point, the same command goes on from there.
+    After an interruption at any point, the same command resumes there.
     """
-    given, what = _given()
+    given, key = _parse(arguments)
     if not given.yes:
-        confirm(_question(what, back=given.back))
+        confirm(_question(key, back=given.back))
     if given.back or given.provisioner:
         return execute(options(given), way_back if given.back else provisioner_change)
+    chain = announcement if given.announce else rotation
+    rotated: RotationTarget = "root" if given.root else "intermediate"
+    return execute(options(given), partial(chain, rotated=rotated, root_key=_root_key(given.root_key)))
+
+
+def _root_key(file: Path | None) -> str | None:
+    """Open the sealed file of the root's key; a file that cannot be opened ends the command."""
+    from phoenix.cli.passphrase import read_key
+    from phoenix.pki.sealed import SealError
+
     try:
-        key = read_key(given.root_key) if given.root_key else None
+        return read_key(file) if file else None
     except SealError as error:
         refuse(f"Nothing was touched: {error}")
-    chain = announcement if given.announce else rotation
-    return execute(options(given), chain("root" if given.root else "intermediate", key))
 
 
-def _given() -> tuple[Namespace, str]:
-    """What was asked for, and which of the keys it is about."""
-    parser = Arguments(description=rotate.__doc__)
-    parser.flag("--root", "A new root, and an intermediate of it.")
-    parser.flag("--intermediate", "A new intermediate of the same root.")
-    parser.flag("--provisioner", "A new key for one-time tokens.")
-    parser.flag("--back", "Take back a rotation that has begun.")
-    parser.flag("--announce", "Stop when all hosts trust what comes: others can be given it, too.")
-    parser.add_argument("--root-key", metavar="FILE", type=Path, help="The root's key, if it was taken offline.")
-    parser.flag("--yes", "Yes, rotate.")
-    parser.flag("--lab", "Rotate in the embedded lab.")
-    parser.common("--inventory", "--json")
-    given = parser.parse_args()
-    chosen = [name for name in NAMES if getattr(given, name)]
+def _parse(arguments: Sequence[str] | None) -> tuple[Namespace, str]:
+    """Parse the arguments; return them and the name of the key that they select."""
+    made = parser()
+    given = made.parse_args(arguments)
+    chosen = [name for name in KEYS if getattr(given, name)]
     surplus = given.provisioner and (given.back or given.announce or given.root_key)
     if len(chosen) != 1 or surplus or (given.back and given.announce):
-        parser.error("say one of --root, --intermediate and --provisioner, and at most one of --announce and --back")
+        made.error("say one of --root, --intermediate and --provisioner, and at most one of --announce and --back")
     return given, chosen[0]
 
 
-def _question(what: str, *, back: bool) -> str:
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("rotate", description=main.__doc__)
+    made.flag("--root", "A new root, and an intermediate of it.")
+    made.flag("--intermediate", "A new intermediate of the same root.")
+    made.flag("--provisioner", "A new key for one-time tokens.")
+    made.flag("--back", "Take back a rotation that has begun.")
+    made.flag("--announce", "Stop when all hosts trust what comes: others can be given it, too.")
+    made.add_argument("--root-key", metavar="FILE", type=Path, help="The root's key, if it was taken offline.")
+    made.flag("--yes", "Yes, rotate.")
+    made.flag("--lab", "Rotate in the embedded lab.")
+    made.common("--inventory", "--json")
+    return made
+
+
+def _question(key: str, *, back: bool) -> str:
     if back:
-        return f"Take back the rotation of the {what}, and issue again what it has issued?"
-    return f"Replace the authority's {what}, and issue every certificate anew that it signed?"
+        return f"Take back the rotation of the {key}, and reissue what it has issued?"
+    return f"Replace the authority's {key}, and reissue every certificate that it signed?"
 
 
 if __name__ == "__main__":
-    sys.exit(interruptible(rotate))
+    sys.exit(run_command(main))

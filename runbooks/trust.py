@@ -1,8 +1,9 @@
-"""Distribute the authority's anchors: `python runbooks/trust.py [--lab] [--target EXPR]... [--dry-run] [--diff]`."""
+"""Distribute the authority's anchors: `phoenix trust [--lab] [--target EXPR]... [--dry-run] [--diff]`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 try:
@@ -11,27 +12,19 @@ except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
 from phoenix.cli.command import execute
-from phoenix.cli.dialogue import interruptible
-from phoenix.estate import Estate
+from phoenix.cli.process import run_command
 
 if TYPE_CHECKING:
+    from phoenix.estate import Estate
     from phoenix.run import Stage
 
 
-def trust() -> int:
-    """Bring every store of every host of `trusted_ca` to the anchors that the authority publishes now."""
-    parser = Arguments(description=trust.__doc__)
-    parser.flag("--lab", "Distribute in the embedded lab.")
-    parser.common("--inventory", "--target", "--dry-run", "--diff", "--json", "--workers")
-    return execute(options(parser.parse_args()), _stages, programs=False)
-
-
-def _stages(_estate: Estate) -> tuple[Stage, ...]:
-    """The anchors that the authority publishes, on every host; loaded while the connections are made."""
-    from phoenix.run import Stage, Step, everyone, hypervisors  # noqa: PLC0415
-    from phoenix.tasks.trust.batch import push_together  # noqa: PLC0415
-    from phoenix.tasks.trust.observe import observe_authority  # noqa: PLC0415
-    from phoenix.tasks.trust.push import push_trust  # noqa: PLC0415
+def distribution(_estate: Estate) -> tuple[Stage, ...]:
+    """The anchors that the authority publishes, on every host."""
+    from phoenix.run import Stage, Step, everyone, hypervisors
+    from phoenix.tasks.trust.batch import push_together
+    from phoenix.tasks.trust.observe import observe_authority
+    from phoenix.tasks.trust.push import push_trust
 
     return (
         Stage("authority", (Step(observe_authority, hypervisors, for_guests=True),)),
@@ -40,5 +33,18 @@ def _stages(_estate: Estate) -> tuple[Stage, ...]:
     )
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Bring every store of every host of `trusted_ca` to the anchors that the authority publishes now."""
+    return execute(options(parser().parse_args(arguments)), distribution, programs=False)
+
+
+def parser() -> Arguments:
+    """Make the command's parser."""
+    made = Arguments("trust", description=main.__doc__)
+    made.flag("--lab", "Distribute in the embedded lab.")
+    made.common("--inventory", "--target", "--dry-run", "--diff", "--json", "--workers")
+    return made
+
+
 if __name__ == "__main__":
-    sys.exit(interruptible(trust))
+    sys.exit(run_command(main))

@@ -83,7 +83,7 @@ def obtain(places: LabPlaces, say: Callable[[str], None]) -> Image:
         os.utime(image.path)  # mark as used: see _prune
         return image
     busy = "the image that another process is building"
-    with locked(places.images / ".lock", limit=BUILD_LIMIT, busy=busy):
+    with locked(places.images / ".lock", limit=BUILD_LIMIT, busy=busy, say=say):
         if image.path.is_dir():
             return image
         for rest in places.images.glob(".build-*"):  # left by a killed builder: this process holds the lock
@@ -114,14 +114,17 @@ def _prune(places: LabPlaces, newest: Image) -> None:
 
 def _build(image: Image, scratch: Path, say: Callable[[str], None]) -> None:
     image.path.mkdir()
-    say("building the guest image (once; about 40 s)")
+    say("building the guest image, once: downloading its Debian packages")
     private = apt.PrivateApt(scratch / "apt")
     private.prepare(apt.machine_sources())
     wanted = (*packages.GUEST, *packages.HYPERVISOR, *packages.CLIENT, *packages.DEPLOYED)
     downloaded = private.download([*wanted, *(f"{name}-" for name in packages.UNWANTED)])
+    say("image: making the package repository")
     repository.build_repository(downloaded, scratch / "stand-ins", image.repository)
     webpki.create(image.web)
+    say("image: installing the guests' tree")
     trees.build_guest(image.repository, image.web / "ca.crt", image.guest)
+    say("image: installing the hypervisor and the client above it")
     with ThreadPoolExecutor(2) as pool:
         jobs = [
             pool.submit(trees.copy_shifted, image.guest, image.shifted),

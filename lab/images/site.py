@@ -31,7 +31,8 @@ def obtain(places: LabPlaces, say: Callable[[str], None]) -> Path:
     target = place(places)
     if target.is_dir():
         return target
-    with locked(target.parent / ".lock", limit=INSTALL_LIMIT, busy="another installation of the API server's packages"):
+    busy = "another installation of the API server's packages"
+    with locked(target.parent / ".lock", limit=INSTALL_LIMIT, busy=busy, say=say):
         if not target.is_dir():
             say("installing the API server's packages")
             _install(target)

@@ -1,4 +1,4 @@
-"""What is pinned: the programs that Debian does not package, and every way to come by each of them.
+"""What is pinned: the programs that Debian does not package, with each of their sources.
 
 Of a release archive no checksum stands here: this catalogue was written where the releases could not be read,
 and a checksum that nobody computed proves nothing. An archive is verified with the checksums file published
@@ -33,16 +33,17 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class GoModule:
-    """The program's own source, as a versioned Go module."""
+    """The program's source: a versioned Go module."""
 
     package: str
-    module_sum: str  # what go.sum would say of the module itself; its dependencies stand in its own go.sum
+    module_sum: str  # the module's hash in the notation of go.sum; its dependencies are in its own go.sum
     flags: tuple[str, ...]
+    omits: tuple[str, ...] = ()  # build tags; each excludes a part of the program
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A pinned program: where its release is, and what to do where that cannot be reached."""
+    """A pinned program: its release, and its source if the release is unreachable."""
 
     name: str
     version: str
@@ -54,11 +55,20 @@ class Program:
         """The official release for the guests' architecture."""
         return self.releases[ARCHITECTURE]
 
+    @property
+    def omits(self) -> tuple[str, ...]:
+        """Build tags that exclude parts which Phoenix does not use."""
+        return self.fallback.omits if isinstance(self.fallback, GoModule) else ()
+
 
 def _github(project: str, version: str, archive: str, checksums: str) -> Release:
     base = f"https://github.com/{project}/releases/download/v{version}"
     return Release(f"{base}/{archive}", f"{base}/{checksums}")
 
+
+# Key stores and database servers that no CA of Phoenix can use: its keys and its database are files in its state.
+# `noawskms`, `nocloudkms` and `nosshagentkms` would belong here; 0.30.2 does not compile with them.
+UNUSED = ("noazurekms", "notpmkms", "nomysql", "nopgx")
 
 STEP_CA = Program(
     name="step-ca",
@@ -70,6 +80,7 @@ STEP_CA = Program(
         package="github.com/smallstep/certificates/cmd/step-ca",
         module_sum="h1:1G3xBi8sJ740iA1mMPW2Svv7EIZKJ4Zf/iQtA5QlN0Y=",
         flags=("-X", "main.Version=0.30.2"),
+        omits=UNUSED,
     ),
 )
 STEP = Program(
@@ -80,6 +91,7 @@ STEP = Program(
         package="github.com/smallstep/cli/cmd/step",
         module_sum="h1:ql3fWFwXwICBL5LHy+MBPglx3kxj3ERmhUAX2mYGCx4=",
         flags=("-X", "main.Version=0.30.2"),
+        omits=UNUSED,
     ),
 )
 TRAEFIK = Program(

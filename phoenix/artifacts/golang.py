@@ -1,4 +1,4 @@
-"""Programs built from their Go modules, all in one workspace that is thrown away afterwards."""
+"""Programs built from their Go modules, all in one temporary workspace."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.process import RunProgram
 
 LIMIT = 900.0  # seconds for one build on a slow machine
-# What the programs use of the standard library. It is compiled while their modules are being downloaded,
-# when the processor has nothing else to do.
-STANDARD = ("net/http/pprof", "html/template", "database/sql", "encoding/xml", "go/format", "archive/zip")
+# The packages of the standard library that the programs use, compiled while their modules are downloaded.
+STANDARD = (
+    *("net/http/pprof", "net/http/httputil", "net/rpc", "html/template", "database/sql", "encoding/xml"),
+    *("expvar", "log/slog", "testing"),
+)
+# The linker's -s and -w drop debug information; without -dwarf=false the compiler would make it first.
+COMPILER = ("-trimpath", "-gcflags=all=-dwarf=false")
 
 
 class Workshop:
-    """A Go toolchain, with a module cache and a build cache shared by what is built here."""
+    """A Go toolchain, with a module cache and a build cache, shared by all builds of a run."""
 
     def __init__(self, scratch: Path, run: RunProgram) -> None:
         self._scratch, self._run = scratch, run
@@ -29,7 +33,7 @@ class Workshop:
         self._turn = threading.Lock()  # two builds at once would compile what they share twice
 
     def build(self, program: Program) -> tuple[Path, str]:
-        """The program, and a word on how it was built."""
+        """Build the program; return its path and its origin for the record."""
         module = program.fallback
         assert isinstance(module, GoModule)  # noqa: S101 - narrows the type for mypy
         with self._turn:
@@ -41,13 +45,14 @@ class Workshop:
 
     def _install(self, go: str, module: GoModule, version: str) -> None:
         linker = " ".join(("-s", "-w", *module.flags))
+        options = (*COMPILER, f"-ldflags={linker}", f"-tags={','.join(module.omits)}")
         with ThreadPoolExecutor(1) as beside:
             if not (self._scratch / "gocache").exists():
-                beside.submit(self._in_workshop, go, "build", "-trimpath", *STANDARD)
-            self._in_workshop(go, "install", "-trimpath", f"-ldflags={linker}", f"{module.package}@v{version}")
+                beside.submit(self._in_workshop, go, "build", *COMPILER, *STANDARD)
+            self._in_workshop(go, "install", *options, f"{module.package}@v{version}")
 
     def _verify(self, go: str, module: GoModule, built: Path) -> None:
-        # Go has compared every module with the checksum database, unless this machine is told not to.
+        # Go has compared every module with the checksum database, unless this machine's configuration disables that.
         if module.module_sum not in self._in_workshop(go, "version", "-m", str(built)):
             raise ArtifactError(f"{module.package} was not built from the pinned module {module.module_sum}")
 
@@ -71,8 +76,9 @@ class Workshop:
         return self._run(*command, limit=LIMIT, environment=self._environment())
 
     def _environment(self) -> dict[str, str]:
-        """Only places and the kind of build: where modules come from stays the machine's own setting."""
+        """The environment of a build: directories and target. The machine's own module proxy stays in effect."""
         folder = self._scratch
+        (folder / "gotmp").mkdir(exist_ok=True)
         return {
             "CGO_ENABLED": "0",
             "GOOS": "linux",
@@ -83,5 +89,6 @@ class Workshop:
             "GOPATH": str(folder / "gopath"),
             "GOMODCACHE": str(folder / "gomod"),
             "GOCACHE": str(folder / "gocache"),
-            "HOME": os.environ.get("HOME", str(folder)),  # go refuses to run without
+            "GOTMPDIR": str(folder / "gotmp"),
+            "HOME": os.environ.get("HOME", str(folder)),  # go requires it
         }

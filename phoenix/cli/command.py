@@ -1,25 +1,11 @@
-"""What every runbook does around its stages: read the inventory, choose targets, connect, run, and say how it went.
+"""Run a runbook's chain of stages. Runbooks import this module before they parse: the rest is loaded when it is called.
 
-Connections to the hypervisors begin as soon as it is known which are needed. What only a run needs, Nornir, the console
-and the tasks, is loaded meanwhile: that takes as long as connecting does.
+That keeps `--help` fast, and chains import their tasks while the connections to the hypervisors are made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing as closed
-from typing import TYPE_CHECKING
-
-from phoenix.artifacts.errors import ArtifactError
-from phoenix.cli.config import usual_inventory
-from phoenix.cli.request import HOST_FAILED, WRONG_INPUT, Chain, Closing, Options, Prepared, Report
-from phoenix.connections.access import AccessError, access_path, read_access
-from phoenix.connections.links import Links
-from phoenix.estate import InventoryError, load_estate
-from phoenix.estate.target import TargetError, hypervisors_of, select
-
-if TYPE_CHECKING:
-    from phoenix.artifacts.store import Artifact
+from phoenix.cli.request import Chain, Closing, Options, Report
 
 
 def execute(
@@ -30,40 +16,10 @@ def execute(
     *,
     programs: bool = True,
 ) -> int:
-    """Run a chain of stages; gives the exit status. Nothing is touched when the inventory or the options are wrong.
+    """Run a chain of stages; return the exit status. No host is touched if the inventory or the options are wrong.
 
-    `programs` says whether the chain may push programs, so that they are obtained before it begins.
+    `programs`: the chain may push programs, so they are obtained before it begins.
     """
-    try:
-        folder = options.inventory or usual_inventory()
-        estate = load_estate(folder)
-        targets = select(estate, options.targets)
-        access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
-        with closed(Links(estate, access)) as links:
-            links.begin(
-                host.name for host in estate.hypervisors if host.name in targets | hypervisors_of(estate, targets)
-            )
-            from phoenix.cli.conduct import conduct  # noqa: PLC0415 - loads while the connections are made
+    from phoenix.cli.launch import launch  # noqa: PLC0415 - paramiko, pydantic, requests: 0.2 s
 
-            artifacts = _obtained(options) if programs else {}
-            return conduct(Prepared(options, folder, links, targets, artifacts), chain, closing, report)
-    except InventoryError as error:
-        title = f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:"
-        return _refuse(title, error, WRONG_INPUT)
-    except TargetError as error:
-        return _refuse("the target names nothing of the estate; nothing was touched:", error, WRONG_INPUT)
-    except (AccessError, ArtifactError) as error:
-        return _refuse("the run cannot begin; nothing was touched:", error, HOST_FAILED)
-
-
-def _obtained(options: Options) -> Mapping[str, Artifact]:
-    from phoenix.artifacts.obtain import cached, obtain_all  # noqa: PLC0415 - 0.03 s for who pushes programs
-
-    return cached() if options.dry_run else obtain_all()
-
-
-def _refuse(title: str, details: object, status: int) -> int:
-    from phoenix.report.console import refuse  # noqa: PLC0415 - loads the console
-
-    refuse(title, details)
-    return status
+    return launch(options, chain, closing, report, programs=programs)

@@ -1,19 +1,19 @@
-"""A run from its first stage to its report, once it is known what is to be run and where."""
+"""A prepared run, from its first stage to its report."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
-from phoenix.cli.config import usual_workers
-from phoenix.cli.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, Prepared, Report
+from phoenix.cli.config import nornir_config
+from phoenix.cli.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, PreparedRun, Report
 from phoenix.report.console import Progress, refuse, summary
 from phoenix.run.record import RunRecord
 from phoenix.run.runner import Runner
 from phoenix.run.start import Scope, begin
 
 
-def conduct(prepared: Prepared, chain: Chain, closing: Closing | None, report: Report | None) -> int:
-    """Take a run through its stages and say how it went; gives the exit status."""
+def conduct(prepared: PreparedRun, chain: Chain, closing: Closing | None, report: Report | None) -> int:
+    """Take a run through its stages and report the result; return the exit status."""
     options, estate, record = prepared.options, prepared.links.estate, RunRecord()
     out, err = Console(), Console(stderr=True)
     progress = Progress(err if report else out, diff=options.diff, dry_run=options.dry_run)
@@ -33,11 +33,10 @@ def conduct(prepared: Prepared, chain: Chain, closing: Closing | None, report: R
     return HOST_FAILED if record.failed else GOOD
 
 
-def _take(prepared: Prepared, chain: Chain, record: RunRecord, progress: Progress) -> bool:
-    """Take the run through its stages; tells whether it was interrupted."""
+def _take(prepared: PreparedRun, chain: Chain, record: RunRecord, progress: Progress) -> bool:
+    """Take the run through its stages; return whether it was interrupted."""
     options = prepared.options
-    workers = options.workers or usual_workers()
-    scope = Scope(prepared.targets, dry_run=options.dry_run, workers=workers, inventory=prepared.inventory)
+    scope = Scope(prepared.targets, options.dry_run, options.workers, prepared.inventory, nornir_config())
     nornir, run = begin(prepared.links, prepared.artifacts, scope)
     try:
         Runner(nornir, run, record, progress).take(chain(run.estate))

@@ -1,22 +1,21 @@
-"""What a runbook asks its operator before a run, and how it ends without one."""
+"""Questions to the operator before a run, and the end of a command without a run."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import NoReturn
 
 from phoenix.cli.request import INTERRUPTED, WRONG_INPUT
 
 
 def refuse(why: str, status: int = WRONG_INPUT) -> NoReturn:
-    """End, and say why."""
+    """End with a message and a status."""
     print(why, file=sys.stderr)
     sys.exit(status)
 
 
 def ask(question: str) -> str:
-    """What the operator answers; where nobody can, nothing is done."""
+    """Ask the operator; without a terminal the command ends and no host is touched."""
     try:
         return input(f"{question}: ").strip()
     except EOFError:
@@ -26,14 +25,6 @@ def ask(question: str) -> str:
 
 
 def confirm(question: str) -> None:
-    """Go on only if the operator says yes."""
+    """Continue only if the operator confirms."""
     if ask(f"{question} [y/N]").lower() not in ("y", "yes"):
         refuse("That is not a yes. Nothing was touched.")
-
-
-def interruptible(main: Callable[[], int]) -> int:
-    """A runbook's status; Ctrl-C before its run begins, or after it has ended, is no traceback."""
-    try:
-        return main()
-    except KeyboardInterrupt:
-        refuse("\nStopped by Ctrl-C.", INTERRUPTED)

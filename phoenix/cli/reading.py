@@ -1,21 +1,24 @@
-"""Reading the inventory for runbooks that answer questions about it and connect to nothing."""
+"""Reading the inventory for runbooks that answer questions about it and connect to no host."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from phoenix.cli.config import usual_inventory
+from phoenix.cli.config import config_file, default_inventory
 from phoenix.cli.dialogue import refuse
+from phoenix.errors import ConfigError
 from phoenix.estate import Estate, InventoryError, load_estate
 from phoenix.estate.sources import Sources, read_sources
 
 
-def read_inventory(given: Path | None) -> tuple[Estate, Sources]:
-    """The estate and its documents; one that cannot be used ends the runbook with every mistake and status 2."""
-    folder = _seen_from_here(given or usual_inventory())
+def read_inventory(directory: Path | None) -> tuple[Estate, Sources]:
+    """Read the estate and its documents; an unusable inventory ends the runbook with every mistake and status 2."""
     try:
+        folder = _seen_from_here(directory or default_inventory())
         return load_estate(folder), read_sources(folder)
+    except ConfigError as error:
+        refuse(f"the configuration cannot be used:\n{config_file()}: {error}")
     except InventoryError as error:
         refuse(f"the inventory cannot be used, {len(error.problems)} to correct:\n{error}")
 

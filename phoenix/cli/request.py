@@ -1,30 +1,32 @@
-"""What a runbook is asked for, and how it answers: options, stages, what is said at the end, exit statuses."""
+"""A runbook's request and result: options, stages, closing lines, exit statuses.
+
+Every command line imports this module: its imports for types are not executed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from phoenix.connections.links import Links
-from phoenix.estate import Estate
-from phoenix.run.record import RunRecord
-from phoenix.run.stage import Stage
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from phoenix.artifacts.store import Artifact
+    from phoenix.connections.links import Links
+    from phoenix.estate import Estate
+    from phoenix.run.record import RunRecord
+    from phoenix.run.stage import Stage
 
 GOOD, HOST_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-Chain = Callable[[Estate], Sequence[Stage]]
-Closing = Callable[[Estate, RunRecord], Iterable[str]]
-Report = Callable[[Estate, frozenset[str], RunRecord], int]
-"""What a run says instead of the table of changes, from the estate, its targets and its record; gives the status."""
+Chain: TypeAlias = "Callable[[Estate], Sequence[Stage]]"
+Closing: TypeAlias = "Callable[[Estate, RunRecord], Iterable[str]]"
+Report: TypeAlias = "Callable[[Estate, frozenset[str], RunRecord], int]"
+"""Replaces the table of changes: prints from the estate, its targets and its record; returns the exit status."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What an operator asked for on the command line."""
+    """The options of one command line."""
 
     inventory: Path | None = None
     targets: tuple[str, ...] = ()
@@ -36,8 +38,8 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Everything that a run needs before it touches anything; `inventory` is the folder that was read."""
+class PreparedRun:
+    """Everything that a run needs before its first stage; `inventory` is the folder that was read."""
 
     options: Options
     inventory: Path

@@ -5,7 +5,6 @@ It is the only file with secrets of the controller and never part of an inventor
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from pathlib import Path
@@ -27,11 +26,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from phoenix.conventions import SSH_PORT
+from phoenix.directories import DirectoryError, access_file, lab_directory
 from phoenix.errors import PhoenixError
 from phoenix.pki.bundle import Bundle, read_bundle
 
-ENVIRONMENT = "PHOENIX_ACCESS"
-LAB_ENVIRONMENT = "PHOENIX_LAB"
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$")]
 
@@ -105,11 +103,13 @@ class HypervisorAccess(_Strict):
 
 
 def access_path(*, lab: bool) -> Path:
-    """Where the access file is: the lab's own, or that of the real estate."""
+    """Return the path of the lab's or the real estate's access file; AccessError if that needs a home directory."""
     if lab:
-        return Path(os.environ.get(LAB_ENVIRONMENT, "/var/lib/phoenix-lab")) / "access.yaml"
-    default = Path.home() / ".config" / "phoenix" / "access.yaml"
-    return Path(os.environ.get(ENVIRONMENT, default))
+        return lab_directory() / "access.yaml"
+    try:
+        return access_file()
+    except DirectoryError as error:
+        raise AccessError(f"the access file cannot be located: {error}") from None
 
 
 def read_access(path: Path, hypervisors: tuple[str, ...]) -> dict[str, HypervisorAccess]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
-from phoenix.connections.shell import NodeShell, whole
+from phoenix.connections.shell import NodeShell, wrap_script
 from phoenix.connections.ssh import Completed
 from phoenix.templating import program, shell_program
 
@@ -23,7 +23,7 @@ def run_in_containers(node: NodeShell, scripts: Mapping[int, str], limit: float)
     mark = f"end-{secrets.token_hex(8)}"
     fanout = shell_program(
         "connections/fanout.sh",
-        scripts="".join(f"{mark} {name}\n{whole(script).decode()}" for script, name in distinct.items()),
+        scripts="".join(f"{mark} {name}\n{wrap_script(script).decode()}" for script, name in distinct.items()),
         jobs=(f"{vmid}={distinct[script]}" for vmid, script in scripts.items()),
         mark=mark,
         limit=f"{limit:.0f}",
@@ -31,12 +31,12 @@ def run_in_containers(node: NodeShell, scripts: Mapping[int, str], limit: float)
         program=program("connections/attach.sh"),
     )
     done = node.run(fanout, limit * (1 + len(scripts) // WORKERS))
-    said: dict[str, str] = {}
+    files: dict[str, str] = {}
     for part in done.out.split(f"{mark} ")[1:]:
         name, _, text = part.partition("\n")
-        said[name] = text
+        files[name] = text
     return {
-        vmid: Completed(int(said[f"{vmid}.status"]), said.get(f"{vmid}.out", ""), said.get(f"{vmid}.err", ""))
+        vmid: Completed(int(files[f"{vmid}.status"]), files.get(f"{vmid}.out", ""), files.get(f"{vmid}.err", ""))
         for vmid in scripts
-        if f"{vmid}.status" in said
+        if f"{vmid}.status" in files
     }

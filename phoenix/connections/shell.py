@@ -21,7 +21,7 @@ class Shell(Protocol):
         """Unpack a gzip file of the controller to a path, atomically; `mode` is octal, `mtime` in Unix seconds."""
 
 
-def whole(script: str) -> bytes:
+def wrap_script(script: str) -> bytes:
     """Wrap a script, so that the shell reads all of it before it runs, and its commands do not read the rest of it."""
     return f"main() {{\n{script}\n}}\nmain </dev/null\n".encode()
 
@@ -39,7 +39,7 @@ class NodeShell:
 
     def run(self, script: str, limit: float = 120.0) -> Completed:
         """Run a script on the node."""
-        return self.link.run("sh -s", whole(script), limit)
+        return self.link.run("sh -s", wrap_script(script), limit)
 
     def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
         """Unpack a file on the node."""
@@ -57,7 +57,7 @@ class ContainerShell:
     def run(self, script: str, limit: float = 120.0) -> Completed:
         """Run a script in the container."""
         command = f"timeout -k 2 {limit + 5:.0f} {self._attach} /bin/sh -s"
-        return self.link.run(command, whole(script), limit, self.name)
+        return self.link.run(command, wrap_script(script), limit, self.name)
 
     def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
         """Unpack a file in the container; the node keeps the compressed file for the next container."""
@@ -81,7 +81,7 @@ class MachineShell:
 
     def run(self, script: str, limit: float = 120.0) -> Completed:
         """Run a script in the machine."""
-        return self.link.run("sudo -n /bin/sh -s", whole(script), limit)
+        return self.link.run("sudo -n /bin/sh -s", wrap_script(script), limit)
 
     def upload(self, source: Path, path: str, mode: str, mtime: int) -> Completed:
         """Unpack a file in the machine."""

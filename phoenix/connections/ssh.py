@@ -6,9 +6,7 @@ connection (MaxSessions, sshd_config(5)), so at most eight run at once and the r
 
 from __future__ import annotations
 
-import logging
 import socket
-import sys
 import threading
 import time
 from base64 import b64decode
@@ -17,18 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# A command runner that paramiko loads for an option of configuration files, which are not read here: 0.1 s.
-sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
+import paramiko
 
-import paramiko  # noqa: E402
-
-from phoenix.connections.access import SshAccess  # noqa: E402
-from phoenix.errors import PhoenixError  # noqa: E402
+from phoenix.connections.access import SshAccess
+from phoenix.errors import PhoenixError
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 15
-# Paramiko tells its own story on standard error; what matters of it is in our errors.
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 SESSIONS = 8
 SESSION_TRIES = 5
 

@@ -68,19 +68,19 @@ class Observation:
 
 def observe_script(probes: Iterable[Probe]) -> str:
     """Write the script for all probes; it prints one line per result: fields separated by `|`, contents in base64."""
-    asked = sorted(set(probes))
+    ordered = sorted(set(probes))
     parts = [FUNCTIONS]
-    if stats := _words(asked, "stat"):
+    if stats := _words(ordered, "stat"):
         parts.append(f"stat -c '@stat|%F|%a|%U:%G|%s|%Y|%n' -- {stats} 2>/dev/null")
-    if contents := _words(asked, "content"):
+    if contents := _words(ordered, "content"):
         parts.append(f"print_contents {contents}")
-    if packages := _words(asked, "package"):
+    if packages := _words(ordered, "package"):
         form = "'@package|${db:Status-Status}|${Package}\\n'"
         parts.append(f"dpkg-query -W -f {form} -- {packages} 2>/dev/null")
-    if units := _words(asked, "unit"):
+    if units := _words(ordered, "unit"):
         properties = ",".join(UNIT_PROPERTIES)
         parts.append(f"systemctl show --property={properties} -- {units} 2>/dev/null | sed 's/^/@unit|/'")
-    for probe in asked:
+    for probe in ordered:
         if probe.kind == "listing":
             parts.append(f"print_listing {shlex.quote(probe.subject)} {probe.subject}")
         if probe.kind == "command":

@@ -1,9 +1,9 @@
-# Shell functions of the script that answers a controller's probes, one line an answer; observe.py reads them.
+# Shell functions of the script for a controller's probes: one line per result, which observe.py parses.
 print_contents() {
   for file; do [ ! -f "$file" ] || printf '@content|%s|%s\n' "$(base64 -w0 <"$file")" "$file"; done
 }
 
-# print_listing PATTERN PATH...: the shell leaves a pattern that fits no path as it is.
+# print_listing PATTERN PATH...: the shell passes a pattern that matches no path unchanged.
 print_listing() {
   pattern=$1
   shift

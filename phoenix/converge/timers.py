@@ -39,12 +39,12 @@ class Timers:
         return (
             *files,
             *((reload,) if stale else ()),
-            *_together("timeout 120 systemctl enable --quiet --no-reload", enabled),
-            *_together("start_timers", activity),
+            *_merge("timeout 120 systemctl enable --quiet --no-reload", enabled),
+            *_merge("start_timers", activity),
         )
 
 
-def _together(command: str, changes: Sequence[tuple[Unit, Change]]) -> tuple[Change, ...]:
+def _merge(command: str, changes: Sequence[tuple[Unit, Change]]) -> tuple[Change, ...]:
     """Replace the scripts of several changes by one that makes all of them, in the first change."""
     script = " ".join((command, *(shlex.quote(unit.name) for unit, _ in changes)))
     return tuple(replace(change, script="" if index else script) for index, (_, change) in enumerate(changes))

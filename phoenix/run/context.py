@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from phoenix.connections.links import Links
 from phoenix.converge import HostSession
 from phoenix.errors import TaskFailedError
-from phoenix.estate import Estate
+from phoenix.estate import Estate, Machine
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run.guests import ObservedGuests
 
@@ -27,12 +27,12 @@ class Run:
     None until a task has observed the CA.
     """
 
-    estate: Estate
+    estate: Estate = field(repr=False)
     links: Links = field(repr=False)
     targets: frozenset[str]
     artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
     inventory: Path | None = None
-    known_authority: SeenAuthority | None = None
+    known_authority: SeenAuthority | None = field(default=None, repr=False)
     failed: set[str] = field(default_factory=set)
     guests: ObservedGuests = field(default_factory=ObservedGuests, repr=False)
     _sessions: dict[str, HostSession] = field(default_factory=dict, repr=False)
@@ -66,5 +66,5 @@ class Run:
         self.links.forget(name)
 
     def _reachable(self, name: str) -> bool:
-        vmid = getattr(self.estate.host(name), "vmid", None)
-        return vmid is None or self.guests.is_running(vmid)
+        host = self.estate.host(name)
+        return not isinstance(host, Machine) or self.guests.is_running(host.vmid)

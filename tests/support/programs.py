@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from phoenix.connections.shell import whole
+from phoenix.connections.shell import wrap_script
 
 SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -34,7 +34,7 @@ class ProgramHost:
 
     def run(self, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a script as a shell of the host does: by standard input."""
-        return self._run(["/bin/sh", "-s"], whole(self._moved(text)).decode(), environment)
+        return self._run(["/bin/sh", "-s"], wrap_script(self._moved(text)).decode(), environment)
 
     def execute(self, text: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a program as the host does that has it in a file."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 import phoenix
+from phoenix.cli.process import prepare_process
 from phoenix.lab.machine.namespaces import die_with_parent
 
 SOCKET = "PHOENIX_TESTS_SOCKET"
@@ -75,6 +76,7 @@ def _load(name: str) -> None:
 
 def _serve(listening: socket.socket) -> None:
     """Fork for each request; return in the forked process, which then runs the script."""
+    prepare_process()
     for part in pkgutil.iter_modules(phoenix.__path__, "phoenix."):
         if part.name != "phoenix.lab":
             _load(part.name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from phoenix.directories import DEFAULT_LAB, ROOT_CACHE
 from phoenix.lab import places
 from phoenix.lab.internet.names import ADDRESSES, NAMES
 from phoenix.lab.places import CODE, LabPlaces
@@ -27,8 +28,8 @@ def test_addresses_agree() -> None:
 
 def test_names_of_labs() -> None:
     """A lab in another directory has another container name and lock, so that two labs can run at once."""
-    default = LabPlaces(places.DEFAULT_LAB, places.DEFAULT_CACHE)
-    other = LabPlaces(Path("/srv/lab"), places.DEFAULT_CACHE)
+    default = LabPlaces(DEFAULT_LAB, ROOT_CACHE)
+    other = LabPlaces(Path("/srv/lab"), ROOT_CACHE)
     assert default.name == "phoenix-lab-pve"
     assert other.name != default.name
     assert other.lock != default.lock

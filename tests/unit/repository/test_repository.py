@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
 
 import pytest
 
@@ -15,7 +18,13 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "lab/requirements.lock")
 
 def versions(lock: str) -> dict[str, str]:
     """The pinned versions of a lock, by package."""
-    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+    found = re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE)
+    return {canonical(name): version for name, version in found}
+
+
+def canonical(name: str) -> str:
+    """The name of a distribution, normalized (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_setup_installs_what_the_lab_asks_for() -> None:
@@ -39,6 +48,26 @@ def test_a_lock_names_no_place_and_hashes_everything(lock: str) -> None:
 def test_what_is_tested_is_what_is_installed(lock: str) -> None:
     """The run-time locks pin the same versions as the lock of the tests."""
     assert versions(lock).items() <= versions("requirements-dev.lock").items()
+
+
+@pytest.mark.parametrize("runs", ["deploy", "artifacts", "lab"])
+def test_the_runtime_lock_is_enough(runs: str) -> None:
+    """A deployment, the artifacts and the controller's part of the lab import only what requirements.lock names."""
+    modules = {
+        "deploy": "phoenix.runbooks.deploy, phoenix.cli.conduct, phoenix.artifacts.obtain, nornir.plugins.runners",
+        "artifacts": "phoenix.runbooks.artifacts, requests",
+        "lab": "phoenix.runbooks.lab, phoenix.lab.start, phoenix.lab.prepare, phoenix.lab.stop, phoenix.lab.forward",
+    }
+    code = f"import sys; before = {{*sys.modules}}; import {modules[runs]}; print(*{{*sys.modules}} - before)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    distributions = packages_distributions()
+    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    used = {canonical(one) for name in imported for one in distributions.get(name, ())} - {"phoenix-hypervisor"}
+    assert used != set()
+    assert used <= versions("requirements.lock").keys()
 
 
 def test_fakepve_is_not_needed_to_deploy() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
-import sys
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +11,7 @@ from phoenix.derive.answers import answer
 from phoenix.derive.names import records
 from phoenix.derive.routes import routes
 from phoenix.estate import Estate
+from phoenix.runbooks import dns
 from tests.support.estates import estates
 from tests.support.inventories import example
 from tests.support.places import ROOT
@@ -21,8 +20,7 @@ from tests.support.places import ROOT
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Run the runbook in the repository."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["dns.py", *words])
-    return int(runpy.run_path(str(ROOT / "runbooks/dns.py"))["dns"]())
+    return dns.main(words)
 
 
 def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

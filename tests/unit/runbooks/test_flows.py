@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import runpy
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from phoenix.derive.flows import flows
+from phoenix.runbooks.flows import main
 from tests.support.inventories import Copy, example
 from tests.support.places import ROOT
 from tests.unit.phoenix.pve.firewall.replay.recordings import ORACLE, RECORDED
@@ -40,12 +39,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def run(*words: object) -> Done:
         monkeypatch.chdir(ROOT)
-        monkeypatch.setattr(sys, "argv", ["flows.py", *map(str, words)])
         monkeypatch.setattr(socket.socket, "connect", refuse)
         try:
-            status = runpy.run_path(str(ROOT / "runbooks/flows.py"))["flows"]()
+            status = main([*map(str, words)])
         except SystemExit as ended:
-            status = ended.code
+            status = int(ended.code or 0)
         return Done(status, *capsys.readouterr())
 
     return run

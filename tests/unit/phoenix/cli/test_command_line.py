@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from phoenix.artifacts import obtain
 from phoenix.cli.command import execute
 from phoenix.cli.request import Options
+from phoenix.runbooks.__main__ import runbook as module_of
 from tests.support.inventories import Copy
 from tests.support.places import ROOT
 
@@ -95,12 +95,10 @@ def test_rotation_asks() -> None:
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)
-def test_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each runbook explains itself, and offers every option with which the documents name it."""
-    monkeypatch.setattr(sys, "argv", ["", "--help"])
-    monkeypatch.setattr(sys, "path", [*sys.path])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(ROOT / "runbooks" / f"{name}.py"), run_name="__main__")
+        module_of(name).main(["--help"])
     assert ended.value.code == 0
     offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     assert named(name) <= offered
@@ -108,7 +106,8 @@ def test_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def named(runbook: str) -> set[str]:
     """The options that the documents use with a runbook; what follows ` -- ` is another command's."""
-    lines = re.findall(rf"runbooks/{runbook}\.py([^\n`#]*)", "\n".join(path.read_text() for path in DOCUMENTS))
+    form = rf"(?:runbooks/{runbook}\.py|\bphoenix {runbook}\b)([^\n`#]*)"
+    lines = re.findall(form, "\n".join(path.read_text() for path in DOCUMENTS))
     return {option for line in lines for option in re.findall(r"--[a-z-]+", line.partition(" -- ")[0])}
 
 

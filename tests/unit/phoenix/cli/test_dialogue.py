@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 
 from phoenix.cli import passphrase
-from phoenix.cli.dialogue import ask, confirm, interruptible
+from phoenix.cli.dialogue import ask, confirm
 from phoenix.pki.sealed import SealError
 
 
@@ -65,19 +65,6 @@ def test_ctrl_c_at_a_question(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         confirm("Rotate?")
     assert end.value.code == 130
     assert "Nothing was touched" in capsys.readouterr().err
-
-
-def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C while a runbook reads its files is a message and 130, and no traceback."""
-    with pytest.raises(SystemExit) as end:
-        interruptible(lambda: len(interrupted()))
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "\nStopped by Ctrl-C.\n"
-
-
-def test_status_is_passed_on() -> None:
-    """A runbook's own status is what its process ends with."""
-    assert interruptible(lambda: 1) == 1
 
 
 def test_no_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,7 @@ def test_missing(tmp_path: Path) -> None:
 def test_where(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file of the real estate is the operator's own or the one that the environment names; the lab has its own."""
     monkeypatch.delenv("PHOENIX_ACCESS", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     assert access_path(lab=False) == Path.home() / ".config/phoenix/access.yaml"
     monkeypatch.setenv("PHOENIX_ACCESS", "/x/y.yaml")
     monkeypatch.setenv("PHOENIX_LAB", "/lab")

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from phoenix.connections.shell import ContainerShell, MachineShell, NodeShell, unpack, whole
+from phoenix.connections.shell import ContainerShell, MachineShell, NodeShell, unpack, wrap_script
 from phoenix.connections.ssh import Completed, SshLink
 
 NASTY = ["plain", "with space", "qu'ote", 'dou"ble', "$HOME", "`id`", "a;b", "back\\slash", "*", "é"]
@@ -80,7 +80,7 @@ def test_no_script_in_arguments(shell: Any, link: LocalLink) -> None:
 
 def test_incomplete_script_is_not_run(tmp_path: Path) -> None:
     """A script that arrives without its end is not run."""
-    sent = whole(f"touch {tmp_path}/done\nsleep 0")
+    sent = wrap_script(f"touch {tmp_path}/done\nsleep 0")
     subprocess.run(["/bin/sh", "-s"], input=sent[:-20], check=False, capture_output=True)
     assert not (tmp_path / "done").exists()
 

@@ -14,7 +14,7 @@ from pwd import getpwuid
 
 import pytest
 
-from phoenix.connections.shell import whole
+from phoenix.connections.shell import wrap_script
 from phoenix.converge import (
     ApplyError,
     Change,
@@ -79,7 +79,7 @@ class Host:
         assert paths == 1
         script = script.replace("/var/lib/phoenix/begun", f"{self.here}/begun")
         script = script.replace("/run/lock", f"{self.here}/lock")
-        return whole(script.replace("/run/phoenix.", f"{self.here}/run/"))
+        return wrap_script(script.replace("/run/phoenix.", f"{self.here}/run/"))
 
     def run(self, script: str) -> subprocess.CompletedProcess[bytes]:
         """Run a script as the shell of the host does."""
@@ -478,14 +478,14 @@ def test_packages(host: Host) -> None:
 
 
 def test_interrupted_installation(host: Host) -> None:
-    """A policy-rc.d of ours that an interrupted installation left is recognized by the probe; one of others is kept."""
+    """The probe recognizes Phoenix's policy-rc.d of an interrupted installation; another policy-rc.d is kept."""
     host.program("apt-get", f"#!/bin/sh\ncp {host.here}/policy-rc.d {host.here}/seen\n")
     packages = Packages(("lack",))
     script = apply_script(packages.changes(Observation())).replace("policy=/usr/sbin", f"policy={host.here}")
     assert host.run(script).returncode == 0
-    (question,) = [probe.command for probe in packages.probes() if probe.kind == "command"]
-    asked = question.replace("/usr/sbin/policy-rc.d", str(host.here / "seen"))
-    assert subprocess.run(["sh", "-c", asked], capture_output=True, check=False).returncode == 0
+    (command,) = [probe.command for probe in packages.probes() if probe.kind == "command"]
+    moved = command.replace("/usr/sbin/policy-rc.d", str(host.here / "seen"))
+    assert subprocess.run(["sh", "-c", moved], capture_output=True, check=False).returncode == 0
     (host.here / "policy-rc.d").write_text("theirs")
     assert host.run(script).returncode == 0
     assert (host.here / "policy-rc.d").read_text() == (host.here / "seen").read_text() == "theirs"
@@ -493,13 +493,13 @@ def test_interrupted_installation(host: Host) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_timers_are_started(host: Host, known: bool) -> None:  # noqa: FBT001 - a value of the table
-    """Timers are started at once; where systemd remembers that there are none, it looks again and starts them."""
-    log = host.here / "told"
-    forgotten = "" if known else f'[ "$1" != restart ] || grep -q daemon-reload {log}'
-    host.program("systemctl", f'#!/bin/sh\necho "$*" >>{log}\n{forgotten}\n')
+    """Timers are started by one command; if systemd has cached their absence, it is reloaded and starts them."""
+    log = host.here / "commands"
+    absent = "" if known else f'[ "$1" != restart ] || grep -q daemon-reload {log}'
+    host.program("systemctl", f'#!/bin/sh\necho "$*" >>{log}\n{absent}\n')
     host.apply([Change("timers", "start", script="start_timers a.timer b.timer")])
-    again = [] if known else ["daemon-reload", "restart a.timer b.timer"]
-    assert log.read_text().splitlines() == ["restart a.timer b.timer", *again]
+    retry = [] if known else ["daemon-reload", "restart a.timer b.timer"]
+    assert log.read_text().splitlines() == ["restart a.timer b.timer", *retry]
 
 
 def test_one_script_for_all(host: Host) -> None:
@@ -529,7 +529,7 @@ def test_any_posix_shell(shell: str, tmp_path: Path) -> None:
     """The scripts have valid syntax for each shell that may be /bin/sh."""
     command = {"dash": ["dash", "-n"], "bash": ["bash", "--posix", "-n"]}[shell]
     script = tmp_path / "script"
-    script.write_bytes(whole(apply_script([Change("x", "update", script="true")])))
+    script.write_bytes(wrap_script(apply_script([Change("x", "update", script="true")])))
     try:
         done = subprocess.run([*command, script], capture_output=True, check=False)
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from phoenix.converge.observe import FileStat, UnitState
 
 PAIR = (Unit("a.service", "[Service]\n", enabled=None, active=None), Unit("a.timer", "[Timer]\n"))
 MORE = (*PAIR, Unit("b.service", "[Service]\n", enabled=None, active=None), Unit("b.timer", "[Timer]\n"))
-SOUND = Observation(
+CONVERGED = Observation(
     stats={f"{SYSTEMD}/{unit.name}": FileStat("regular file", "0644", "root:root", 10, 0) for unit in PAIR},
     contents={f"{SYSTEMD}/{unit.name}": (unit.content or "").encode() for unit in PAIR},
     units={"a.timer": UnitState("loaded", "active", "enabled", reload_needed=False)},
@@ -31,12 +31,12 @@ def test_all_new() -> None:
 
 def test_no_difference() -> None:
     """A converged host has no changes."""
-    assert Timers(PAIR).changes(SOUND) == ()
+    assert Timers(PAIR).changes(CONVERGED) == ()
 
 
 def test_one_more() -> None:
     """Only new units are enabled and started, and each of their changes is reported."""
-    changes = Timers(MORE).changes(SOUND)
+    changes = Timers(MORE).changes(CONVERGED)
     assert [str(change) for change in changes if not change.guard] == [
         f"create file {SYSTEMD}/b.service",
         f"create file {SYSTEMD}/b.timer",
@@ -48,4 +48,4 @@ def test_one_more() -> None:
 def test_settings_changed() -> None:
     """A timer with a changed file is restarted after a daemon-reload."""
     timer = Timers((PAIR[0], Unit("a.timer", "[Timer]\nOnActiveSec=1\n")))
-    assert scripts(timer, SOUND) == ["systemctl daemon-reload", "start_timers a.timer"]
+    assert scripts(timer, CONVERGED) == ["systemctl daemon-reload", "start_timers a.timer"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
-from nornir import InitNornir
 from nornir.core.inventory import Host
-from nornir.core.plugins.inventory import InventoryPluginRegister
 
 from phoenix.estate import InventoryError
 from phoenix.estate.model import Guest, Hypervisor, Template
@@ -26,11 +27,28 @@ def test_inventory_of_nornir() -> None:
     assert docker == ["portainer", "drphoenix"]
 
 
-def test_config_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The repository's config.yaml loads the repository's inventory by the plugin's name."""
-    monkeypatch.chdir(ROOT)
-    InventoryPluginRegister.register("phoenix_inventory", PhoenixInventory)
-    assert len(InitNornir(config_file="config.yaml").inventory.hosts) == 16
+INIT = """
+from nornir import InitNornir
+from nornir.core.plugins.connections import ConnectionPluginRegister
+nornir = InitNornir(config_file="config.yaml", logging={"enabled": False})
+print(len(nornir.inventory.hosts), nornir.runner.num_workers, "phoenix_host" in ConnectionPluginRegister.available)
+"""
+
+
+def test_config_file() -> None:
+    """InitNornir loads the repository's config.yaml by itself: inventory, runner and connection plugin."""
+    done = subprocess.run(
+        [sys.executable, "-c", INIT], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=30
+    )
+    assert done.stdout == "16 16 True\n"
+
+
+def test_hosts_share_their_estate() -> None:
+    """Each host's connection options hold its name and the one estate of the inventory."""
+    hosts = PhoenixInventory(str(EXAMPLE)).load().hosts
+    extras = [host.get_connection_parameters("phoenix_host").extras or {} for host in hosts.values()]
+    assert [one["host"] for one in extras] == list(hosts)
+    assert len({id(one["estate"]) for one in extras}) == 1
 
 
 def test_refused_before_the_first_host(tmp_path: object) -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from phoenix.connections.shell import whole
+from phoenix.connections.shell import wrap_script
 from phoenix.converge import Change
 from phoenix.converge.apply import apply_script, check_applied
 from phoenix.converge.observe import Observation, read_observation
@@ -116,7 +116,9 @@ class Machine:
         """Run a script of the product in this place."""
         script = re.sub("|".join(f"(?<![\\w/]){re.escape(path)}" for path in MOVED), f"{self.here}\\g<0>", script)
         script = re.sub(r"export PATH=(\S+)", rf"export PATH={self.here}/bin:{self.path}", script)
-        return subprocess.run(["/bin/sh", "-s"], input=whole(script), capture_output=True, check=False, timeout=60)
+        return subprocess.run(
+            ["/bin/sh", "-s"], input=wrap_script(script), capture_output=True, check=False, timeout=60
+        )
 
     def observe(self, trust: Trust) -> Observation:
         """Ask the questions of the product."""
