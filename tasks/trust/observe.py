@@ -12,11 +12,12 @@ from phoenix.converge import Outcome, ReadOnlyFile
 from phoenix.converge.session import OBSERVE_SECONDS, probes_of, question
 from phoenix.derive.authority import exported_bundle
 from phoenix.errors import TaskFailedError
-from phoenix.estate import Guest, Hypervisor
+from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.bundle import Bundle, SeenAuthority, read_bundle
 from phoenix.run import Run
-from phoenix.tasks.trust.on_node import ask_node
-from phoenix.tasks.trust.push import trust_in
+from phoenix.tasks.trust.on_node import TrustProbes, ask_node
+from phoenix.tasks.trust.push import Trust, trust_in
+from phoenix.tasks.trust.system_store import SystemStore
 
 ONE = Bundle(("",))
 """The questions about a single anchor do not depend on its content, so hosts are asked before it is known."""
@@ -52,11 +53,17 @@ def _look(run: Run, hypervisor: Hypervisor, containers: list[Guest], expected: B
 def _ask_containers(run: Run, shell: NodeShell, containers: list[Guest], expected: Bundle) -> None:
     """Ask all containers. A container that answers is running; the API lists the others."""
     guests = {guest.vmid: guest for guest in containers}
-    asked = {vmid: frozenset(probes_of(trust_in(expected, run.estate, guest))) for vmid, guest in guests.items()}
+    asked = {vmid: _trust_probes(expected, run.estate, guest) for vmid, guest in guests.items()}
     answers = ask_node(shell, asked) if asked else {}
-    inside = {vmid: question(probes) for vmid, probes in asked.items() if vmid not in answers}
+    inside = {vmid: question(group.probes) for vmid, group in asked.items() if vmid not in answers}
     done = run_in_containers(shell, inside, OBSERVE_SECONDS)
     answers |= {vmid: completed.out for vmid, completed in done.items() if completed.status == 0}
     for vmid, output in answers.items():
         run.guests.note(guests[vmid], "running")
-        run.session(guests[vmid].name).learn(asked[vmid], output)
+        run.session(guests[vmid].name).learn(asked[vmid].probes, output)
+
+
+def _trust_probes(expected: Bundle, estate: Estate, guest: Guest) -> TrustProbes:
+    resources = trust_in(expected, estate, guest)
+    trust = next(resource for resource in resources if isinstance(resource, Trust))
+    return TrustProbes(frozenset(probes_of(resources)), SystemStore(trust.bundle))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import chain
 
@@ -14,21 +15,29 @@ from phoenix.converge import Probe
 from phoenix.converge.session import APPLY_SECONDS, OBSERVE_SECONDS
 from phoenix.tasks.trust.other_stores import PLACES
 from phoenix.tasks.trust.readers import READERS
-from phoenix.tasks.trust.system_store import MARK, PROGRAM
+from phoenix.tasks.trust.system_store import MARK, PROGRAM, SystemStore
 
 ON_NODE = files("phoenix.tasks.trust").joinpath("on_node.pl").read_text("utf-8")
 
 
-def ask_node(node: Shell, asked: Mapping[int, frozenset[Probe]]) -> dict[int, str]:
+@dataclass(frozen=True)
+class TrustProbes:
+    """Probes about trust of one container, and the system store that it should have."""
+
+    probes: frozenset[Probe]
+    store: SystemStore
+
+
+def ask_node(node: Shell, asked: Mapping[int, TrustProbes]) -> dict[int, str]:
     """Answer each container's questions from the node; a container that needs a shell is left out."""
-    groups = {probes: number for number, probes in enumerate(dict.fromkeys(asked.values()))}
+    groups = {group: number for number, group in enumerate(dict.fromkeys(asked.values()))}
     readers = ", ".join(f"[{_quoted(r.unit)}, {_quoted(r.named_in)}]" for r in READERS if r.unit != REGISTRATION_UNIT)
     settings = (
         f"our @groups = ({', '.join(map(_group, groups))}); our @others = ({_list(chain(*PLACES.values()))});\n"
         f"our @readers = ({readers}); our $named = {_quoted(BUNDLE)};\n"
         f"our $registration = [{_quoted(REGISTRATION_UNIT)}, {_quoted(f'{SYSTEMD}/{REGISTRATION_UNIT}')}];\n"
     )
-    jobs = (f"{vmid}={groups[probes]}" for vmid, probes in asked.items())
+    jobs = (f"{vmid}={groups[group]}" for vmid, group in asked.items())
     return _run(node, settings, ("look", *jobs), OBSERVE_SECONDS)
 
 
@@ -41,15 +50,13 @@ def change_on_node(node: Shell, texts: Mapping[str, str], words: Mapping[int, Se
     return {vmid for vmid, said in done.items() if said == "done"}
 
 
-def _group(probes: frozenset[Probe]) -> str:
+def _group(group: TrustProbes) -> str:
     """Format one set of questions as Perl."""
-    look = next(probe for probe in probes if probe.subject.startswith("system store"))
-    paths = sorted({probe.subject for probe in probes if probe.kind in ("stat", "content")})
-    listings = sorted({probe.subject for probe in probes if probe.kind == "listing"})
-    names = look.command.rpartition(" look ")[2].split()
-    lists = {"files": paths, "listings": listings, "names": names}
+    paths = sorted({probe.subject for probe in group.probes if probe.kind in ("stat", "content")})
+    listings = sorted({probe.subject for probe in group.probes if probe.kind == "listing"})
+    lists = {"files": paths, "listings": listings, "names": group.store.names}
     words = ", ".join(f"{key} => [{_list(values)}]" for key, values in lists.items())
-    return f"{{ {words}, asked => {_quoted(look.subject)} }}"
+    return f"{{ {words}, asked => {_quoted(group.store.subject)} }}"
 
 
 def _run(node: Shell, settings: str, words: Iterable[str], limit: float, *, politely: bool = False) -> dict[int, str]:

@@ -33,7 +33,7 @@ class SystemStore:
         return (FIRST, *others) if self.bundle.anchors else ()
 
     @property
-    def _subject(self) -> str:
+    def subject(self) -> str:
         """The question's name, which depends on the bundle: one run may ask about two bundles."""
         return f"system store of {' '.join(self.names)}"
 
@@ -47,7 +47,7 @@ class SystemStore:
         look = f"perl -e {shlex.quote(PROGRAM)} look {' '.join(self.names)}"
         return (
             Probe("content", MARK),
-            Probe("command", self._subject, look),
+            Probe("command", self.subject, look),
             *(probe for file in self.files for probe in file.probes()),
         )
 
@@ -79,7 +79,7 @@ class SystemStore:
         return [n for n, file in zip(self.names, self.files, strict=True) if seen.text(file.path) != file.content]
 
     def _wrong(self, seen: Observation) -> list[str]:
-        return seen.outputs.get(self._subject, "").splitlines()
+        return seen.outputs.get(self.subject, "").splitlines()
 
     def _gone(self, seen: Observation) -> list[str]:
         stale = [line.removeprefix("stale ") for line in self._wrong(seen) if line.startswith("stale ")]

@@ -14,7 +14,7 @@ from phoenix.converge import Directory, Observation
 from phoenix.converge.observe import read_observation
 from phoenix.converge.session import question
 from phoenix.pki.bundle import Bundle
-from phoenix.tasks.trust.on_node import ON_NODE, ask_node, change_on_node
+from phoenix.tasks.trust.on_node import ON_NODE, TrustProbes, ask_node, change_on_node
 from phoenix.tasks.trust.push import Trust
 from phoenix.tasks.trust.system_store import SystemStore
 from tests.unit.tasks.trust.test_system_store import R1, R2, ROOT_ONLY, Machine
@@ -51,7 +51,7 @@ class Node:
 def both(machine: Machine, trust: Trust) -> tuple[Observation, Observation]:
     """What the node says, and what the shell says."""
     probes = frozenset((*Directory("/etc/phoenix").probes(), *trust.probes()))
-    answer = ask_node(Node(machine), {7: probes})[7]
+    answer = ask_node(Node(machine), {7: TrustProbes(probes, SystemStore(trust.bundle))})[7]
     inside = machine.run(question(probes)).stdout.decode()
     here = str(machine.here)
     node, shell = (read_observation(probes, said.replace(here, "")) for said in (answer, inside))
@@ -135,8 +135,9 @@ def test_container_with_another_store_is_left_out(tmp_path: Path) -> None:
     node = machine.here / "usr/bin/node"
     node.parent.mkdir(parents=True, exist_ok=True)
     node.write_text("")
-    probes = frozenset(Trust(Bundle((R1,))).probes())
-    assert ask_node(Node(machine), {7: probes}) == {}
+    bundle = Bundle((R1,))
+    asked = TrustProbes(frozenset(Trust(bundle).probes()), SystemStore(bundle))
+    assert ask_node(Node(machine), {7: asked}) == {}
 
 
 @pytest.mark.parametrize(
