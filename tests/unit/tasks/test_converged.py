@@ -1,4 +1,4 @@
-"""Every task that converges, on simulated hosts: a second deployment changes nothing, each drift is corrected."""
+"""Every task that converges, on simulated hosts: a second deployment plans no change, each drift is corrected."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_uncovered_names_are_refused() -> None:
     ],
 )
 def test_edited_settings(edit: dict[str, object]) -> None:
-    """A setting of ca.json that differs in meaning is corrected and reloaded; the order of its keys means nothing."""
+    """A setting of ca.json that differs in meaning is corrected and reloaded; another order of keys is no change."""
     host = converged()
     config = json.loads(host.paths[CONFIG].content)
     host.paths[CONFIG].content = json.dumps(config, sort_keys=True, indent=7).encode()

@@ -49,7 +49,7 @@ class Bench:
         return plan_everything(self.run, self.run.estate.hypervisor("pve"))
 
 
-def told(plan: Plan) -> list[str]:
+def summary(plan: Plan) -> list[str]:
     """Verbs and titles of a plan."""
     return [f"{change.verb} {change.resource}" for change in plan.changes]
 
@@ -73,7 +73,7 @@ def test_empty_firewall() -> None:
 def test_converged_firewall() -> None:
     """A firewall that was brought to the flows needs no change, and filters."""
     plan = Bench().converge().plan()
-    assert told(plan) == []
+    assert summary(plan) == []
     assert plan.is_on
     assert plan.writes == []
 
@@ -152,8 +152,8 @@ def test_drift(drift: Drift, changes: list[str]) -> None:
     """Each drift is corrected by exactly these changes, and another plan after them is empty."""
     bench = Bench().converge()
     drift(bench.api)
-    assert told(bench.plan()) == changes
-    assert told(bench.converge().plan()) == []
+    assert summary(bench.plan()) == changes
+    assert summary(bench.converge().plan()) == []
 
 
 def test_order_of_rules() -> None:
@@ -162,7 +162,7 @@ def test_order_of_rules() -> None:
     rules = bench.api.level(APP)["rules"]
     before = [rule["comment"] for rule in rules]
     rules.reverse()
-    assert set(told(bench.plan())) == {"update firewall of app"}
+    assert set(summary(bench.plan())) == {"update firewall of app"}
     bench.converge()
     assert [rule["comment"] for rule in rules] == before
 
@@ -176,7 +176,7 @@ def test_foreign_rules(policy: str, changes: list[str], notes: int) -> None:
     bench = Bench(of=estate(guest("app", 20, "lxc", services=SERVICES), foreign_rules=policy)).converge()
     _foreign(APP, comment="of the operator")(bench.api)
     plan = bench.plan()
-    assert told(plan) == changes
+    assert summary(plan) == changes
     assert len(plan.notes) == notes
     assert all("of the operator" in note for note in plan.notes)
 
@@ -185,7 +185,7 @@ def test_removed_service() -> None:
     """A service that is no longer exposed is closed at its guest and at the mesh."""
     bench, after = Bench().converge(), Bench(of=with_host(SMALL, "app", services={}))
     after.api = bench.api
-    assert told(after.plan()) == ["remove firewall of mesh", *["remove firewall of app"] * 2]
+    assert summary(after.plan()) == ["remove firewall of mesh", *["remove firewall of app"] * 2]
 
 
 @pytest.mark.parametrize(
@@ -226,10 +226,10 @@ def test_cluster_sets(existing: tuple[str, ...], changes: list[str]) -> None:
     bench, node = Bench(), SMALL.hypervisor("pve")
     bench.api.level(CLUSTER)["ipset"].update({name: [] for name in existing})
     plan = plan_cluster_sets(bench.run, node)
-    assert told(plan) == changes
+    assert summary(plan) == changes
     assert bench.api.writes == []
-    assert told(apply_cluster_sets(bench.run, node, plan)) == changes
-    assert told(plan_cluster_sets(bench.run, node)) == []
+    assert summary(apply_cluster_sets(bench.run, node, plan)) == changes
+    assert summary(plan_cluster_sets(bench.run, node)) == []
 
 
 def test_concurrent_edit() -> None:

@@ -78,7 +78,7 @@ def declared(**edits: str) -> dict[str, Any]:
     return {**NEW, **options(SMALL, APP), **edits}
 
 
-def told(changes: Any) -> list[str]:
+def summary(changes: Any) -> list[str]:
     """Verbs and titles."""
     return [f"{change.verb} {change.resource}" for change in changes]
 
@@ -107,7 +107,7 @@ def test_changes_before_a_failure(
     bench = Bench(fails, config, status, pct)
     with pytest.raises(PartialFailureError) as failure:
         bench.apply()
-    assert told(failure.value.changes) == made
+    assert summary(failure.value.changes) == made
     assert any("status/start" in write for write in bench.api.writes) == (made[-1] == START)
 
 
@@ -122,14 +122,14 @@ def test_changes_before_a_failure(
 def test_changes_without_a_failure(config: dict[str, Any] | None, status: str, made: list[str]) -> None:
     """The outcome is the plan, with the restart that pending settings need; the guest runs."""
     bench = Bench("-", config, status)
-    assert told(bench.apply().changes) == made
+    assert summary(bench.apply().changes) == made
     assert bench.run.guests.is_running(APP.vmid)
 
 
 def test_start_by_another() -> None:
     """A guest that was started meanwhile is no failure."""
     bench = Bench("status/start", declared(), "stopped", error="CT 120 already running")
-    assert told(bench.apply().changes) == [START]
+    assert summary(bench.apply().changes) == [START]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def seen(machine: Machine, *, is_running: bool = True, **edits: Any) -> SeenMach
     return SeenMachine({key: value for key, value in config.items() if value is not None}, is_running)
 
 
-def told(planned: Plan) -> list[str]:
+def summary(planned: Plan) -> list[str]:
     """Verbs and reasons of a plan, without the guest's title."""
     return [f"{change.verb} {change.reason}".strip() for change in planned.changes]
 
@@ -59,7 +59,7 @@ def test_absent(machine: Machine, origin: str, starts: bool) -> None:  # noqa: F
     firewall = new_guest_changes(SMALL, machine) if isinstance(machine, Guest) else []
     assert (planned.creates, planned.starts) == (True, starts)
     assert planned.changes[0].resource == f"guest {machine.vmid} {machine.name}"
-    assert told(planned)[0] == f"create {origin}"
+    assert summary(planned)[0] == f"create {origin}"
     assert list(planned.changes[1 : len(firewall) + 1]) == firewall
     assert [change.verb for change in planned.changes[len(firewall) + 1 :]] == (["start"] if starts else [])
     assert not isinstance(machine, Guest) or firewall
@@ -79,8 +79,8 @@ def test_template_as_declared() -> None:
 @pytest.mark.parametrize("machine", [LXC, VM])
 def test_stopped(machine: Machine) -> None:
     """A stopped guest is started, after the changes of its configuration."""
-    assert told(plan(machine, seen(machine, is_running=False))) == ["start"]
-    assert told(plan(machine, seen(machine, is_running=False, cores="7"))) == [
+    assert summary(plan(machine, seen(machine, is_running=False))) == ["start"]
+    assert summary(plan(machine, seen(machine, is_running=False, cores="7"))) == [
         "update cores is '7', should be '2'",
         "start",
     ]
@@ -157,7 +157,7 @@ def test_disk(machine: Guest, disk: str, grows: bool) -> None:  # noqa: FBT001  
     edit: dict[str, Any] = {"rootfs" if machine.kind == "lxc" else "scsi0": disk}
     planned = plan(machine, seen(machine, **edit))
     assert planned.grows == grows
-    assert told(planned) == (["update disk grows to 16 GiB"] if grows else [])
+    assert summary(planned) == (["update disk grows to 16 GiB"] if grows else [])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_mounts(edit: dict[str, Any], sent: list[str]) -> None:
     assert {key: value for key, value in planned.mounts.items() if value == wanted[key]} == planned.mounts
     assert list(planned.mounts) == sent
     assert planned == GuestPlan(planned.changes, mounts=planned.mounts)
-    assert told(planned) == [f"update {key} should be {wanted[key]}" for key in sent]
+    assert summary(planned) == [f"update {key} should be {wanted[key]}" for key in sent]
 
 
 @pytest.mark.parametrize(("is_unprivileged", "seen_as"), [(True, 0), (False, 1), (True, None)])
@@ -200,7 +200,7 @@ def test_unprivileged_is_refused(is_unprivileged: bool, seen_as: int | None) -> 
 def test_everything_at_once() -> None:
     """Options come first, then the disk, the mounts, and the start."""
     planned = plan(LXC, seen(LXC, is_running=False, cores="7", rootfs="pool:x,size=8G", mp0=None))
-    assert told(planned) == [
+    assert summary(planned) == [
         "update cores is '7', should be '2'",
         "update disk grows to 16 GiB",
         "update mp0 should be /lxc/120/data,mp=/data",

@@ -29,6 +29,7 @@ MUTUAL = Service(port=9001, scheme="https", tls="mutual", clients=("mesh",))
 SMALL = estate(
     guest("door", 20, "lxc", "portainer_agent", services={"door": MUTUAL}),
     guest("app", 21, "lxc", services={"web": Service(port=8000, expose=True)}),
+    guest("own", 22, "lxc", "portainer_agent", services={"own": Service(port=8443, scheme="https", tls="server")}),
 )
 
 
@@ -45,11 +46,12 @@ def nginx(of: Estate, name: str) -> tuple[Resource, ...]:
         (SMALL, "edge", STARTED),
         (SMALL, "door", STARTED),
         (SMALL, "app", []),
+        (SMALL, "own", []),
         (example(), "portainer", []),
     ],
 )
 def test_empty_host(of: Estate, name: str, changes: list[str]) -> None:
-    """The edge and each door need the daemon; a host without a listener for it needs nothing."""
+    """The edge and each door need the daemon; a host without mutual TLS needs none."""
     assert SimulatedHost().plan(nginx(of, name)) == changes
 
 

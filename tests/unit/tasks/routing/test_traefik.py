@@ -143,7 +143,7 @@ def test_rotated_root() -> None:
 
 @pytest.mark.parametrize(("of", "changes"), [(SMALL, [f"issue {CERTIFICATES}"]), (estate(), [])])
 def test_certificates_alone(of: Estate, changes: list[str]) -> None:
-    """The task that renews the mesh's certificates compares nothing else."""
+    """The task that renews the mesh's certificates compares no other resource."""
     resources = mesh_certificate_resources(planning_run(of, AUTHORITY), of.guest_with("traefik"))
     assert SimulatedHost().plan(resources) == changes
     assert SimulatedHost().converge(resources).plan(resources) == []

@@ -50,7 +50,7 @@ def trust(name: str, of: Estate = SMALL, authority: SeenAuthority | None = AUTHO
     ],
 )
 def test_empty_host(name: str, of: Estate, authority: SeenAuthority | None, changes: list[str]) -> None:
-    """A host of trusted_ca gets the bundle and every anchor; another host, or one before there is a root, nothing."""
+    """A host of trusted_ca gets the bundle and every anchor, once there is a root; other hosts get none."""
     assert SimulatedHost().plan(trust(name, of, authority)) == changes
 
 

@@ -166,7 +166,7 @@ def test_images_by_tag(listed: str, is_there: bool) -> None:  # noqa: FBT001  # 
     ],
 )
 def test_images_by_digest(name: str, is_there: bool) -> None:  # noqa: FBT001  # a column of the table
-    """An image that is pinned by digest is there if the engine lists the digest, whatever its tag."""
+    """An image that is pinned by digest is there if the engine lists the digest with any tag."""
     _assert_image(name, f"qdrant/qdrant:v1.12.4 qdrant/qdrant@sha256:{64 * 'a'}", is_there=is_there)
 
 
