@@ -58,10 +58,10 @@ up: image  ## start the lab, building its image the first time
 	@$(PY) runbooks/lab.py up
 	@$(call mark,lab)
 
-down: setup-lab  ## stop the lab and leave nothing of it running or mounted
+down: setup-lab  ## stop the lab; leave no process, mount or bridge
 	@$(PY) runbooks/lab.py down
 
-# The tests begin from nothing: what a run that was killed left in their lab is no deployment.
+# The tests begin with an empty lab, even after a run that was killed.
 test: setup lint  ## the whole suite, the lab's tests included; fails where the lab cannot run
 	@[ '$(abspath $(PHOENIX_LAB))' != '$(abspath $(TEST_LAB))' ] || { \
 		echo "PHOENIX_LAB names the tests' lab $(TEST_LAB), which make test removes:" \
@@ -72,7 +72,7 @@ test: setup lint  ## the whole suite, the lab's tests included; fails where the 
 		$(IN_TEST_LAB) $(PY) runbooks/lab.py down; exit $$status
 
 unit: setup  ## the tests that need no lab
-	@$(PY) -m pytest -m 'not lab'
+	@$(PY) -m pytest -m 'not lab' -n 2
 
 lint: setup-dev  ## ruff, mypy, the import rules, shellcheck and perl -c
 	@.venv/bin/ruff check --quiet .

@@ -56,11 +56,10 @@ def check(places: LabPlaces) -> None:
 
 def missing(places: LabPlaces) -> Iterator[str]:
     """Yield a message for each missing prerequisite: what is missing and what to do."""
-    absent = [
-        f"{name} (package {package})" for name, package in PROGRAMS.items() if not shutil.which(name, path=_path())
-    ]
+    absent = {name: package for name, package in PROGRAMS.items() if not shutil.which(name, path=_path())}
     if absent:
-        yield f"programs are missing: {', '.join(absent)}. `make setup` installs them"
+        packages = " ".join(sorted(set(absent.values())))
+        yield f"programs are missing: {', '.join(absent)}. Run: apt-get install {packages}"
     if os.geteuid() != 0:
         yield "not root: containers, bridges and mounts need root. Run as root"
         return  # without root, the checks below fail for this reason alone

@@ -1,6 +1,6 @@
-"""Builds in the cache what a lab starts from: `python -m phoenix.lab.prepare`, before `lab.py up`.
+"""Builds the lab's image in the cache: `python -m phoenix.lab.prepare`, before `lab.py up`.
 
-`up` does the same where it is missing. On its own it can run beside other work, and its time is known.
+`up` builds a missing image itself. As a step of its own it runs beside other work, and its time is shown.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def prepare(places: LabPlaces, say: Callable[[str], None]) -> Prepared:
 
 
 def main() -> int:
-    """Prepare, unless the lab runs already, from whatever image."""
+    """Prepare, unless the lab runs already, from any image."""
     try:
         places = LabPlaces.of_environment()
         preflight.check(places)

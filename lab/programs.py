@@ -31,7 +31,7 @@ def run(
     try:
         done = subprocess.run(words, input=data or b"", capture_output=True, check=False, timeout=limit, env=env)
     except FileNotFoundError:
-        raise LabError(f"{words[0]} is not installed; run `make setup`, which installs what the lab needs") from None
+        raise LabError(f"{words[0]} is not installed; run `phoenix lab up`, which lists the missing packages") from None
     except subprocess.TimeoutExpired:
         raise LabError(f"`{' '.join(words)[:200]}` did not finish within {limit:g} s") from None
     if check and done.returncode:

@@ -71,7 +71,7 @@ def _wait_for_units(places: LabPlaces) -> None:
         wait_until("the start of the lab's services", active, limit=BOOT_LIMIT, every=0.05)
     except LabError as error:
         others = ", ".join(f"{unit} is {state}" for unit, state in seen.items() if state != "active")
-        look = "python runbooks/lab.py exec pve -- journalctl -b -u UNIT"
+        look = "phoenix lab exec pve -- journalctl -b -u UNIT"
         raise LabError(f"{error}: {others}. Look with: {look}") from None
 
 

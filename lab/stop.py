@@ -1,4 +1,4 @@
-"""`lab.py down`: ends every process of the lab and removes its files, whatever state it is in."""
+"""`lab.py down`: ends every process of the lab and removes its files, in any state."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from phoenix.tasks.hosts.preflight import check_access
 def open_run(nornir: Nornir) -> Iterator[Run]:
     """Open a run on the hosts of `nornir`, after a preflight of their hypervisors. Its connections end with the block.
 
-    TaskFailedError says what the preflight found, AccessError what is wrong with the access file.
+    Raises TaskFailedError with the findings of the preflight, AccessError for an invalid access file.
     """
     estate, targets = _estate(nornir), frozenset(nornir.inventory.hosts)
     with shared_links(estate) as links:

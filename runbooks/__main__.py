@@ -1,4 +1,4 @@
-"""The command `phoenix`: every runbook is a subcommand, imported only if it is asked for."""
+"""The command `phoenix`: every runbook is a subcommand, imported when it is called."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def proof() -> Step:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Bring hypervisor, guests, authority, trust, certificates, services and firewall to what the inventory says."""
+    """Bring hypervisor, guests, CA, trust, certificates, services and firewall to the declared state."""
     made = parser()
     given = made.parse_args(arguments)
     if given.reset_ca and given.targets:
@@ -139,7 +139,7 @@ def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:
     yield from (f"  {url}" for url in urls)
     root = exported_root(estate)
     if lab and urls:
-        yield "Try one, from a machine outside the estate that has nothing but the root:"
+        yield "Try one, from a machine outside the estate that has only the root:"
         client = f"{command('lab', 'exec', 'client')} -- curl -sS --cacert /dev/stdin {urls[0]}"
         yield f"  {command('lab', 'exec', 'pve')} -- cat {root} | {client}"
     else:

@@ -111,7 +111,7 @@ def _parse(arguments: Sequence[str] | None) -> Namespace:
     made = parser()
     given = made.parse_args(arguments)
     if (given.format or given.output) and (given.why or given.who_can or given.replay):
-        made.error("--format and --output are for the list of flows: leave them out, or ask nothing")
+        made.error("--format and --output are for the list of flows: omit them, or omit the question")
     if given.inventory and given.replay:
         made.error("--replay needs no --inventory: what it judges stands in its file")
     return given

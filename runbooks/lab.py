@@ -23,7 +23,7 @@ def _say(message: str) -> None:
 
 
 def up(given: Namespace) -> int:
-    """Start the lab, building its image the first time; on a lab that is up, change nothing."""
+    """Start the lab, building its image the first time; change nothing in a running lab."""
     from phoenix.cli.config import config_file, default_inventory
     from phoenix.errors import ConfigError
     from phoenix.lab.places import LabPlaces
@@ -49,7 +49,7 @@ def down(_given: Namespace) -> int:
 
     began = time.monotonic()
     if stop(LabPlaces.of_environment(), _say):
-        _say(f"down in {time.monotonic() - began:.1f} s; nothing of it is left")
+        _say(f"down in {time.monotonic() - began:.1f} s; no process, mount or bridge is left")
     else:
         _say("is not there; nothing to do")
     return GOOD
@@ -112,7 +112,7 @@ def parser() -> Arguments:
     subparsers = {
         name: commands.add_parser(name, description=act.__doc__, help=act.__doc__) for name, act in COMMANDS.items()
     }
-    played = "The estate whose external workloads the lab plays."
+    played = "The estate whose external workloads the lab runs as stand-ins."
     known = "pve, client, internet, operator, or a guest's inventory name."
     subparsers["up"].add_argument("--inventory", metavar="DIR", type=Path, help=played)
     subparsers["exec"].add_argument("host", metavar="HOST", help=known)

@@ -34,8 +34,8 @@ def reachability(reach: Reach) -> tuple[Stage, ...]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open real connections between all hosts, and compare each with the model of the firewall as it is now.
 
-    Every declared port is tried and some that are not, from inside the hosts; nothing is installed or changed there.
-    Status 0 means that all packets were treated as the model says, 1 that some were not or could not be tried.
+    Tests every declared port and some undeclared ones from inside the hosts; installs and changes nothing there.
+    Exit status: 0 if all packets were treated as in the model, 1 if some were not or could not be tested.
     """
     given = parser().parse_args(arguments)
 

@@ -34,7 +34,7 @@ def revocation(chosen: Chosen) -> tuple[Stage, ...]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Stop the renewal of a certificate by the authority, and replace it and its key.
 
-    The old key stays usable until the certificate expires: docs/authority.md says what follows from that.
+    The old key stays usable until the certificate expires: docs/authority.md describes the consequences.
     """
     given = parser().parse_args(arguments)
 

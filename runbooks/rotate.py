@@ -141,7 +141,7 @@ def _services_and_proof() -> tuple[Stage, ...]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replace a key of the authority without a gap: trust first, then use; the old key goes when no host needs it.
 
-    Stopped or killed at any point, the same command goes on from there.
+    After an interruption at any point, the same command resumes there.
     """
     given, key = _parse(arguments)
     if not given.yes:

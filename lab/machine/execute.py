@@ -31,7 +31,7 @@ ENVIRONMENT = {
 }
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 NOT_FOUND, NOT_RUNNABLE, BY_SIGNAL = 127, 126, 128
-NOT_RUNNING = "the lab is not running; start it with: python runbooks/lab.py up"
+NOT_RUNNING = "the lab is not running; start it with: phoenix lab up"
 MACHINES = ("pve", "client", "internet", "operator")
 """The machines that every lab has in addition to the estate's guests."""
 

@@ -1,4 +1,4 @@
-"""The API's deploy token and its role, which is exactly the one that the README tells operators to create."""
+"""The API's deploy token and its role, exactly as the README's commands create them."""
 
 NODE = "phoenix"
 USER = "phoenix@pve"

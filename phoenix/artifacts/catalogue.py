@@ -1,4 +1,4 @@
-"""What is pinned: the programs that Debian does not package, and every way to come by each of them.
+"""What is pinned: the programs that Debian does not package, with each of their sources.
 
 Of a release archive no checksum stands here: this catalogue was written where the releases could not be read,
 and a checksum that nobody computed proves nothing. An archive is verified with the checksums file published
@@ -33,17 +33,17 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class GoModule:
-    """The program's own source, as a versioned Go module."""
+    """The program's source: a versioned Go module."""
 
     package: str
-    module_sum: str  # what go.sum would say of the module itself; its dependencies stand in its own go.sum
+    module_sum: str  # the module's hash in the notation of go.sum; its dependencies are in its own go.sum
     flags: tuple[str, ...]
-    omits: tuple[str, ...] = ()  # build tags, each of which leaves a part out of the program
+    omits: tuple[str, ...] = ()  # build tags; each excludes a part of the program
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A pinned program: where its release is, and what to do where that cannot be reached."""
+    """A pinned program: its release, and its source if the release is unreachable."""
 
     name: str
     version: str
@@ -57,7 +57,7 @@ class Program:
 
     @property
     def omits(self) -> tuple[str, ...]:
-        """Parts that Phoenix does not need of this program, as build tags that leave them out."""
+        """Build tags that exclude parts which Phoenix does not use."""
         return self.fallback.omits if isinstance(self.fallback, GoModule) else ()
 
 

@@ -1,7 +1,7 @@
-"""What can go wrong with an artifact."""
+"""The error of artifacts."""
 
 from phoenix.errors import PhoenixError
 
 
 class ArtifactError(PhoenixError):
-    """An artifact could not be had; the message says which, why, and what to do."""
+    """An artifact could not be obtained; the message contains which, why, and what to do."""

@@ -1,4 +1,4 @@
-"""Programs built from their Go modules, all in one workspace that is thrown away afterwards."""
+"""Programs built from their Go modules, all in one temporary workspace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.process import RunProgram
 
 LIMIT = 900.0  # seconds for one build on a slow machine
-# What the programs use of the standard library, and no more. It is compiled while their modules are downloaded.
+# The packages of the standard library that the programs use, compiled while their modules are downloaded.
 STANDARD = (
     *("net/http/pprof", "net/http/httputil", "net/rpc", "html/template", "database/sql", "encoding/xml"),
     *("expvar", "log/slog", "testing"),
@@ -25,7 +25,7 @@ COMPILER = ("-trimpath", "-gcflags=all=-dwarf=false")
 
 
 class Workshop:
-    """A Go toolchain, with a module cache and a build cache shared by what is built here."""
+    """A Go toolchain, with a module cache and a build cache, shared by all builds of a run."""
 
     def __init__(self, scratch: Path, run: RunProgram) -> None:
         self._scratch, self._run = scratch, run
@@ -33,7 +33,7 @@ class Workshop:
         self._turn = threading.Lock()  # two builds at once would compile what they share twice
 
     def build(self, program: Program) -> tuple[Path, str]:
-        """The program, and a word on how it was built."""
+        """Build the program; return its path and its origin for the record."""
         module = program.fallback
         assert isinstance(module, GoModule)  # noqa: S101 - narrows the type for mypy
         with self._turn:
@@ -52,7 +52,7 @@ class Workshop:
             self._in_workshop(go, "install", *options, f"{module.package}@v{version}")
 
     def _verify(self, go: str, module: GoModule, built: Path) -> None:
-        # Go has compared every module with the checksum database, unless this machine is told not to.
+        # Go has compared every module with the checksum database, unless this machine's configuration disables that.
         if module.module_sum not in self._in_workshop(go, "version", "-m", str(built)):
             raise ArtifactError(f"{module.package} was not built from the pinned module {module.module_sum}")
 
@@ -76,7 +76,7 @@ class Workshop:
         return self._run(*command, limit=LIMIT, environment=self._environment())
 
     def _environment(self) -> dict[str, str]:
-        """Only places and the kind of build: where modules come from stays the machine's own setting."""
+        """The environment of a build: directories and target. The machine's own module proxy stays in effect."""
         folder = self._scratch
         (folder / "gotmp").mkdir(exist_ok=True)
         return {
@@ -90,5 +90,5 @@ class Workshop:
             "GOMODCACHE": str(folder / "gomod"),
             "GOCACHE": str(folder / "gocache"),
             "GOTMPDIR": str(folder / "gotmp"),
-            "HOME": os.environ.get("HOME", str(folder)),  # go refuses to run without
+            "HOME": os.environ.get("HOME", str(folder)),  # go requires it
         }

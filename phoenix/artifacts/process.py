@@ -1,4 +1,4 @@
-"""Running programs with a time limit that their children obey too, and that can be ended at once."""
+"""Runs programs with a time limit that includes their children; `stop` ends all of them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Protocol
 
 from phoenix.artifacts.errors import ArtifactError
 
-TAIL = 1500  # characters of a program's complaint that are worth showing
+TAIL = 1500  # characters of a program's standard error in a message
 
 
 class RunProgram(Protocol):
-    """Runs programs and returns what they print; tests put their own here."""
+    """Runs programs and returns their output; tests pass their own."""
 
     def __call__(self, *command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:
-        """Run one to its end or to the limit."""
+        """Run a program to its end, or end it at the limit."""
 
     def stop(self) -> None:
-        """End what runs, and start nothing more."""
+        """End the running programs; refuse to start another."""
 
 
 class ProgramRunner:
-    """Runs programs on this machine. Any thread may run one; `stop` is for when a person has had enough."""
+    """Runs programs on this machine. Thread-safe; `stop` serves Ctrl-C."""
 
     def __init__(self) -> None:
         self._alive: set[int] = set()
@@ -34,14 +34,14 @@ class ProgramRunner:
         self._lock = threading.Lock()
 
     def __call__(self, *command: str, limit: float, environment: Mapping[str, str] | None = None) -> str:
-        """Run a program to its end, or end it and its children at the limit."""
+        """Run a program to its end, or end it with its children at the limit."""
         with self._start(command, {**os.environ, **(environment or {})}) as process:
             try:
                 out, err = process.communicate(timeout=limit)
             except subprocess.TimeoutExpired:
                 raise ArtifactError(f"{_short(command)} was ended after {limit:.0f} s") from None
             finally:
-                # A compiler left behind would go on writing into a folder that is being removed.
+                # A remaining compiler would write into a folder that is being removed.
                 with self._lock:
                     self._alive.discard(process.pid)
                     _kill(process.pid)
@@ -50,7 +50,7 @@ class ProgramRunner:
         return out
 
     def stop(self) -> None:
-        """End what runs, with its children, and start nothing more."""
+        """End the running programs with their children; refuse to start another."""
         with self._lock:
             self._stopped = True
             for group in self._alive:

@@ -20,17 +20,17 @@ CONNECT_LIMIT, READ_LIMIT, DOWNLOAD_LIMIT = 5.0, 15.0, 300.0  # seconds
 
 
 class UnavailableError(ArtifactError):
-    """A release cannot be downloaded from here; one with wrong contents is another matter."""
+    """A release cannot be downloaded; wrong contents are an ArtifactError instead."""
 
 
 class Fetch(Protocol):
-    """Downloads a URL into a file, or only asks for it; tests put their own here."""
+    """Downloads a URL into a file, or only checks that it answers; tests pass their own."""
 
     def __call__(self, url: str, target: Path | None, /) -> None:
-        """Download, within limits of its own."""
+        """Download within the transport's time limits."""
 
     def stop(self) -> None:
-        """Give up what is being downloaded."""
+        """Abort the downloads."""
 
 
 class Fetcher:
@@ -40,7 +40,7 @@ class Fetcher:
         self._stopped = threading.Event()
 
     def __call__(self, url: str, target: Path | None, /) -> None:
-        """Download into a file; without one, only see that the URL answers."""
+        """Download into a file; without one, only check that the URL answers."""
         import requests  # noqa: PLC0415 - 0.1 s that a run with a full cache does not need
 
         timeout = (CONNECT_LIMIT, READ_LIMIT)
@@ -53,7 +53,7 @@ class Fetcher:
             raise UnavailableError(f"{url}: {_cause(error)}") from error
 
     def stop(self) -> None:
-        """Give up what is being downloaded."""
+        """Abort the downloads."""
         self._stopped.set()
 
     def _save(self, url: str, chunks: Iterator[bytes], target: Path) -> None:
@@ -62,13 +62,13 @@ class Fetcher:
             for chunk in chunks:
                 file.write(chunk)
                 if self._stopped.is_set():
-                    raise ArtifactError(f"{url} was given up: stopping")
+                    raise ArtifactError(f"{url} was aborted: stopping")
                 if time.monotonic() > until:
                     raise UnavailableError(f"{url} took longer than {DOWNLOAD_LIMIT:.0f} s")
 
 
 def unreachable(fetch: Fetch) -> str | None:
-    """Why releases cannot be had here, or None; decided within seconds, whatever the resolver does."""
+    """Return the reason why releases are unreachable, or None, within seconds even if the resolver hangs."""
     verdict = [f"{HOME} did not answer in {PROBE_LIMIT:.0f} s"]
 
     def probe() -> None:
@@ -86,7 +86,7 @@ def unreachable(fetch: Fetch) -> str | None:
 
 
 def download(program: Program, scratch: Path, fetch: Fetch, *, pin: str | None) -> tuple[Path, str]:
-    """The program out of its release archive, and that archive's verified checksum."""
+    """Extract the program from its release archive; return it and the archive's verified checksum."""
     release = program.release
     archive, published = scratch / PurePosixPath(release.archive).name, scratch / f"{program.name}.sums"
     fetch(release.checksums, published)
@@ -96,7 +96,7 @@ def download(program: Program, scratch: Path, fetch: Fetch, *, pin: str | None) 
         raise ArtifactError(f"{release.archive} has SHA-256 {found}, but its release publishes {expected}")
     if pin is not None and found != pin:
         raise ArtifactError(
-            f"{release.archive} is not what was downloaded before ({found} instead of {pin}): a release must "
+            f"{release.archive} is not the archive downloaded before ({found} instead of {pin}): a release must "
             "not change. Find out why; to accept it, remove the artifact's folder from the cache"
         )
     return _unpack(archive, program.name, scratch), found
@@ -124,7 +124,7 @@ def _unpack(archive: Path, name: str, scratch: Path) -> Path:
 
 
 def _cause(error: Exception) -> str:
-    """The innermost reason: what a person can act on, without the layers around it."""
+    """Return the innermost reason of a failure, without the layers around it."""
     while error.__cause__ or error.__context__:
         inner = error.__cause__ or error.__context__
         if not isinstance(inner, Exception):

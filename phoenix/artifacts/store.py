@@ -1,4 +1,4 @@
-"""The cache of artifacts: one folder a program and version, complete or not there at all."""
+"""The cache of artifacts: one folder per program and version, complete or absent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GZIP_LEVEL = 3  # 6 % larger than level 6, in less than half the time
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A program in the cache, verified: the binary, its gzipped twin for pushing, and where it came from."""
+    """A program in the cache, verified: the binary, a gzipped copy for pushing, and its origin."""
 
     name: str
     version: str
@@ -40,14 +40,14 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is written beside a binary, to recognise it by."""
+    """The record beside a binary, by which the store recognizes it."""
 
     sha256: str
     size: int
     source: str
-    archive_sha256: str | None  # of the release archive it came out of: the pin of the first fetch
-    seen: tuple[int, ...]  # what `stat` said when the checksum was last computed
-    omits: tuple[str, ...] = ()  # the build tags that left a part out
+    archive_sha256: str | None  # of its release archive: the pin of the first download
+    seen: tuple[int, ...]  # the result of `stat` when the checksum was last computed
+    omits: tuple[str, ...] = ()  # the build tags that excluded parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ class Store:
             raise ArtifactError(f"the cache directory cannot be located: {error}") from None
 
     def folder(self, program: Program) -> Path:
-        """Where a program's files are, or will be."""
+        """The directory of a program's files, which may not exist yet."""
         return self.root / f"{program.name}-{program.version}"
 
     def find(self, program: Program) -> Artifact | None:
         """Return the cached artifact; None if it is absent, is not what was recorded, or lacks a part.
 
-        A build that leaves out less than the catalogue says is accepted: it can do all that is needed, and a
+        A build with fewer excluded parts than the catalogue's is accepted: it contains everything needed, and a
         controller without the Internet can go on with it.
         """
         folder = self.folder(program)
@@ -95,7 +95,7 @@ class Store:
         return Artifact(program.name, program.version, binary, packed, record.sha256, record.size, record.source)
 
     def record(self, program: Program) -> Record | None:
-        """What was recorded of a program, whether or not its files are still in order."""
+        """Return the record of a program, even if its files have changed since."""
         try:
             fields = json.loads((self.folder(program) / "record.json").read_text())
             return Record(**{**fields, "seen": tuple(fields["seen"]), "omits": tuple(fields.get("omits", ()))})
@@ -111,7 +111,7 @@ class Store:
         archive_sha256: str | None = None,
         omits: tuple[str, ...] = (),
     ) -> Artifact:
-        """Take a binary into the store: staged beside its place, then renamed into it whole."""
+        """Add a binary to the store: write it to a temporary directory, then rename that."""
         stage = Path(tempfile.mkdtemp(prefix=f".{program.name}-", dir=self.root))
         kept, packed = _files(stage, program)
         shutil.move(binary, kept)
@@ -125,12 +125,12 @@ class Store:
         stage.rename(folder)
         found = self.find(program)
         if found is None:
-            raise ArtifactError(f"{folder} changed while it was being written; see who else writes there")
+            raise ArtifactError(f"{folder} changed while it was being written; find the process that writes there")
         return found
 
     @contextmanager
     def exclusive(self) -> Iterator[Path]:
-        """Hold the store alone, and get a scratch folder in it; what a killed run left is removed."""
+        """Lock the store and yield a scratch folder in it; remove the remains of a killed run."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as lock:
             _wait_for(lock.fileno(), self.root)
@@ -162,7 +162,7 @@ def _write_record(folder: Path, record: Record) -> None:
 
 
 def _wait_for(lock: int, root: Path) -> None:
-    until, told = time.monotonic() + LOCK_LIMIT, False
+    until, announced = time.monotonic() + LOCK_LIMIT, False
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -171,7 +171,7 @@ def _wait_for(lock: int, root: Path) -> None:
                 raise ArtifactError(
                     f"another process has held {root}/.lock for {LOCK_LIMIT:.0f} s; end it and try again"
                 ) from None
-        if not told:
+        if not announced:
             log.info("another process is obtaining artifacts; waiting for it")
-            told = True
+            announced = True
         time.sleep(0.2)

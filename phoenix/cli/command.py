@@ -18,7 +18,7 @@ def execute(
 ) -> int:
     """Run a chain of stages; return the exit status. No host is touched if the inventory or the options are wrong.
 
-    `programs` says whether the chain may push programs, so that they are obtained before it begins.
+    `programs`: the chain may push programs, so they are obtained before it begins.
     """
     from phoenix.cli.launch import launch  # noqa: PLC0415 - paramiko, pydantic, requests: 0.2 s
 

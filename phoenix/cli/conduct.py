@@ -5,14 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 
 from phoenix.cli.config import nornir_config
-from phoenix.cli.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, Prepared, Report
+from phoenix.cli.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, PreparedRun, Report
 from phoenix.report.console import Progress, refuse, summary
 from phoenix.run.record import RunRecord
 from phoenix.run.runner import Runner
 from phoenix.run.start import Scope, begin
 
 
-def conduct(prepared: Prepared, chain: Chain, closing: Closing | None, report: Report | None) -> int:
+def conduct(prepared: PreparedRun, chain: Chain, closing: Closing | None, report: Report | None) -> int:
     """Take a run through its stages and report the result; return the exit status."""
     options, estate, record = prepared.options, prepared.links.estate, RunRecord()
     out, err = Console(), Console(stderr=True)
@@ -33,7 +33,7 @@ def conduct(prepared: Prepared, chain: Chain, closing: Closing | None, report: R
     return HOST_FAILED if record.failed else GOOD
 
 
-def _take(prepared: Prepared, chain: Chain, record: RunRecord, progress: Progress) -> bool:
+def _take(prepared: PreparedRun, chain: Chain, record: RunRecord, progress: Progress) -> bool:
     """Take the run through its stages; return whether it was interrupted."""
     options = prepared.options
     scope = Scope(prepared.targets, options.dry_run, options.workers, prepared.inventory, nornir_config())

@@ -25,6 +25,6 @@ def ask(question: str) -> str:
 
 
 def confirm(question: str) -> None:
-    """Continue only if the operator says yes."""
+    """Continue only if the operator confirms."""
     if ask(f"{question} [y/N]").lower() not in ("y", "yes"):
         refuse("That is not a yes. Nothing was touched.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from phoenix.artifacts.errors import ArtifactError
 from phoenix.cli.config import config_file, default_inventory
-from phoenix.cli.request import HOST_FAILED, WRONG_INPUT, Chain, Closing, Options, Prepared, Report
+from phoenix.cli.request import HOST_FAILED, WRONG_INPUT, Chain, Closing, Options, PreparedRun, Report
 from phoenix.connections.access import AccessError, access_path, read_access
 from phoenix.connections.links import Links
 from phoenix.errors import ConfigError
@@ -37,7 +37,7 @@ def launch(options: Options, chain: Chain, closing: Closing | None, report: Repo
             from phoenix.cli.conduct import conduct  # noqa: PLC0415 - loads while the connections are made
 
             artifacts = _obtained(options) if programs else {}
-            return conduct(Prepared(options, folder, links, targets, artifacts), chain, closing, report)
+            return conduct(PreparedRun(options, folder, links, targets, artifacts), chain, closing, report)
     except InventoryError as error:
         title = f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:"
         return _refuse(title, error, WRONG_INPUT)

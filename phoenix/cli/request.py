@@ -1,4 +1,4 @@
-"""What a runbook is asked for, and its answer: options, stages, closing lines, exit statuses.
+"""A runbook's request and result: options, stages, closing lines, exit statuses.
 
 Every command line imports this module: its imports for types are not executed.
 """
@@ -26,7 +26,7 @@ Report: TypeAlias = "Callable[[Estate, frozenset[str], RunRecord], int]"
 
 @dataclass(frozen=True)
 class Options:
-    """What an operator asked for on the command line."""
+    """The options of one command line."""
 
     inventory: Path | None = None
     targets: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """Everything that a run needs before its first stage; `inventory` is the folder that was read."""
 
     options: Options

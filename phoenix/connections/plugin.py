@@ -40,7 +40,7 @@ class SharedConnection:
         extras: dict[str, Any] | None = None,
         configuration: Config | None = None,  # noqa: ARG002
     ) -> None:
-        """Connect; ConnectionFailedError or AccessError says why the host cannot be reached."""
+        """Connect; raises ConnectionFailedError or AccessError if the host cannot be reached."""
         options = extras or {}
         name = options.get("host")
         if name is None:

@@ -1,7 +1,7 @@
 """The connections to an estate for scripts that use Nornir: one `Links` for all hosts of a loaded inventory.
 
-Nornir opens a connection per host and thread. What is opened here is opened once, whoever asks first, and closed when
-the last host's connection is closed.
+Nornir opens a connection per host and thread. This module opens each connection once, for all of them, and closes
+it with the last host's connection.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _shared: dict[int, _Shared] = {}
 
 
 def borrow_links(estate: Estate) -> Links:
-    """Get the estate's connections, with the access file of $PHOENIX_ACCESS or its default; AccessError if it is wrong.
+    """Return the estate's connections, opened with the access file of $PHOENIX_ACCESS or its default.
+
+    Raises AccessError if that file is missing or invalid.
 
     Each call needs one of `return_links`.
     """
@@ -42,7 +44,7 @@ def borrow_links(estate: Estate) -> Links:
 
 
 def return_links(estate: Estate) -> None:
-    """Give the estate's connections back; the last user closes them."""
+    """Return the estate's connections; the last user closes them."""
     with _lock:
         shared = _shared[id(estate)]
         shared.users -= 1

@@ -7,7 +7,7 @@ from typing import Any
 from nornir.core.inventory import ConnectionOptions, Defaults, Group, Groups, Host, Hosts, Inventory, ParentGroups
 
 from phoenix.estate.load import load_estate
-from phoenix.estate.model import Estate
+from phoenix.estate.model import Estate, Guest, Hypervisor
 
 CONNECTION = "phoenix_host"
 """The connection plugin of the hosts (phoenix.connections.plugin)."""
@@ -39,7 +39,7 @@ def as_nornir(estate: Estate) -> Inventory:
         {
             host.name: Host(
                 name=host.name,
-                hostname=str(getattr(host, "address", "")) or None,
+                hostname=_address(host),
                 groups=ParentGroups(groups[name] for name in host.groups),
                 defaults=defaults,
                 data=_data(host.model_dump(mode="json", exclude={"name", "groups", "address"})),
@@ -49,6 +49,10 @@ def as_nornir(estate: Estate) -> Inventory:
         }
     )
     return Inventory(hosts=hosts, groups=groups, defaults=defaults)
+
+
+def _address(host: object) -> str | None:
+    return str(host.address) if isinstance(host, Hypervisor | Guest) else None
 
 
 def _data(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One guest as the cluster lists it: what exists on Proxmox VE, whoever made it.
+"""One guest as the cluster lists it: what exists on Proxmox VE, managed or not.
 
 Source: Proxmox VE API, GET /cluster/resources?type=vm.
 """

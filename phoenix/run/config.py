@@ -54,7 +54,7 @@ def _check_section(name: str, section: Mapping[str, Any], parser: Any) -> None:
             raise ConfigError(f"{name}.{key}: unknown key, write one of {', '.join(sorted(parser.__slots__))}")
         wanted = getattr(parser.Parameters, key).type
         if value is not None and not isinstance(value, wanted):
-            raise ConfigError(f"{name}.{key}: {value!r} is no {wanted.__name__}, write a {wanted.__name__}")
+            raise ConfigError(f"{name}.{key}: {value!r} is not of type {wanted.__name__}, write a {wanted.__name__}")
 
 
 def configure_logging(config: LoggingConfig) -> None:
@@ -70,10 +70,10 @@ def make_runner(config: RunnerConfig, workers: int | None = None) -> RunnerPlugi
     plugin = _runner_plugin(config.plugin)
     takes = inspect.signature(plugin).parameters
     if workers is not None and WORKERS not in takes:
-        raise ConfigError(f"runner.plugin: {config.plugin!r} takes no {WORKERS}, leave out --workers or write threaded")
+        raise ConfigError(f"runner.plugin: {config.plugin!r} has no option {WORKERS}, omit --workers or write threaded")
     options = {**config.options, **({WORKERS: workers} if workers is not None else {})}
     if not _is_number(options.get(WORKERS, 1)):
-        raise ConfigError(f"runner.options.{WORKERS}: {options[WORKERS]!r} is no number, write one from 1 on")
+        raise ConfigError(f"runner.options.{WORKERS}: {options[WORKERS]!r} is not a number, write one from 1 on")
     try:
         return plugin(**options)
     except (TypeError, ValueError) as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from phoenix.connections.links import Links
 from phoenix.converge import HostSession
 from phoenix.errors import TaskFailedError
-from phoenix.estate import Estate
+from phoenix.estate import Estate, Machine
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run.guests import ObservedGuests
 
@@ -66,5 +66,5 @@ class Run:
         self.links.forget(name)
 
     def _reachable(self, name: str) -> bool:
-        vmid = getattr(self.estate.host(name), "vmid", None)
-        return vmid is None or self.guests.is_running(vmid)
+        host = self.estate.host(name)
+        return not isinstance(host, Machine) or self.guests.is_running(host.vmid)

@@ -67,7 +67,7 @@ class RunRecord:
 
     @property
     def failed(self) -> list[str]:
-        """The hosts on which a task failed, or that were left out because they depend on such a host."""
+        """The hosts on which a task failed, or that were skipped because they depend on such a host."""
         return [name for name, records in self.hosts.items() if any(record.error for record in records)]
 
     def errors(self) -> dict[str, str]:

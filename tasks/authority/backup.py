@@ -53,7 +53,7 @@ def restore_state(content: bytes) -> TaskFunction:
         if finished and seen.text(LAST.path) is not None:
             raise TaskFailedError(
                 f"there is a state in {CA_STATE} on {task.host.name}, and a backup is never restored over one: "
-                "move it away, or give it up by `runbooks/deploy.py --reset-ca`"
+                "move it away, or give it up by `phoenix deploy --reset-ca`"
             )
         if state.begun or finished:
             return Outcome(task.host)

@@ -28,7 +28,7 @@ def take_root_offline(file: Path, passphrase: str) -> TaskFunction:
         """Seal the key into the file, read the file back, then remove the key and prove that no copy is left."""
         host, found = run.session(task.host.name), look(run)
         if phase(found.state, found.signs) is not RotationPhase.IDLE:
-            raise TaskFailedError("a rotation has begun: finish it, or take it back, by runbooks/rotate.py first")
+            raise TaskFailedError("a rotation is under way: finish or revert it with `phoenix rotate` first")
         changes = []
         if found.state.root_is_online:
             try:

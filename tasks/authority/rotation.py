@@ -45,7 +45,7 @@ def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
         found = look(run)
         begun = rotation_target(found.state, found.signs)
         if begun not in (None, rotated):
-            way = f"finish it by `runbooks/rotate.py --{begun}`, or take it back by adding --back"
+            way = f"finish it by `phoenix rotate --{begun}`, or take it back by adding --back"
             raise TaskFailedError(f"a rotation of the {begun} has begun: {way}")
         if phase(found.state, found.signs) is not RotationPhase.IDLE:
             return Outcome(task.host)
@@ -159,5 +159,5 @@ def _must_fit(found: ValidCaState, root_key: str) -> None:
 def _no_failures(run: Run) -> None:
     if run.failed:
         hosts = ", ".join(sorted(run.failed))
-        mend = "mend that and run the same command again, which goes on from here; --back takes it back"
+        mend = "correct that and run the same command again to resume; --back reverts the rotation"
         raise TaskFailedError(f"the rotation stops here, because {hosts} failed: {mend}")

@@ -31,9 +31,7 @@ from phoenix.templating import shell_program
 
 USER = "step"
 CONFIG = f"{CA_STATE}/{CA_CONFIG}"
-WAYS_OUT = (
-    "`runbooks/authority.py restore FILE` with a backup brings it back, `runbooks/deploy.py --reset-ca` gives it up"
-)
+WAYS_OUT = "`phoenix authority restore FILE` with a backup brings it back, `phoenix deploy --reset-ca` gives it up"
 
 
 class CaStateProbes:
@@ -125,7 +123,7 @@ class State:
         root = signing_root(found.state, found.signs) or found.signs.roots[0]
         domains, networks = constraints(self.estate)
         if lacking := uncovered_names(pems[root], domains, networks):
-            yield f"the authority's root may not sign for {lacking}: run runbooks/rotate.py --root"
+            yield f"the authority's root may not sign for {lacking}: run phoenix rotate --root"
         longest = max(self.settings.max_lifetime, self.settings.mesh_lifetime)
         if old := too_old(pems[root], pems[found.signs.certificate], longest, utc_now()):
             yield old

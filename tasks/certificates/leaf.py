@@ -118,7 +118,7 @@ class ObsoleteLeaves:
         )
 
     def _removal(self, scripts: list[str]) -> str:
-        """Shell that removes them all; systemd is told once."""
+        """The script that removes all of them and reloads systemd once."""
         units = [renewal_unit(path.removeprefix(renewal_program(""))) for path in scripts]
         program = shell_program(
             "certificates/remove.sh",

@@ -118,7 +118,7 @@ def _change(run: Run, hypervisor: Hypervisor, plan: FirewallPlan) -> tuple[list[
 
 
 def _make(run: Run, hypervisor: Hypervisor, change: Transaction, plan: FirewallPlan) -> list[Write]:
-    """Make what is still to be done; somebody else's edit is kept, and then looked at like everything else."""
+    """Make the remaining writes; after a concurrent edit, plan again from the edited state."""
     made: list[Write] = []
     edit = ""
     for attempt in range(TRIES):
@@ -135,7 +135,7 @@ def _make(run: Run, hypervisor: Hypervisor, change: Transaction, plan: FirewallP
 
 @contextmanager
 def _reconnected(run: Run, hypervisor: Hypervisor) -> Iterator[Links]:
-    """Connections of their own, as the next run would make them: those that stand go on whatever the rules say."""
+    """Open new connections, as the next run would: conntrack keeps established ones open under any rules."""
     links = run.links.reconnected()
     try:
         links.shell(hypervisor.name)
@@ -154,7 +154,7 @@ def _hold(run: Run, hypervisor: Hypervisor, links: Links) -> tuple[str, ...]:
     """
     tried = try_present(run, hypervisor, links)
     if odd := disagreements(tried):
-        raise TaskFailedError(f"packets are not treated as the model says: {some([str(one) for one in odd])}")
+        raise TaskFailedError(f"packets are not treated as in the model: {some([str(one) for one in odd])}")
     if tried and all(one.outcome == "untried" for one in tried):
         raise TaskFailedError("no connection could be tried: perl, nsenter and lxc-info are needed on the node")
     untried = sorted({one.attempt.source for one in tried if one.outcome == "untried"})

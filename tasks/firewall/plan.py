@@ -80,7 +80,7 @@ def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
 
 
 def check_proof(run: Run, proof: Proof) -> None:
-    """Stop a run whose firewall would accept what is not declared, or refuse what is."""
+    """Stop a run whose firewall would accept an undeclared flow, or refuse a declared one."""
     if proof.holds:
         return
     problems = [*map(str, proof.skipped), *(_place(run, violation) for violation in proof.violations)]

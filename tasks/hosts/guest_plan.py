@@ -106,7 +106,7 @@ def _shown(value: object) -> str:
 
 def _without_own_address(machine: Machine, wanted: Mapping[str, str]) -> dict[str, str]:
     """Keep a NIC's current MAC address where the inventory names none: a change would cut the guest off for a while."""
-    if "net0" not in wanted or getattr(machine, "mac", None):
+    if "net0" not in wanted or (isinstance(machine, Guest) and machine.mac):
         return dict(wanted)
     nic = {key: value for key, value in parse(wanted["net0"]).items() if key != "hwaddr"}
     return {**wanted, "net0": format_properties(nic)}

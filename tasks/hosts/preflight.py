@@ -135,7 +135,7 @@ def _unmanaged(estate: Estate, run: Run) -> Iterator[str]:
                 f"{machine.name} needs another vmid"
             )
         elif guest.kind != machine.kind:
-            yield f"vmid {machine.vmid} ({machine.name}) is a {guest.kind}, the inventory says {machine.kind}"
+            yield f"vmid {machine.vmid} ({machine.name}) is a {guest.kind}, in the inventory a {machine.kind}"
 
 
 def _node_problems(hypervisor: Hypervisor, run: Run) -> Iterator[str]:

@@ -39,6 +39,8 @@ def traefik_resources(run: Run, _mesh: Guest) -> tuple[Resource, ...]:
         edge=estate.guest_with("nginx").address,
         email=f"admin@{estate.zone}",
         anchors=MESH_ANCHORS,
+        ping_port=MESH_PING_PORT,
+        edge_port=MESH_EDGE_PORT,
         leaf_hours=estate.settings.ca.mesh.hours,
         ca_url=ca_url(estate),
         dynamic=MESH_ROUTES,

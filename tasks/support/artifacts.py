@@ -23,8 +23,9 @@ class MissingArtifact:
         return ()
 
     def changes(self, _seen: Observation) -> tuple[Change, ...]:
-        """Announce that the program would be obtained and pushed."""
-        return (Change(f"program {self.name}", "install", "not obtained yet"),)
+        """Announce that the program would be obtained and pushed; its script fails, because it has no file to push."""
+        script = "echo 'the controller has not obtained it: run phoenix artifacts' >&2; exit 1"
+        return (Change(f"program {self.name}", "install", "not obtained yet", script=script),)
 
 
 def pinned_program(name: str, artifacts: Mapping[str, Artifact]) -> Resource:

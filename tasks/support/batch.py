@@ -28,7 +28,7 @@ from phoenix.run import ChangesByHost, Converge, Run
 
 @dataclass(frozen=True)
 class NodeSideChanges:
-    """Hosts whose changes the node can make from outside. `make` makes them and gives the hosts that succeeded."""
+    """Hosts whose changes the node can make from outside; `make` makes them and returns the hosts that succeeded."""
 
     hosts: AbstractSet[str]
     make: Callable[[NodeShell], AbstractSet[str]]

@@ -140,7 +140,7 @@ def test_zone_that_the_root_may_not_sign_for(tmp_path: Path) -> None:
     )
     run = bench.deploy("--inventory", str(wider), "--target", "step-ca", "--dry-run")
     assert run.status == 1
-    assert "may not sign for other.example: run runbooks/rotate.py --root" in run.errors("step-ca")
+    assert "may not sign for other.example: run phoenix rotate --root" in run.errors("step-ca")
 
 
 def test_revoked_leaf_is_replaced_and_not_renewed() -> None:

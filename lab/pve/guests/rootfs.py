@@ -57,7 +57,7 @@ class Rootfs:
     def mount(self) -> None:
         """Mount the overlay if it is not mounted; raise CommandError if the image is missing."""
         if not (self.image / "sbin").exists():
-            raise CommandError(f"the guest image {self.image} is missing; run: python runbooks/lab.py up")
+            raise CommandError(f"the guest image {self.image} is missing; run: phoenix lab up")
         if not self.tree.is_mount():
             layers = f"lowerdir={self.image},upperdir={self.home}/upper,workdir={self.home}/work"
             run("mount", "-t", "overlay", "overlay", "-o", layers, str(self.tree))

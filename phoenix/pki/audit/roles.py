@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 
 from phoenix.conventions import ANCHORS_DIRECTORY
+from phoenix.estate import Machine
 from phoenix.pki.audit.finding import CommonRole, Flag, red, yellow
 from phoenix.pki.audit.findings import AuditContext, ca_flags, leaf_flags, mesh_flags
 from phoenix.pki.audit.scan import FileLocation, FoundCertificate
@@ -74,7 +75,8 @@ def _role_by_content(context: AuditContext, found: FoundCertificate) -> tuple[st
 def _unexpected_role(context: AuditContext, location: FileLocation) -> CommonRole:
     if context.expected.is_system(location.host, location.path):
         return CommonRole.SYSTEM
-    external = getattr(context.expected.estate.host(location.host), "workload", None) == "external"
+    host = context.expected.estate.host(location.host)
+    external = isinstance(host, Machine) and host.workload == "external"
     return CommonRole.EXTERNAL if external and not location.path.startswith(ANCHORS_DIRECTORY) else CommonRole.UNMANAGED
 
 

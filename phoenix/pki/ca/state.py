@@ -124,7 +124,7 @@ def too_old(root: str, issuer: str, longest: timedelta, now: datetime) -> str | 
         remaining = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc - now
         if remaining < longest:
             lives = f"less than the lifetime of a leaf ({format_duration(longest)})"
-            return f"the {title} has {max(remaining.days, 0)} days left, {lives}: run runbooks/rotate.py {option}"
+            return f"the {title} has {max(remaining.days, 0)} days left, {lives}: run phoenix rotate {option}"
     return None
 
 

@@ -43,6 +43,7 @@ def entry(**changes: object) -> str:
         ("{", False),
         ("{}", False),
     ],
+    ids=["this process", "another start", "no process", "no JSON", "no fields"],
 )
 def test_running(tmp_path: Path, content: str, runs: bool) -> None:  # noqa: FBT001 - a column of the table
     """A record counts only if its process has the recorded start time, because process ids are reused."""

@@ -21,7 +21,7 @@ def test_everything_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(LabError) as refusal:
         preflight.check(LabPlaces(TMPFS, TMPFS))
-    assert "no-such-program (package its-package)" in str(refusal.value)
+    assert "programs are missing: no-such-program. Run: apt-get install its-package\n" in str(refusal.value)
     assert "dash" not in str(refusal.value)
     assert "not root" in str(refusal.value)
 

@@ -94,7 +94,7 @@ def test_interrupted_init(host: ProgramHost, state: Path) -> None:
 
 
 def test_reset(host: ProgramHost, state: Path) -> None:
-    """A state that was given up is archived whole before another one is created."""
+    """A replaced state is archived whole before another one is created."""
     host.run(init(state))
     (state / "secrets/password").write_text("the old one")
     (state / ".reset").write_text("20300101T000000")

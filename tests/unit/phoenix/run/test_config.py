@@ -79,11 +79,16 @@ def test_a_run_uses_the_runner() -> None:
     ("plugin", "options", "workers", "says"),
     [
         ("thread", {}, None, "runner.plugin: 'thread' is not installed, write threaded, serial or install the package"),
-        ("serial", {}, 4, "runner.plugin: 'serial' takes no num_workers, leave out --workers or write threaded"),
+        ("serial", {}, 4, "runner.plugin: 'serial' has no option num_workers, omit --workers or write threaded"),
         ("serial", {"num_workers": 4}, None, "runner.options: .*'num_workers', 'serial' takes none"),
         ("threaded", {"workers": 4}, None, "runner.options: .*'workers', 'threaded' takes num_workers"),
-        ("threaded", {"num_workers": "many"}, None, "runner.options.num_workers: 'many' is no number, write one from"),
-        ("threaded", {"num_workers": 0}, None, "runner.options.num_workers: 0 is no number, write one from 1 on"),
+        (
+            "threaded",
+            {"num_workers": "many"},
+            None,
+            "runner.options.num_workers: 'many' is not a number, write one",
+        ),
+        ("threaded", {"num_workers": 0}, None, "runner.options.num_workers: 0 is not a number, write one from 1 on"),
     ],
 )
 def test_wrong_runner(plugin: str, options: dict[str, Any], workers: int | None, says: str) -> None:
@@ -96,8 +101,8 @@ def test_wrong_runner(plugin: str, options: dict[str, Any], workers: int | None,
     ("sections", "says"),
     [
         ({"runner": {"plugins": "serial"}}, "runner.plugins: unknown key, write one of options, plugin"),
-        ({"runner": {"options": [16]}}, r"runner.options: \[16\] is no dict, write a dict"),
-        ({"logging": {"enabled": "no"}}, "logging.enabled: 'no' is no bool, write a bool"),
+        ({"runner": {"options": [16]}}, r"runner.options: \[16\] is not of type dict, write a dict"),
+        ({"logging": {"enabled": "no"}}, "logging.enabled: 'no' is not of type bool, write a bool"),
         ({"logging": None}, "logging: is not a mapping, write keys and values below it or remove it"),
         ({"workers": {}}, "workers: unknown section, write one of inventory, ssh, logging"),
     ],

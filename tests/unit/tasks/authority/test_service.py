@@ -114,7 +114,7 @@ def test_uncovered_names_are_refused() -> None:
     """A root that may not sign for a zone of the inventory is not used; the command that replaces it is named."""
     settings = SMALL.settings.model_copy(update={"alias_zones": ("elsewhere.test",)})
     other = Estate(settings=settings, hypervisors=SMALL.hypervisors, guests=SMALL.guests)
-    with pytest.raises(TaskFailedError, match=r"elsewhere\.test.*rotate\.py --root"):
+    with pytest.raises(TaskFailedError, match=r"elsewhere\.test.*phoenix rotate --root"):
         converged().plan(ca(other))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import cast
 
 import pytest
 
-from phoenix.converge import Resource
+from phoenix.converge import Observation, Resource
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.tasks.hosts.software import software_resources
+from phoenix.tasks.support.artifacts import MissingArtifact
 from tests.support.converged import Drift, SimulatedHost, drifted, migrated
 from tests.support.inventories import example
 from tests.support.runs import planning_run, with_host, without_group, without_guest
@@ -84,3 +86,10 @@ def test_missing_artifact() -> None:
     """A dry run announces a program that the controller has not obtained yet."""
     resources = software_resources(planning_run(example(), artifacts={}), example().guest("traefik"))
     assert SimulatedHost().plan(resources)[1:] == ["install program step", "install program traefik"]
+
+
+def test_missing_artifact_is_not_installed() -> None:
+    """Applying such a plan fails with the command that obtains the program, instead of reporting an installation."""
+    (change,) = MissingArtifact("step").changes(Observation())
+    done = subprocess.run(["sh", "-c", change.script], capture_output=True, text=True, check=False, timeout=10)
+    assert (done.returncode, done.stderr) == (1, "the controller has not obtained it: run phoenix artifacts\n")

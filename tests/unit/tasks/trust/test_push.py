@@ -112,22 +112,18 @@ def test_loaded_bundle(loaded: str, changes: list[str]) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "stale", "changes"),
     [
-        (AUTHORITY, ROTATING, "", [f"update file {BUNDLE}", f"create file {SECOND}", f"update {STORE}"]),
-        (
-            ROTATING,
-            AUTHORITY,
-            f"stale {SystemStore(ROTATING.bundle).names[1]}",
-            [f"update file {BUNDLE}", f"remove file {SECOND}", f"update {STORE}"],
-        ),
-        (AUTHORITY, REPLACED, "", [f"update file {BUNDLE}", f"update file {ANCHOR}", f"update {STORE}"]),
+        (AUTHORITY, ROTATING, 0, ["update file {bundle}", "create file {second}", "update {store}"]),
+        (ROTATING, AUTHORITY, 1, ["update file {bundle}", "remove file {second}", "update {store}"]),
+        (AUTHORITY, REPLACED, 0, ["update file {bundle}", "update file {anchor}", "update {store}"]),
     ],
 )
-def test_other_anchors(before: SeenAuthority, after: SeenAuthority, stale: str, changes: list[str]) -> None:
-    """A new anchor is added beside the first one, and a withdrawn one is removed; `stale` is the store's answer."""
+def test_other_anchors(before: SeenAuthority, after: SeenAuthority, stale: int, changes: list[str]) -> None:
+    """A new anchor is added beside the first one; a withdrawn one, which the store answers is stale, is removed."""
     host = SimulatedHost().converge(trust("edge", authority=before))
     (subject,) = (probe.subject for probe in SystemStore(after.bundle).probes() if probe.kind == "command")
-    host.outputs[subject] = stale
-    assert host.plan(trust("edge", authority=after)) == changes
+    host.outputs[subject] = f"stale {SystemStore(before.bundle).names[1]}" if stale else ""
+    places = {"bundle": BUNDLE, "anchor": ANCHOR, "second": SECOND, "store": STORE}
+    assert host.plan(trust("edge", authority=after)) == [change.format(**places) for change in changes]
 
 
 def test_leaving_trusted_ca() -> None:
