@@ -1,15 +1,15 @@
-# Phoenix. `make deploy` and `make test` are all there is to set up; the rest is for convenience.
+# Phoenix. `make deploy` and `make test` install what they need; `make help` lists the other targets.
 # scripts/setup installs the checkout itself into .venv, editable: the command phoenix and Nornir's entry points.
 
 SHELL := /bin/bash
 PY := .venv/bin/python
 NICE := nice -n 5
-# The tests use a lab of their own, never the operator's: PHOENIX_LAB is set for each command, so that neither the
-# environment nor an argument of make can name another.
+# The tests use their own lab, never the operator's: each command gets PHOENIX_LAB, so that neither the environment nor an
+# argument of make can change it.
 TEST_LAB := $(or $(PHOENIX_TEST_LAB),/var/lib/phoenix-lab-test)
 IN_TEST_LAB := PHOENIX_LAB='$(TEST_LAB)'
 
-# $(call mark,STEP), before and after a step: writes down the time where `make deploy` wants to know it.
+# $(call mark,STEP) before and after a step records the time for the summary of `make deploy`.
 mark = [ -z "$$PHOENIX_TIMES" ] || printf '%s %s\n' $(1) "$$(date +%s.%N)" >>"$$PHOENIX_TIMES"
 
 .DEFAULT_GOAL := help
@@ -18,7 +18,7 @@ mark = [ -z "$$PHOENIX_TIMES" ] || printf '%s %s\n' $(1) "$$(date +%s.%N)" >>"$$
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 12
 
-setup:  ## install all that the other commands need: system packages and .venv with the test tools
+setup:  ## install system packages, and .venv with the test tools
 	@scripts/setup lab dev
 
 setup-runtime:
@@ -36,7 +36,7 @@ deploy: export PHOENIX_TIMES := $(CURDIR)/.times
 deploy:  ## set up, start the lab and deploy the whole estate to it
 	@rm -f .times
 	@$(MAKE) --no-print-directory setup-lab
-	@# The programs may have to be compiled; the lab's image needs none of them, so both are made at once.
+	@# The programs may have to be compiled. The lab's image does not need them, so both are built at once.
 	@$(MAKE) --no-print-directory -j2 artifacts up
 	@$(call mark,deployment)
 	@$(PY) runbooks/deploy.py --lab
@@ -62,7 +62,7 @@ down: setup-lab  ## stop the lab; leave no process, mount or bridge
 	@$(PY) runbooks/lab.py down
 
 # The tests begin with an empty lab, even after a run that was killed.
-test: setup lint  ## the whole suite, the lab's tests included; fails where the lab cannot run
+test: setup lint  ## the whole suite, including the lab's tests; fails if the lab cannot run
 	@[ '$(abspath $(PHOENIX_LAB))' != '$(abspath $(TEST_LAB))' ] || { \
 		echo "PHOENIX_LAB names the tests' lab $(TEST_LAB), which make test removes:" \
 			"unset PHOENIX_LAB, or set PHOENIX_TEST_LAB to another directory" >&2; exit 2; }
@@ -87,5 +87,5 @@ bench: setup  ## measure, with the machine's description
 shell: setup-runtime  ## a shell with .venv active
 	@VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(CURDIR)/.venv/bin:$$PATH $${SHELL:-bash}
 
-lock:  ## remake the requirement locks from pyproject.toml
+lock:  ## regenerate the requirement locks from pyproject.toml
 	@scripts/lock

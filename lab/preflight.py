@@ -23,6 +23,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "lxc-start": "lxc",
     "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
     "newuidmap": "uidmap",
     "nsenter": "util-linux",
     "nft": "nftables",

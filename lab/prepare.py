@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from phoenix.lab.places import LabPlaces
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+UNUSABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ def prepare(places: LabPlaces, say: Callable[[str], None]) -> Prepared:
             registry = oci.obtain(places, built, say)
             return Prepared(built, packages.result(), registry)
     except OSError as error:
+        if error.errno not in UNUSABLE:
+            raise
         raise LabError(
             f"the cache {places.cache} cannot be used: {error.filename or places.cache}: {error.strerror}."
             " Correct that, or set PHOENIX_CACHE to another directory"

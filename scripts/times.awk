@@ -1,4 +1,4 @@
-# Prints where the time of `make deploy` went. Input: lines "STEP SECONDS", one when a step begins and one when it ends.
+# Prints the steps of `make deploy` with their times. Input: lines "STEP SECONDS", one at each begin and end of a step.
 {
     if (!(NR > 1) || $2 < origin) origin = $2
     if (!($1 in began)) {

@@ -83,7 +83,8 @@ def python_layer(guest: Path) -> bytes:
     modules = [path for tree in TREES for path in _wanted(guest, tree)]
     shared = [path for path in modules if path.suffix == ".so"]
     for path in [*modules, *_libraries(guest, [*(guest / name for name in PROGRAMS), *shared])]:
-        layer.add(str(path.relative_to(guest)), path.read_bytes(), path.stat().st_mode & 0o777)
+        file = _followed(guest, path)
+        layer.add(str(path.relative_to(guest)), file.read_bytes(), file.stat().st_mode & 0o777)
     layer.add("usr/bin/openssl", (guest / "usr/bin/openssl").read_bytes(), 0o755)
     layer.add("usr/bin/python3.11", (guest / "usr/bin/python3.11").read_bytes(), 0o755)
     layer.link("usr/bin/python3", "python3.11")
@@ -105,9 +106,17 @@ def _libraries(guest: Path, programs: list[Path]) -> list[Path]:
     listing = text(["chroot", guest, "ldd", *inside], limit=60)
     names = {match[1] for match in re.finditer(r"(?:=>\s+|^\s+)(/\S+) \(0x", listing, re.MULTILINE)}
     names |= {f"/usr/lib/{os.uname().machine}-linux-gnu/{name}" for name in LOADED_AT_RUN_TIME}
-    return [path for name in sorted(names) if (path := guest / _merged(name)[1:]).exists()]
+    return [path for name in sorted(names) if _followed(guest, path := guest / _merged(name)[1:]).exists()]
 
 
 def _merged(name: str) -> str:
     """Return a library's path below /usr, where /lib and /lib64 are links into it."""
     return name if name.startswith("/usr/") else f"/usr{name}"
+
+
+def _followed(guest: Path, path: Path) -> Path:
+    """Return the file that a link leads to as the guest sees it: an absolute target is below the tree, not here."""
+    while path.is_symlink():
+        target = path.readlink()
+        path = guest / target.relative_to("/") if target.is_absolute() else path.parent / target
+    return path

@@ -48,6 +48,18 @@ def test_a_full_disk(places: LabPlaces, monkeypatch: pytest.MonkeyPatch) -> None
     )
 
 
+def test_another_error(places: LabPlaces, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that no other cache would change is not blamed on the cache."""
+
+    def broken(*_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "somewhere")
+
+    monkeypatch.setattr("phoenix.lab.images.image.obtain", broken)
+    monkeypatch.setattr("phoenix.lab.images.site.obtain", lambda *_: Path("/site"))
+    with pytest.raises(FileNotFoundError):
+        prepare.prepare(places, print)
+
+
 def test_main_is_a_message(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """On its own, it gives 1 and the message where the machine cannot run the lab, and builds nothing."""
 

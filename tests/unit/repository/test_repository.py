@@ -76,7 +76,9 @@ def test_fakepve_is_not_needed_to_deploy() -> None:
     assert "fakepve" not in versions("requirements.lock")
 
 
-@pytest.mark.parametrize("path", ["scripts/setup", "scripts/lock", "scripts/check-programs", ".ci/run"])
+@pytest.mark.parametrize(
+    "path", ["scripts/setup", "scripts/lock", "scripts/check-userlands", "scripts/check-programs", ".ci/run"]
+)
 def test_scripts_can_be_run(path: str) -> None:
     """Scripts are executable."""
     assert (ROOT / path).stat().st_mode & 0o111

@@ -191,6 +191,18 @@ def test_packages_of_the_lab(checkout: Checkout, words: tuple[str, ...], *, miss
     assert [call for call in calls if "install" in call and call.endswith(" its-package")] != [] or not missing
 
 
+@pytest.mark.parametrize(("words", "installed"), [((), False), (("dev",), False), (("lab",), True)])
+def test_the_keyring_of_the_labs_packages(checkout: Checkout, words: tuple[str, ...], *, installed: bool) -> None:
+    """The lab needs the keys of Debian's archive, which Ubuntu comes without."""
+    checkout.edit("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/none.gpg")
+    checkout.edit("((EUID == 0))", "true")
+    calls = checkout.called(*words)
+    assert (
+        any(call.startswith("apt-get install") and call.endswith(" debian-archive-keyring") for call in calls)
+        is installed
+    )
+
+
 def test_packages_need_root(checkout: Checkout) -> None:
     """Who is not root learns which packages are missing."""
     checkout.edit("lxc-start:lxc", "no-such-program:its-package")
