@@ -10,6 +10,9 @@ from phoenix.errors import PhoenixError
 
 MIN_PASSPHRASE = 12
 """Characters of a passphrase."""
+ATTEMPTS = 20
+"""age refuses work that would take a machine over 16 s, by an estimate of milliseconds that other load distorts."""
+EXCESSIVE_WORK = "Excessive work"
 
 
 class SealError(PhoenixError):
@@ -24,11 +27,14 @@ def seal(content: bytes, passphrase: str) -> bytes:
 
 
 def unseal(sealed: bytes, passphrase: str) -> bytes:
-    """Decrypt with a passphrase; SealError if it is the wrong one, or the content was damaged."""
-    try:
-        return pyrage.passphrase.decrypt(sealed, passphrase)
-    except pyrage.DecryptError:
-        raise SealError("the passphrase does not open it, or it was damaged") from None
+    """Decrypt with a passphrase; SealError if it is wrong, the content is damaged, or this machine is too slow."""
+    for _ in range(ATTEMPTS):
+        try:
+            return pyrage.passphrase.decrypt(sealed, passphrase)
+        except pyrage.DecryptError as error:
+            if EXCESSIVE_WORK not in str(error):
+                raise SealError("the passphrase does not open it, or it was damaged") from None
+    raise SealError("this machine is too slow or too busy to open it: try again without other load, or on a faster one")
 
 
 def public_half(private: str) -> str:

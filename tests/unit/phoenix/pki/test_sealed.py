@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyrage
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -39,6 +41,22 @@ def test_refused(sealed: bytes, passphrase: str) -> None:
     """A wrong passphrase, damaged content and content that was never sealed are refused."""
     with pytest.raises(SealError, match="does not open"):
         unseal(sealed, passphrase)
+
+
+def test_loaded_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimate that other load distorted is repeated; the message of a machine that stays slow is another one."""
+    sealed, decrypt = seal(CONTENT, PASSPHRASE), pyrage.passphrase.decrypt
+    excessive = iter((True, True))
+
+    def estimate(content: bytes, passphrase: str) -> bytes:
+        if next(excessive, None):
+            raise pyrage.DecryptError("Excessive work parameter for passphrase.")
+        return decrypt(content, passphrase)
+
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", estimate)
+    assert unseal(sealed, PASSPHRASE) == CONTENT
+    with pytest.raises(SealError, match="too slow or too busy"):
+        unseal(re.sub(rb"(-> scrypt \S+) \d+", rb"\1 30", sealed), PASSPHRASE)
 
 
 def test_short_passphrase() -> None:
