@@ -38,6 +38,9 @@ SYSCTLS = {
     "fs/inotify/max_user_watches": 524_288,
     "kernel/keys/maxkeys": 4000,
     "kernel/keys/maxbytes": 400_000,
+    # All network namespaces share one table of neighbours: N guests that try each other need N*N entries.
+    "net/ipv4/neigh/default/gc_thresh2": 16_384,
+    "net/ipv4/neigh/default/gc_thresh3": 32_768,
 }
 GIB = 1 << 30
 DISK_FOR_LAB, DISK_FOR_CACHE, MEMORY = 4 * GIB, 3 * GIB, 1 * GIB

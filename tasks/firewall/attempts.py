@@ -5,6 +5,7 @@ The node's Perl runs in the network namespaces of its containers; a virtual mach
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast, get_args
@@ -20,15 +21,20 @@ BATCH = 400
 """The number of concurrent attempts of one host."""
 SECONDS, AGAIN = 1, 3
 """The timeout of an attempt, and of the second attempt after an unexpected outcome, in seconds."""
+PAUSE = 6
+"""Seconds before the second attempts. The kernel has one table of neighbours for all containers of a node and 1024
+entries by default (arp(7), gc_thresh3). The first attempts may fill it; entries unused for 5 s are replaced.
+"""
 Shells = Callable[[str], Shell]
 
 
 def try_all(estate: Estate, matrix: Matrix, shells: Shells, *, full: bool = False) -> list[AttemptResult]:
-    """Make every attempt; repeat those with an unexpected outcome once, with a longer timeout."""
+    """Make every attempt; repeat those with an unexpected outcome once, after a pause and with a longer timeout."""
     attempts = matrix.attempts(full=full)
     outcomes: dict[Attempt, AttemptOutcome] = dict.fromkeys(attempts, "untried")
     outcomes |= _tried(estate, attempts, shells, SECONDS)
     if odd := [result.attempt for result in disagreements(matrix.compare(outcomes))]:
+        time.sleep(PAUSE)
         outcomes |= _tried(estate, odd, shells, AGAIN)
     return matrix.compare(outcomes)
 
