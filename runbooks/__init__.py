@@ -1,1 +1,1 @@
-"""Runbooks: what an operator runs, each with its own chain of stages."""
+"""Runbooks: the commands of an operator, each with its own chain of stages."""

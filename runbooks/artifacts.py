@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Obtain all artifacts, and show what they are and where they came from."""
+    """Obtain all pinned programs; show the version and source of each."""
     given = parser().parse_args(arguments)
 
     import logging

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def inspection(scan: Audit) -> tuple[Stage, ...]:
-    """Scan every host that runs; change nothing."""
+    """Scan every running host; change no host."""
     from phoenix.run import Stage, Step, everyone, hypervisors
 
     return (
@@ -58,15 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> Arguments:
     """Make the command's parser."""
     made = Arguments("audit", description=main.__doc__)
-    made.flag("--lab", "Look at the embedded lab.")
+    made.flag("--lab", "Audit the embedded lab.")
     made.common("--inventory", "--target")
     made.add_argument(
         "--format",
         choices=("table", "json", "csv"),
         default="table",
-        help="How the rows are written (default: %(default)s).",
+        help="Output format (default: %(default)s).",
     )
-    made.add_argument("--output", metavar="FILE", type=Path, help="Write them there instead.")
+    made.add_argument("--output", metavar="FILE", type=Path, help="Write to this file.")
     made.common("--workers")
     return made
 

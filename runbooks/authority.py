@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def on_authority(task: TaskFunction) -> Chain:
-    """One task on the authority's guest."""
+    """A stage with one task on the CA's guest."""
     from phoenix.run import Stage, Step, guests_in
     from phoenix.tasks.hosts.stages import PREFLIGHT
 
@@ -32,7 +32,7 @@ def on_authority(task: TaskFunction) -> Chain:
 
 
 def restoration(content: bytes) -> Chain:
-    """The authority's guest with its state from a backup; no other host is changed."""
+    """The chain that restores the CA's guest and its state from a backup; it changes no other host."""
     from phoenix.run import Stage, Step, guests_in, hypervisors
     from phoenix.tasks.authority.backup import restore_state
     from phoenix.tasks.authority.service import init_ca
@@ -68,12 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chain: Chain = given.act(given.file)
     except SealError as error:
-        refuse(f"Nothing was touched: {error}")
+        refuse(f"No host was changed: {error}")
     return execute(replace(options(given), targets=("step_ca",)), chain)
 
 
 def backup(file: Path) -> Chain:
-    """Write the authority's whole state into a new sealed file; it stands still for the moment of the copy."""
+    """Write the CA's whole state into a new sealed file; the CA stops for the moment of the copy."""
     from phoenix.cli.passphrase import read_passphrase, refuse_existing
     from phoenix.tasks.authority.backup import export_state
 
@@ -82,14 +82,14 @@ def backup(file: Path) -> Chain:
 
 
 def restore(file: Path) -> Chain:
-    """Bring back a lost state from a backup; the guest is made if it is gone, and a state that is there is kept."""
+    """Restore a lost state from a backup; create the guest if it is missing; never replace an existing state."""
     from phoenix.cli.passphrase import read_sealed
 
     return restoration(read_sealed(file))
 
 
 def root_offline(file: Path) -> Chain:
-    """Take the root's key off the authority into a sealed file, and prove that no copy is left."""
+    """Move the root's key from the CA into a sealed file, and prove that no copy remains."""
     from phoenix.cli.passphrase import read_passphrase
     from phoenix.tasks.authority.offline_root import take_root_offline
 
@@ -97,7 +97,7 @@ def root_offline(file: Path) -> Chain:
 
 
 def root_online(file: Path) -> Chain:
-    """Put the root's key back."""
+    """Put the root's key back on the CA."""
     from phoenix.cli.passphrase import read_key
     from phoenix.tasks.authority.offline_root import bring_root_online
 
@@ -111,7 +111,7 @@ def parser() -> Arguments:
     for act in (backup, restore, root_offline, root_online):
         command = commands.add_parser(act.__name__.replace("_", "-"), description=act.__doc__, help=act.__doc__)
         command.add_argument("file", metavar="FILE", type=Path, help="The sealed file, on this machine.")
-        command.flag("--lab", "The authority of the embedded lab.")
+        command.flag("--lab", "The CA of the embedded lab.")
         command.common("--inventory")
         command.set_defaults(act=act)
     return made

@@ -92,7 +92,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
 
 @cache
 def proof() -> Step:
-    """Every route, requested through the edge and at the mesh; the closing lines depend on it."""
+    """Request every route through the edge and at the mesh; the closing lines depend on it."""
     from phoenix.run import Step, hypervisors
     from phoenix.tasks.proof.routes import prove_routes
 
@@ -114,17 +114,19 @@ def parser() -> Arguments:
     made = Arguments("deploy", description=main.__doc__)
     made.flag("--lab", "Deploy to the embedded lab.")
     made.common("--inventory", "--target", "--dry-run", "--diff", "--json")
-    made.flag("--reset-ca", "Give up the authority, and make another one.")
-    made.flag("--yes", "Do not ask whether the reset is meant.")
+    made.flag("--reset-ca", "Archive the CA's state and create a new CA.")
+    made.flag("--yes", "Confirm the reset without a question.")
     made.common("--workers")
     return made
 
 
 def _resetting(estate: Estate, *, asked: bool) -> tuple[Stage, ...]:
-    """The deployment with a reset, which the operator must confirm by the zone's name."""
-    warning = f"This makes a new root for {estate.zone}; clients that trust the present root must receive the new one."
-    if asked and ask(f"{warning} Type the zone to go on") != estate.zone:
-        refuse("That is not the zone. Nothing was touched.")
+    """Make the chain of a deployment with a reset, which the operator must confirm by the zone's name."""
+    warning = (
+        f"This creates a new root for {estate.zone}; clients that trust the current root must receive the new one."
+    )
+    if asked and ask(f"{warning} Type the zone to continue") != estate.zone:
+        refuse("That is not the zone. No host was changed.")
     return deployment(estate, reset=True)
 
 
@@ -143,7 +145,7 @@ def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:
         client = f"{command('lab', 'exec', 'client')} -- curl -sS --cacert /dev/stdin {urls[0]}"
         yield f"  {command('lab', 'exec', 'pve')} -- cat {root} | {client}"
     else:
-        yield f"Machines that are to use them need the root: {root} on {estate.hypervisors[0].name}"
+        yield f"Clients need the root: {root} on {estate.hypervisors[0].name}"
 
 
 if __name__ == "__main__":

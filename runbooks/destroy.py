@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def destruction(estate: Estate) -> tuple[Stage, ...]:
-    """Guests first, then templates; a template that others were cloned from is removed last."""
+    """Remove guests first, then templates; a template after those that were cloned from it."""
     from phoenix.run import Stage, Step, guests
     from phoenix.tasks.hosts.guest import destroy_guest
     from phoenix.tasks.hosts.stages import PREFLIGHT, template_levels
@@ -34,10 +34,10 @@ def destruction(estate: Estate) -> tuple[Stage, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Stop and remove the targeted guests and templates; directories that outlive them stay where they are."""
+    """Stop and remove the targeted guests and templates; keep the directories of persistent data."""
     given = parser().parse_args(arguments)
     if not (given.yes or given.dry_run):
-        refuse("This destroys guests. Nothing was touched; say --yes if that is meant, or --dry-run to see.")
+        refuse("This destroys guests. No host was changed. Add --yes to confirm, or --dry-run to list them.")
     return execute(options(given), destruction)
 
 
@@ -45,10 +45,10 @@ def parser() -> Arguments:
     """Make the command's parser."""
     made = Arguments("destroy", description=main.__doc__)
     made.common("--target", required=True)
-    made.flag("--yes", "Yes, destroy them.")
+    made.flag("--yes", "Confirm without a question.")
     made.flag("--lab", "Destroy in the embedded lab.")
     made.common("--inventory")
-    made.flag("--dry-run", "Say what would be destroyed.")
+    made.flag("--dry-run", "List the guests without destroying them.")
     made.common("--json")
     return made
 

@@ -1,4 +1,4 @@
-"""Show which names there are, and why: `phoenix dns [--inventory DIR] [--format FORMAT] [--why NAME]`."""
+"""Show every name and its origin: `phoenix dns [--inventory DIR] [--format FORMAT] [--why NAME]`."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ def parser() -> Arguments:
     made = Arguments("dns", description=main.__doc__)
     made.common("--inventory")
     asked = made.add_mutually_exclusive_group()
-    asked.add_argument("--format", choices=("table", "json"), default="table", help="How the names are written.")
-    asked.add_argument("--why", metavar="NAME", help="Show what each view answers to a name or an address, and why.")
+    asked.add_argument("--format", choices=("table", "json"), default="table", help="Output format.")
+    asked.add_argument(
+        "--why", metavar="NAME", help="Show each view's answer for a name or an address, and the reason."
+    )
     return made
 
 

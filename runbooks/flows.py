@@ -121,10 +121,8 @@ def parser() -> Arguments:
     """Make the command's parser."""
     made = Arguments("flows", description=main.__doc__)
     made.common("--inventory")
-    made.add_argument(
-        "--format", choices=("table", "json", "mermaid", "svg"), help="How the flows are written (default: table)."
-    )
-    made.add_argument("--output", metavar="FILE", type=Path, help="Write them there instead.")
+    made.add_argument("--format", choices=("table", "json", "mermaid", "svg"), help="Output format (default: table).")
+    made.add_argument("--output", metavar="FILE", type=Path, help="Write to this file.")
     asked = made.add_mutually_exclusive_group()
     ends = "a host, an address, outside, lan or management"
     asked.add_argument(
@@ -133,8 +131,10 @@ def parser() -> Arguments:
         metavar=("SOURCE", "DEST", "PORT"),
         help=f"Show which rules decide. An end is {ends}; a port 443, 53/udp or icmp.",
     )
-    asked.add_argument("--who-can", nargs=2, metavar=("DEST", "PORT"), help="Show who can open a connection there.")
-    asked.add_argument("--replay", metavar="FILE", type=Path, help="Judge recorded packets, and show where it differs.")
+    asked.add_argument(
+        "--who-can", nargs=2, metavar=("DEST", "PORT"), help="Show which endpoints can open a connection there."
+    )
+    asked.add_argument("--replay", metavar="FILE", type=Path, help="Compare recorded packets with the model.")
     return made
 
 

@@ -56,7 +56,7 @@ def down(_given: Namespace) -> int:
 
 
 def status(_given: Namespace) -> int:
-    """Show what runs; the exit status is 0 if everything does, else 1."""
+    """Show which parts run; exit status 0 if all do, else 1."""
     from phoenix.lab.parts import parts
     from phoenix.lab.places import LabPlaces
 
@@ -86,7 +86,7 @@ COMMANDS = {"up": up, "down": down, "status": status, "exec": execute}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start and stop the embedded lab, look at it, and run commands inside its machines."""
+    """Start, stop and inspect the embedded lab; run commands inside its machines."""
     match words := list(sys.argv[1:] if arguments is None else arguments):
         case ["exec", host, "--", *inside]:  # no parser reads the command's own words
             given = Namespace(command="exec", host=host, words=inside)

@@ -1,4 +1,4 @@
-"""Try which host can reach which: `phoenix matrix [--lab] [--target EXPR]... [--full]`."""
+"""Test which host can reach which: `phoenix matrix [--lab] [--target EXPR]... [--full]`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def reachability(reach: Reach) -> tuple[Stage, ...]:
-    """Open real connections between all hosts that run; change nothing."""
+    """Open real connections between all running hosts; change no host."""
     from phoenix.run import Stage, Step, hypervisors
     from phoenix.tasks.hosts.stages import PREFLIGHT
 
@@ -58,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> Arguments:
     """Make the command's parser."""
     made = Arguments("matrix", description=main.__doc__)
-    made.flag("--lab", "Try it in the embedded lab.")
+    made.flag("--lab", "Test the embedded lab.")
     made.common("--inventory", "--target")
-    made.flag("--full", "Try every port that anything in the estate mentions, between every two hosts.")
+    made.flag("--full", "Test every port of the inventory between every two hosts.")
     return made
 
 

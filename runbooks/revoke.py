@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def revocation(chosen: Chosen) -> tuple[Stage, ...]:
-    """One certificate, refused by the authority and replaced on its host."""
+    """The chain that revokes one certificate and replaces it on its host."""
     from phoenix.run import Stage, Step
     from phoenix.tasks.certificates.revocation import revoke
     from phoenix.tasks.hosts.stages import PREFLIGHT
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             chosen = choose(estate, given.leaf, given.host)
         except TaskFailedError as error:
-            refuse(f"Nothing was touched: {error}")
+            refuse(f"No host was changed: {error}")
         if not given.yes:
             confirm(f"Revoke {chosen.name} on {chosen.host}, and replace it?")
         return revocation(chosen)
@@ -57,8 +57,8 @@ def parser() -> Arguments:
     """Make the command's parser."""
     made = Arguments("revoke", description=main.__doc__)
     made.add_argument("leaf", metavar="LEAF", help="A leaf's name, or a name that the mesh serves.")
-    made.add_argument("--host", metavar="HOST", help="Its host, where several have such a leaf.")
-    made.flag("--yes", "Yes, revoke it.")
+    made.add_argument("--host", metavar="HOST", help="Its host, if several hosts have a leaf of this name.")
+    made.flag("--yes", "Confirm without a question.")
     made.flag("--lab", "Revoke in the embedded lab.")
     made.common("--inventory", "--json")
     return made

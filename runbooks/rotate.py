@@ -28,7 +28,7 @@ KEYS = ("root", "intermediate", "provisioner")
 
 
 def rotation(estate: Estate, rotated: RotationTarget, root_key: str | None) -> tuple[Stage, ...]:
-    """A new root or intermediate: created, trusted everywhere, then in use; only then is the old one removed."""
+    """The chain for a new root or intermediate: create it, distribute trust, use it, then remove the old one."""
     from phoenix.tasks.authority.rotation import settle_authority, switch_authority, withdraw_previous
 
     return (
@@ -43,7 +43,7 @@ def rotation(estate: Estate, rotated: RotationTarget, root_key: str | None) -> t
 
 
 def announcement(_estate: Estate, rotated: RotationTarget, root_key: str | None) -> tuple[Stage, ...]:
-    """The first half of a rotation: create the next signer, and prove that every host trusts it."""
+    """The first half of a rotation: create the next signer and prove that every host trusts it."""
     from phoenix.run import Stage, Step, group
     from phoenix.tasks.authority.rotation import announce_next, prepare_next
     from phoenix.tasks.hosts.stages import PREFLIGHT
@@ -59,7 +59,7 @@ def announcement(_estate: Estate, rotated: RotationTarget, root_key: str | None)
 
 
 def way_back(_estate: Estate) -> tuple[Stage, ...]:
-    """The rotation in the other direction, from any phase in which the old root is still trusted."""
+    """The chain that reverts a rotation, from any phase in which the old root is still trusted."""
     from phoenix.tasks.authority.rotation import remove_next, revert_authority, withdraw_next
     from phoenix.tasks.hosts.stages import PREFLIGHT
 
@@ -76,7 +76,7 @@ def way_back(_estate: Estate) -> tuple[Stage, ...]:
 
 
 def provisioner_change(_estate: Estate) -> tuple[Stage, ...]:
-    """A new key for one-time tokens; every leaf by token is issued again with it."""
+    """The chain for a new key of one-time tokens; it reissues every leaf by token."""
     from phoenix.tasks.authority.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
     from phoenix.tasks.certificates.stages import holders_of_leaves, leaves, web_certificates
     from phoenix.tasks.hosts.stages import PREFLIGHT
@@ -92,14 +92,14 @@ def provisioner_change(_estate: Estate) -> tuple[Stage, ...]:
 
 
 def _authority(name: str, task: TaskFunction) -> Stage:
-    """A stage of one task on the authority's guest."""
+    """A stage with one task on the CA's guest."""
     from phoenix.run import Stage, Step, guests_in
 
     return Stage(name, (Step(task, guests_in("step_ca")),))
 
 
 def _trust(name: str) -> Stage:
-    """A stage that brings every trusting host to the anchors that the authority publishes then."""
+    """A stage that gives every trusting host the anchors that the CA publishes at that time."""
     from phoenix.run import Stage, Step, group
     from phoenix.tasks.trust.push import push_trust
 
@@ -107,7 +107,7 @@ def _trust(name: str) -> Stage:
 
 
 def _reissue() -> tuple[Stage, ...]:
-    """Have everything signed by the current signer, and prove that no other signer is needed."""
+    """Reissue everything with the current signer, and prove that no other signer is needed."""
     from phoenix.run import Stage, Step, guests_in
     from phoenix.tasks.certificates.stages import holders_of_leaves, leaves, web_certificates
     from phoenix.tasks.proof.dependence import check_independence
@@ -154,14 +154,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _root_key(file: Path | None) -> str | None:
-    """Open the sealed file of the root's key; a file that cannot be opened ends the command."""
+    """Open the sealed file of the root's key; end the command if that fails."""
     from phoenix.cli.passphrase import read_key
     from phoenix.pki.sealed import SealError
 
     try:
         return read_key(file) if file else None
     except SealError as error:
-        refuse(f"Nothing was touched: {error}")
+        refuse(f"No host was changed: {error}")
 
 
 def _parse(arguments: Sequence[str] | None) -> tuple[Namespace, str]:
@@ -178,11 +178,11 @@ def _parse(arguments: Sequence[str] | None) -> tuple[Namespace, str]:
 def parser() -> Arguments:
     """Make the command's parser."""
     made = Arguments("rotate", description=main.__doc__)
-    made.flag("--root", "A new root, and an intermediate of it.")
-    made.flag("--intermediate", "A new intermediate of the same root.")
-    made.flag("--provisioner", "A new key for one-time tokens.")
-    made.flag("--back", "Take back a rotation that has begun.")
-    made.flag("--announce", "Stop when all hosts trust what comes: others can be given it, too.")
+    made.flag("--root", "Replace the root and its intermediate.")
+    made.flag("--intermediate", "Replace the intermediate; keep the root.")
+    made.flag("--provisioner", "Replace the key for one-time tokens.")
+    made.flag("--back", "Revert a rotation that is under way.")
+    made.flag("--announce", "Stop when all hosts trust the next signer, to distribute it to other clients.")
     made.add_argument("--root-key", metavar="FILE", type=Path, help="The root's key, if it was taken offline.")
     made.flag("--yes", "Yes, rotate.")
     made.flag("--lab", "Rotate in the embedded lab.")
@@ -192,8 +192,8 @@ def parser() -> Arguments:
 
 def _question(key: str, *, back: bool) -> str:
     if back:
-        return f"Take back the rotation of the {key}, and reissue what it has issued?"
-    return f"Replace the authority's {key}, and reissue every certificate that it signed?"
+        return f"Revert the rotation of the {key} and reissue its certificates?"
+    return f"Replace the CA's {key} and reissue every certificate that it signed?"
 
 
 if __name__ == "__main__":

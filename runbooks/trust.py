@@ -1,4 +1,4 @@
-"""Distribute the authority's anchors: `phoenix trust [--lab] [--target EXPR]... [--dry-run] [--diff]`."""
+"""Distribute the CA's anchors: `phoenix trust [--lab] [--target EXPR]... [--dry-run] [--diff]`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def distribution(_estate: Estate) -> tuple[Stage, ...]:
-    """The anchors that the authority publishes, on every host."""
+    """The chain that distributes the CA's anchors to every host."""
     from phoenix.run import Stage, Step, everyone, hypervisors
     from phoenix.tasks.trust.batch import push_together
     from phoenix.tasks.trust.observe import observe_authority
@@ -34,7 +34,7 @@ def distribution(_estate: Estate) -> tuple[Stage, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Bring every store of every host of `trusted_ca` to the anchors that the authority publishes now."""
+    """Install the anchors that the CA publishes in every trust store of the hosts of `trusted_ca`."""
     return execute(options(parser().parse_args(arguments)), distribution, programs=False)
 
 

@@ -26,10 +26,10 @@ COMMON: Mapping[str, Mapping[str, Any]] = {
         "metavar": "EXPR",
         "action": "append",
         "dest": "targets",
-        "help": "Name, vmid, group, tag or key=value; again for more.",
+        "help": "Name, vmid, group, tag or key=value; repeatable.",
     },
     "--dry-run": {"action": "store_true", "help": "List the changes without making them."},
-    "--diff": {"action": "store_true", "help": "Show the differences themselves."},
+    "--diff": {"action": "store_true", "help": "Show the differences of files."},
     "--json": {"metavar": "FILE", "type": Path, "help": "Write the record of the run."},
     "--workers": {"metavar": "N", "type": _workers, "help": f"Hosts at the same time, 1 to {MAX_WORKERS}."},
 }
@@ -49,12 +49,12 @@ class Arguments(ArgumentParser):
         self.add_argument("-h", "--help", action="help", help="Show this message and exit.")
 
     def common(self, *names: str, **more: Any) -> None:
-        """Offer options that mean the same in every command."""
+        """Add options that are the same in every command."""
         for name in names:
             self.add_argument(name, **COMMON[name], **more)
 
     def flag(self, name: str, meaning: str) -> None:
-        """Offer an option without a value."""
+        """Add an option without a value."""
         self.add_argument(name, action="store_true", help=meaning)
 
 

@@ -16,7 +16,7 @@ def execute(
     *,
     programs: bool = True,
 ) -> int:
-    """Run a chain of stages; return the exit status. No host is touched if the inventory or the options are wrong.
+    """Run a chain of stages; return the exit status. No host is changed if the inventory or the options are wrong.
 
     `programs`: the chain may push programs, so they are obtained before it begins.
     """

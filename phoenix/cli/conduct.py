@@ -23,7 +23,7 @@ def conduct(prepared: PreparedRun, chain: Chain, closing: Closing | None, report
     if options.json:
         record.write(options.json)
     if interrupted:
-        refuse("stopped by Ctrl-C or SIGTERM: steps that had begun were finished, a further run goes on from here")
+        refuse("stopped by Ctrl-C or SIGTERM: running steps were finished; the same command continues from here")
         return INTERRUPTED
     if report:
         return report(estate, prepared.targets, record)

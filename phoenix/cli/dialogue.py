@@ -15,16 +15,16 @@ def refuse(why: str, status: int = WRONG_INPUT) -> NoReturn:
 
 
 def ask(question: str) -> str:
-    """Ask the operator; without a terminal the command ends and no host is touched."""
+    """Ask the operator; without a terminal, end the command; no host is changed."""
     try:
         return input(f"{question}: ").strip()
     except EOFError:
-        refuse("\nNobody answered. Nothing was touched; say --yes if that is meant.")
+        refuse("\nThere is no answer. No host was changed. Add --yes to confirm.")
     except KeyboardInterrupt:
-        refuse("\nStopped by Ctrl-C. Nothing was touched.", INTERRUPTED)
+        refuse("\nStopped by Ctrl-C. No host was changed.", INTERRUPTED)
 
 
 def confirm(question: str) -> None:
     """Continue only if the operator confirms."""
     if ask(f"{question} [y/N]").lower() not in ("y", "yes"):
-        refuse("That is not a yes. Nothing was touched.")
+        refuse("That is not a yes. No host was changed.")

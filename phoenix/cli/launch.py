@@ -39,16 +39,16 @@ def launch(options: Options, chain: Chain, closing: Closing | None, report: Repo
             artifacts = _obtained(options) if programs else {}
             return conduct(PreparedRun(options, folder, links, targets, artifacts), chain, closing, report)
     except InventoryError as error:
-        title = f"the inventory cannot be used, {len(error.problems)} to correct; nothing was touched:"
+        title = f"the inventory cannot be used, {len(error.problems)} to correct; no host was changed:"
         return _refuse(title, error, WRONG_INPUT)
     except ConfigError as error:
         return _refuse(
-            "the configuration cannot be used; nothing was touched:", f"{config_file()}: {error}", WRONG_INPUT
+            "the configuration cannot be used; no host was changed:", f"{config_file()}: {error}", WRONG_INPUT
         )
     except TargetError as error:
-        return _refuse("the target names nothing of the estate; nothing was touched:", error, WRONG_INPUT)
+        return _refuse("the target matches no host of the estate; no host was changed:", error, WRONG_INPUT)
     except (AccessError, ArtifactError) as error:
-        return _refuse("the run cannot begin; nothing was touched:", error, HOST_FAILED)
+        return _refuse("the run cannot begin; no host was changed:", error, HOST_FAILED)
 
 
 def _obtained(options: Options) -> Mapping[str, Artifact]:

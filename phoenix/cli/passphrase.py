@@ -1,4 +1,4 @@
-"""Sealed files of the operator, and the passphrase that opens them: never an argument, never written anywhere."""
+"""Sealed files of the operator, and their passphrase, which is never an argument and never stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VARIABLE = "PHOENIX_PASSPHRASE_FILE"
 
 
 def read_passphrase(*, twice: bool = False) -> str:
-    """The first line of the file that the environment names, or what the operator types; `twice` for a new one."""
+    """Read the passphrase: the first line of $PHOENIX_PASSPHRASE_FILE, or typed; `twice` for a new one."""
     if named := os.environ.get(VARIABLE):
         try:
             return Path(named).read_text("utf-8").partition("\n")[0]
@@ -31,15 +31,15 @@ def read_passphrase(*, twice: bool = False) -> str:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise SealError where a file would be overwritten, or could not be written."""
+    """Raise SealError if the file exists or its directory is not writable."""
     if path.exists() or path.is_symlink():
-        raise SealError(f"{path} exists, and is not overwritten: name another file")
+        raise SealError(f"{path} exists and is not overwritten: name another file")
     if not os.access(path.parent, os.W_OK):
-        raise SealError(f"{path.parent} is no directory that can be written to")
+        raise SealError(f"{path.parent} is not a writable directory")
 
 
 def write_sealed(path: Path, content: bytes, passphrase: str) -> None:
-    """Write a sealed file that its owner alone may read, read it back, and open it: it appears whole or not at all."""
+    """Write a sealed file with mode 600 and verify it; it appears complete or not at all."""
     new = path.with_name(f".{path.name}.phoenix-new")
     new.unlink(missing_ok=True)
     try:

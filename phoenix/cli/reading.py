@@ -24,6 +24,6 @@ def read_inventory(directory: Path | None) -> tuple[Estate, Sources]:
 
 
 def _seen_from_here(folder: Path) -> Path:
-    """Lines are shown with the folder's path, which is short from where the operator is."""
+    """Show lines with the folder's path relative to the current directory."""
     here = Path(os.path.relpath(folder))
     return folder if here.parts[:1] == ("..",) else here

@@ -48,7 +48,7 @@ def test_malformed_inventory(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     lines = done.stderr.splitlines()
-    assert lines[0] == "the inventory cannot be used, 2 to correct; nothing was touched:"
+    assert lines[0] == "the inventory cannot be used, 2 to correct; no host was changed:"
     assert lines[1].startswith(
         f"{copy.file('defaults')}:{copy.line('defaults', 'renew_before')}: ca.leaf.renew_before:"
     )
@@ -85,13 +85,13 @@ def test_wrong_options(words: tuple[str, ...]) -> None:
 def test_destroy_asks() -> None:
     """`destroy` without --yes ends with status 2 and names the missing option."""
     done = runbook("destroy", "--target", "ollama")
-    assert (done.returncode, "say --yes" in done.stderr) == (2, True)
+    assert (done.returncode, "Add --yes" in done.stderr) == (2, True)
 
 
 def test_rotation_asks() -> None:
     """Without standard input for an answer, a rotation does not start and ends with status 2."""
     done = runbook("rotate", "--root")
-    assert (done.returncode, "Nobody answered. Nothing was touched" in done.stderr) == (2, True)
+    assert (done.returncode, "There is no answer. No host was changed" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)

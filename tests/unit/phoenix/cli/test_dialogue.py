@@ -46,7 +46,7 @@ def test_yes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         ("n\n", "That is not a yes."),
         ("\n", "That is not a yes."),
         ("yesterday\n", "That is not a yes."),
-        ("", "Nobody answered."),
+        ("", "There is no answer."),
     ],
 )
 def test_no(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, says: str) -> None:
@@ -55,7 +55,7 @@ def test_no(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     with pytest.raises(SystemExit) as end:
         confirm("Rotate?")
     assert end.value.code == 2
-    assert f"{says} Nothing was touched" in capsys.readouterr().err
+    assert f"{says} No host was changed" in capsys.readouterr().err
 
 
 def test_ctrl_c_at_a_question(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +64,7 @@ def test_ctrl_c_at_a_question(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     with pytest.raises(SystemExit) as end:
         confirm("Rotate?")
     assert end.value.code == 130
-    assert "Nothing was touched" in capsys.readouterr().err
+    assert "No host was changed" in capsys.readouterr().err
 
 
 def test_no_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:

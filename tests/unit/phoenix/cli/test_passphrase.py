@@ -49,7 +49,7 @@ def test_missing_file(sealed: Path) -> None:
     """A missing file and a missing directory are reported."""
     with pytest.raises(SealError, match="cannot be read"):
         read_sealed(sealed.with_name("absent"))
-    with pytest.raises(SealError, match="no directory"):
+    with pytest.raises(SealError, match="not a writable directory"):
         refuse_existing(sealed.parent / "absent" / "file")
 
 
