@@ -50,6 +50,7 @@ class StandInHandler(http.server.BaseHTTPRequestHandler):
         try:
             length = int(self.headers.get("Content-Length") or 0)
             if length > MAX_BODY:
+                self._discard(length)
                 raise Refusal(413, "the body is too large")  # noqa: TRY301 - sent like any other refusal
             self.body = self.rfile.read(length)
             status, content = self.respond(self.command, self.path.partition("?")[0])
@@ -58,6 +59,11 @@ class StandInHandler(http.server.BaseHTTPRequestHandler):
         self._send(status, content)
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - http.server's names for them
+
+    def _discard(self, length: int) -> None:
+        """Read a refused body: closing with unread data resets the connection, and a proxy may miss the response."""
+        while length > 0 and (chunk := self.rfile.read(min(length, 1 << 16))):
+            length -= len(chunk)
 
     def _send(self, status: int, content: Any) -> None:
         page = isinstance(content, bytes)

@@ -354,7 +354,7 @@ def test_packets_against_the_model() -> None:
     mismatch = "nginx-gateway → traefik, 8443/tcp at 10.0.0.12: the model says ACCEPT by guest 102, rule"
     assert mismatch in output
     assert "disagreements with the model: 1" in output
-    assert f"packets are not treated as the model says: {mismatch}" in changed.errors("pve")
+    assert f"packets are not treated as in the model: {mismatch}" in changed.errors("pve")
     assert files == before
     assert bench.deploy(*some).record["changed"] == 1
 
