@@ -7,7 +7,7 @@ from phoenix.estate import Estate, Guest
 from phoenix.run import Stage, Step, hypervisors
 from phoenix.run.selectors import Selector
 from phoenix.tasks.certificates.issue import issue_certificates, issue_together
-from phoenix.tasks.certificates.web_certificate import serve_web_certificate, web_certificate_resources
+from phoenix.tasks.certificates.web_certificate import serve_web_certificate, served_resources
 
 
 def leaves(on: Selector[Guest]) -> tuple[Stage, ...]:
@@ -20,7 +20,7 @@ def leaves(on: Selector[Guest]) -> tuple[Stage, ...]:
 
 def web_certificates() -> Stage:
     """Issue and present the hypervisors' web certificates."""
-    step = Step(serve_web_certificate, hypervisors, compares=web_certificate_resources)
+    step = Step(serve_web_certificate, hypervisors, compares=served_resources)
     return Stage("web certificates", (step,))
 
 

@@ -40,6 +40,11 @@ present_web_certificate = Converge("present_web_certificate", web_certificate_re
 """Install the leaf in the web server, or remove it."""
 
 
+def served_resources(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
+    """What `serve_web_certificate` compares: the hypervisor's leaf and its presentation."""
+    return (*issue_certificates.resources(run, hypervisor), *web_certificate_resources(run, hypervisor))
+
+
 def serve_web_certificate(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
     """Have the web server present the hypervisor's leaf, or the node's own certificate; the API stays reachable."""
     hypervisor = run.estate.hypervisor(task.host.name)

@@ -123,4 +123,4 @@ def test_deploys_to_the_lab(installed: Installed) -> None:
         timeout=60,
     )
     assert answer.stdout
-    assert "of it is left" in installed.run("phoenix", "lab", "down", limit=120)
+    assert "is left" in installed.run("phoenix", "lab", "down", limit=120)

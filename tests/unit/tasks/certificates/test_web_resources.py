@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from phoenix.converge import Resource
-from phoenix.tasks.certificates.web_certificate import web_certificate_resources
+from phoenix.converge.session import probes_of
+from phoenix.estate import Estate
+from phoenix.tasks.certificates.issue import issue_certificates
+from phoenix.tasks.certificates.stages import web_certificates
+from phoenix.tasks.certificates.web_certificate import present_web_certificate, web_certificate_resources
 from tests.support.converged import Drift, SimulatedHost, drifted, migrated
+from tests.support.estate_ca import AUTHORITY
 from tests.support.estates import estate
 from tests.support.runs import planning_run, with_host
 
@@ -56,3 +61,12 @@ def test_switched_off() -> None:
 def test_switched_on() -> None:
     """With the option a node that presents its own certificate gets one of the estate."""
     assert migrated(web(on=False), web(on=True)) == [f"create file {UNIT}", f"update {TITLE}"]
+
+
+@pytest.mark.parametrize("of", [OFF, ON], ids=["off", "on"])
+def test_observed_ahead(of: Estate) -> None:
+    """The observation of a deployment contains what the stage compares, so that it asks the node nothing again."""
+    run = planning_run(of, AUTHORITY)
+    (step,), node = web_certificates().steps, of.hypervisor("pve")
+    compared = [*issue_certificates.resources(run, node), *present_web_certificate.resources(run, node)]
+    assert probes_of(compared) == probes_of(step.resources(run, node)) != set()
