@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks.machine import describe
 from benchmarks.measure import positive
+from phoenix.cli.process import prepare_process
 from phoenix.estate import Authority, Egress, Estate, Guest, Hypervisor, Network, Service, Settings
 from phoenix.pve.firewall.model.from_estate import firewall_from_estate
 from phoenix.pve.firewall.proof.prove import prove
@@ -33,6 +34,7 @@ def main() -> int:
     """Report the best times and the largest memory of several runs, each in its own process."""
     arguments = _arguments()
     if arguments.once:
+        prepare_process()  # as the commands do
         print(json.dumps(_measure(arguments.once)))
         return 0
     console, machine = Console(), describe()
