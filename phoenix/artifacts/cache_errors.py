@@ -33,7 +33,7 @@ def check_build_space(root: Path) -> None:
     free = shutil.disk_usage(root).free
     if free < BUILD_SPACE:
         raise ArtifactError(
-            f"the cache {root} has {free / 1e9:.1f} GB free, and building the programs takes {BUILD_SPACE / 1e9:.1f}.\n"
+            f"the cache {root} has {free / 1e9:.1f} GB free, and a build takes {BUILD_SPACE / 1e9:.1f} GB.\n"
             "  Free space there, or set PHOENIX_CACHE to another directory."
         )
 

@@ -76,7 +76,7 @@ class Obtainer:
         if reason:
             log.info("official releases cannot be reached (%s); taking the other ways", reason)
             if any(isinstance(program.fallback, GoModule) for program in programs):
-                check_build_space(scratch)
+                check_build_space(self.store.root)
         workshop = Workshop(scratch, self.run)
         one = functools.partial(self._one, scratch=scratch, workshop=workshop, reason=reason)
         with ThreadPoolExecutor(len(programs)) as pool:
