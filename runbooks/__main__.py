@@ -56,10 +56,13 @@ def parser() -> Arguments:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names; return its exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] in COMMANDS:
-        return run_command(runbook(words[0]).main, words[1:])
-    return run_command(runbook(parser().parse_args(words).command).main, [])
+    return run_command(_main, sys.argv[1:] if arguments is None else arguments)
+
+
+def _main(words: Sequence[str] | None) -> int:
+    first, *others = words or ("",)
+    name = first if first in COMMANDS else parser().parse_args(words).command
+    return runbook(name).main(others)
 
 
 if __name__ == "__main__":

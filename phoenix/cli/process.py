@@ -6,6 +6,7 @@ import atexit
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -34,9 +35,19 @@ def prepare_process() -> None:
 
 
 def run_command(main: Main, arguments: Sequence[str] | None = None) -> int:
-    """Run a command in a prepared process; Ctrl-C before or after its run is a message and no traceback."""
+    """Run a command in a prepared process; Ctrl-C before or after its run is a message and no traceback.
+
+    If the reader of standard output is gone (`| head`), end with the status of SIGPIPE and print no error.
+    """
     prepare_process()
     try:
-        return main(arguments)
+        try:
+            return main(arguments)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         refuse("\nStopped by Ctrl-C.", INTERRUPTED)
+    except BrokenPipeError:
+        # Python flushes once more when it exits (signal, "Note on SIGPIPE").
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE

@@ -12,6 +12,7 @@ import pytest
 
 from phoenix.cli import process
 from phoenix.cli.process import run_command
+from tests.support.places import ROOT
 
 REPORT = """
 import atexit, gc, json, logging, os, signal, sys
@@ -109,3 +110,18 @@ def test_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
         run_command(main)
     assert end.value.code == 130
     assert capsys.readouterr().err == "\nStopped by Ctrl-C.\n"
+
+
+@pytest.mark.parametrize("words", [("completion", "bash"), ("flows",), ("dns",), ("flows", "--help"), ("--version",)])
+def test_reader_that_is_gone(words: tuple[str, ...]) -> None:
+    """A command whose output nobody reads any more ends as SIGPIPE would end it, without a traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = ["env", "-u", "PYTHONUNBUFFERED", sys.executable, "-m", "phoenix.runbooks", *words]
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT, timeout=30
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
