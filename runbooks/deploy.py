@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 try:
@@ -90,7 +90,6 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
     return (PREFLIGHT, way_in, observation(later), *later)
 
 
-@cache
 def proof() -> Step:
     """Request every route through the edge and at the mesh; the closing lines depend on it."""
     from phoenix.run import Step, hypervisors

@@ -76,7 +76,7 @@ class RunRecord:
 
     def did(self, step: Step) -> bool:
         """Report whether a step ran and failed on no host."""
-        records = [record for records in self.hosts.values() for record in records if record.step is step]
+        records = [record for records in self.hosts.values() for record in records if record.step == step]
         return bool(records) and not any(record.error for record in records)
 
     @property
