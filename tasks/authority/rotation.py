@@ -45,14 +45,14 @@ def prepare_next(rotated: RotationTarget, root_key: str | None) -> TaskFunction:
         found = look(run)
         begun = rotation_target(found.state, found.signs)
         if begun not in (None, rotated):
-            way = f"finish it by `phoenix rotate --{begun}`, or take it back by adding --back"
-            raise TaskFailedError(f"a rotation of the {begun} has begun: {way}")
+            way = f"run `phoenix rotate --{begun}` to finish it, with --back to revert it"
+            raise TaskFailedError(f"a rotation of the {begun} is under way: {way}")
         if phase(found.state, found.signs) is not RotationPhase.IDLE:
             return Outcome(task.host)
         if root_key:
             _must_fit(found, root_key)
         elif rotated == "intermediate" and not found.state.root_is_online:
-            raise TaskFailedError("the root's key is offline: give the file that it was taken to by --root-key FILE")
+            raise TaskFailedError("the root's key is offline: name its sealed file with --root-key FILE")
         values = template_values(run.estate)
         script = shell_program("step_ca/next.sh", kind=rotated, root_key=root_key or "", **values)
         ca = run.estate.settings.ca
@@ -103,7 +103,7 @@ def revert_authority(task: Task, run: Run) -> Outcome:
     now = phase(found.state, found.signs)
     if now in (RotationPhase.WITHDRAWN, RotationPhase.TIDYING):
         way = "run the same command without --back to its end"
-        raise TaskFailedError(f"there is no way back any more, for {now.value}: {way}")
+        raise TaskFailedError(f"the rotation can no longer be reverted, because {now.value}: {way}")
     return _step(task, run, previous_signing, (target_now(run), RotationPhase.SWITCHED))
 
 

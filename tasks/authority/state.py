@@ -31,7 +31,7 @@ from phoenix.templating import shell_program
 
 USER = "step"
 CONFIG = f"{CA_STATE}/{CA_CONFIG}"
-WAYS_OUT = "`phoenix authority restore FILE` with a backup brings it back, `phoenix deploy --reset-ca` gives it up"
+WAYS_OUT = "Restore a backup with `phoenix authority restore FILE`, or replace the CA with `phoenix deploy --reset-ca`"
 
 
 class CaStateProbes:

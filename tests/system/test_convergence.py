@@ -28,7 +28,7 @@ def _snapshot(hosts: tuple[str, ...]) -> dict[str, tuple[int, str]]:
 
 
 def test_second_run_changes_nothing() -> None:
-    """A second run reports no change, leaves services, inodes and times alone, and asks each host as seldom as it can."""
+    """A second run changes nothing, restarts no service, and asks each guest once."""
     hosts = ("pve", *bench.GUESTS)
     before = _snapshot(hosts)
     again = bench.deploy()
