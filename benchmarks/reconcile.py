@@ -22,7 +22,7 @@ from phoenix.estate import Hypervisor, load_estate
 from phoenix.pve.firewall.plan.level import WritePhase
 from phoenix.run.context import Run
 from phoenix.tasks.firewall.plan import plan_firewall
-from phoenix.tasks.firewall.sweep import sweep
+from phoenix.tasks.firewall.read_levels import sweep
 
 PROMISED = 0.5
 

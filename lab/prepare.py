@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from phoenix.lab import preflight
 from phoenix.lab.errors import LabError
-from phoenix.lab.images import image, oci, site
+from phoenix.lab.images import image, oci, python_packages
 from phoenix.lab.machine.container import OuterContainer
 from phoenix.lab.places import LabPlaces
 
@@ -38,7 +38,7 @@ def prepare(places: LabPlaces, say: Callable[[str], None]) -> Prepared:
     """Return the image, the API server's packages and the container images; build what the cache does not hold."""
     try:
         with ThreadPoolExecutor(1) as pool:
-            packages = pool.submit(site.obtain, places, say)
+            packages = pool.submit(python_packages.obtain, places, say)
             built = image.obtain(places, say)
             registry = oci.obtain(places, built, say)
             return Prepared(built, packages.result(), registry)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from phoenix.lab import access_file, credentials, external_workloads, forward, preflight
 from phoenix.lab.errors import LabError
-from phoenix.lab.images import image, oci, site
+from phoenix.lab.images import image, oci, python_packages
 from phoenix.lab.machine import hypervisor_files, processes
 from phoenix.lab.machine.container import OuterContainer
 from phoenix.lab.machine.execute import hypervisor_run
-from phoenix.lab.parts import UNITS, parts, units
 from phoenix.lab.places import BUSY, PRODUCT
 from phoenix.lab.prepare import prepare
 from phoenix.lab.programs import locked, wait_until
+from phoenix.lab.status import UNITS, parts, units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def up(places: LabPlaces, inventory: Path, say: Callable[[str], None]) -> bool:
         external_workloads.write(places, inventory, say)
         container = OuterContainer(places)
         if all(runs for _, runs in parts(places)):
-            if not container.mounts(site.place(places), oci.place(places, image.place(places))):
+            if not container.mounts(python_packages.place(places), oci.place(places, image.place(places))):
                 say("it runs from an older image or older stand-ins; run `lab.py down`, then `up`, to update it")
             return False
         if container.pid is None:

@@ -13,7 +13,7 @@ try:
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
-from phoenix.cli.command import execute
+from phoenix.cli.execute import execute
 from phoenix.cli.process import run_command
 from phoenix.cli.request import GOOD, HOST_FAILED
 

@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
 
     from phoenix.cli.reading import read_inventory
-    from phoenix.derive.answers import answer, is_outside
+    from phoenix.derive.dns_answers import answer, is_outside
     from phoenix.derive.names import records
-    from phoenix.report.names import as_json, as_table, why
+    from phoenix.report.dns_answers import as_json, as_table, why
 
     estate, sources = read_inventory(given.inventory)
     if given.why:

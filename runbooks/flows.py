@@ -19,7 +19,7 @@ from phoenix.cli.request import GOOD
 
 if TYPE_CHECKING:
     from phoenix.estate import Estate
-    from phoenix.estate.sources import Sources
+    from phoenix.estate.key_locations import Sources
 
 CLOSED = 1
 
@@ -61,7 +61,7 @@ def _answer(given: Namespace, estate: Estate, sources: Sources) -> int:
     from phoenix.pve.firewall.model.from_estate import firewall_from_estate
     from phoenix.pve.firewall.query.endpoints import QuestionError, parse_endpoint, parse_traffic
     from phoenix.pve.firewall.query.questions import Questions
-    from phoenix.report import answers
+    from phoenix.report import firewall_answers
 
     try:
         questions = Questions(estate, firewall_from_estate(estate))
@@ -69,10 +69,10 @@ def _answer(given: Namespace, estate: Estate, sources: Sources) -> int:
         asked, dest = parse_traffic(port), parse_endpoint(estate, ends[-1])
         if given.why:
             found = questions.why(parse_endpoint(estate, ends[0]), dest, asked)
-            print(answers.why(found, asked, estate, sources), end="")
+            print(firewall_answers.why(found, asked, estate, sources), end="")
         else:
             found = questions.who_can(dest, asked)
-            print(answers.who_can(found, dest, asked, estate, sources), end="")
+            print(firewall_answers.who_can(found, dest, asked, estate, sources), end="")
     except QuestionError as error:
         refuse(str(error))
     return GOOD if found and all(answer.is_open for answer in found) else CLOSED

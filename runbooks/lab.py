@@ -57,8 +57,8 @@ def down(_given: Namespace) -> int:
 
 def status(_given: Namespace) -> int:
     """Show which parts run; exit status 0 if all do, else 1."""
-    from phoenix.lab.parts import parts
     from phoenix.lab.places import LabPlaces
+    from phoenix.lab.status import parts
 
     states = parts(LabPlaces.of_environment())
     for name, runs in states:

@@ -12,7 +12,7 @@ try:
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
-from phoenix.cli.command import execute
+from phoenix.cli.execute import execute
 from phoenix.cli.process import run_command
 from phoenix.cli.request import GOOD, HOST_FAILED
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phoenix.estate import Estate
     from phoenix.run import Stage
     from phoenix.run.record import RunRecord
-    from phoenix.tasks.firewall.reach import Reach
+    from phoenix.tasks.firewall.live_matrix import Reach
 
 
 def reachability(reach: Reach) -> tuple[Stage, ...]:
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
 
     from phoenix.report.matrix import as_text
-    from phoenix.tasks.firewall.reach import Reach
+    from phoenix.tasks.firewall.live_matrix import Reach
 
     reach = Reach(full=given.full)
 

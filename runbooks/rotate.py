@@ -14,8 +14,8 @@ try:
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
-from phoenix.cli.command import execute
 from phoenix.cli.dialogue import confirm, refuse
+from phoenix.cli.execute import execute
 from phoenix.cli.process import run_command
 
 if TYPE_CHECKING:

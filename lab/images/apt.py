@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phoenix.lab.images.packages import SUITE
+from phoenix.lab.images.debian_packages import SUITE
 from phoenix.lab.programs import run
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phoenix.lab.images import apt, packages, repository, trees, webpki
+from phoenix.lab.images import apt, debian_packages, repository, trees, webpki
 from phoenix.lab.places import CODE, LabPlaces
 from phoenix.lab.programs import locked
 
@@ -117,8 +117,8 @@ def _build(image: Image, scratch: Path, say: Callable[[str], None]) -> None:
     say("building the guest image, once: downloading its Debian packages")
     private = apt.PrivateApt(scratch / "apt")
     private.prepare(apt.machine_sources())
-    wanted = (*packages.GUEST, *packages.HYPERVISOR, *packages.CLIENT, *packages.DEPLOYED)
-    downloaded = private.download([*wanted, *(f"{name}-" for name in packages.UNWANTED)])
+    wanted = (*debian_packages.GUEST, *debian_packages.HYPERVISOR, *debian_packages.CLIENT, *debian_packages.DEPLOYED)
+    downloaded = private.download([*wanted, *(f"{name}-" for name in debian_packages.UNWANTED)])
     say("image: making the package repository")
     repository.build_repository(downloaded, scratch / "stand-ins", image.repository)
     webpki.create(image.web)

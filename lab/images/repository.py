@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from phoenix.lab.images.packages import SUITE
+from phoenix.lab.images.debian_packages import SUITE
 from phoenix.lab.places import CODE
 from phoenix.lab.programs import run, text
 

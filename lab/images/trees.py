@@ -8,12 +8,12 @@ import stat
 import tempfile
 from pathlib import Path
 
-from phoenix.lab.images import packages
+from phoenix.lab.images import debian_packages
 from phoenix.lab.programs import bound_to_us, run
 
 SHIFT = 100_000
 LIBEATMYDATA = "libeatmydata.so"
-GUEST_SOURCES = f"deb [trusted=yes] http://deb.debian.org/debian {packages.SUITE} main\n"
+GUEST_SOURCES = f"deb [trusted=yes] http://deb.debian.org/debian {debian_packages.SUITE} main\n"
 DPKG_OPTIONS = """force-unsafe-io
 path-exclude=/usr/share/man/*
 path-exclude=/usr/share/doc/*
@@ -60,8 +60,8 @@ def build_guest(repository: Path, authority: Path, target: Path) -> None:
         hook.chmod(0o755)
         argv: list[str | Path] = [
             "eatmydata", "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--skip=check/empty",
-            f"--hook-dir={MERGED_USR}", f"--extract-hook={hook}", f"--include={','.join(packages.GUEST)}",
-            packages.SUITE, target, f"deb [trusted=yes] copy://{repository} {packages.SUITE} main",
+            f"--hook-dir={MERGED_USR}", f"--extract-hook={hook}", f"--include={','.join(debian_packages.GUEST)}",
+            debian_packages.SUITE, target, f"deb [trusted=yes] copy://{repository} {debian_packages.SUITE} main",
         ]  # fmt: skip
         run(bound_to_us(argv), limit=600)
     _adapt_guest(target)
@@ -82,7 +82,7 @@ def _adapt_guest(tree: Path) -> None:
     for unit in ("ssh.service", "sshd.service"):
         (etc / "systemd/system" / unit).unlink(missing_ok=True)
         (etc / "systemd/system/multi-user.target.wants" / unit).unlink(missing_ok=True)
-    mask(tree, packages.MASKED_IN_GUESTS)
+    mask(tree, debian_packages.MASKED_IN_GUESTS)
 
 
 def mask(tree: Path, units: tuple[str, ...]) -> None:
@@ -118,13 +118,13 @@ def _shift(path: Path, seen: set[int]) -> None:
 
 def build_client(guest: Path, repository: Path, layer: Path, scratch: Path) -> None:
     """Install the client's packages as a layer above the guest tree."""
-    _install_above(guest, repository, layer, scratch, packages.CLIENT)
+    _install_above(guest, repository, layer, scratch, debian_packages.CLIENT)
 
 
 def build_hypervisor(guest: Path, repository: Path, layer: Path, scratch: Path) -> None:
     """Install the hypervisor's packages as a layer above the guest tree, and configure it as a node."""
-    _install_above(guest, repository, layer, scratch, packages.HYPERVISOR)
-    mask(layer, packages.MASKED_IN_HYPERVISOR)
+    _install_above(guest, repository, layer, scratch, debian_packages.HYPERVISOR)
+    mask(layer, debian_packages.MASKED_IN_HYPERVISOR)
     wants = layer / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
     (wants / "ssh.service").symlink_to("/lib/systemd/system/ssh.service")
@@ -136,6 +136,6 @@ def _install_above(guest: Path, repository: Path, layer: Path, scratch: Path, wa
     work, merged = scratch / "work", scratch / "merged"
     for directory in (layer, work, merged):
         directory.mkdir(parents=True)
-    places: list[str | Path] = [guest, layer, work, merged, repository, packages.SUITE]
+    places: list[str | Path] = [guest, layer, work, merged, repository, debian_packages.SUITE]
     script: list[str | Path] = ["sh", "-c", LAYER_SCRIPT, "layer", *places, *wanted]
     run(bound_to_us(script), limit=300)

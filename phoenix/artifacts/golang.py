@@ -12,7 +12,7 @@ from pathlib import Path
 from phoenix.artifacts import wheel
 from phoenix.artifacts.catalogue import ARCHITECTURE, GO_MINIMUM, GO_TOOLCHAIN, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.process import RunProgram
+from phoenix.artifacts.run_program import RunProgram
 
 LIMIT = 900.0  # seconds for one build on a slow machine
 # The packages of the standard library that the programs use, compiled while their modules are downloaded.

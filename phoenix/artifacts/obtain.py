@@ -16,8 +16,8 @@ from phoenix.artifacts.cache_errors import cache_errors, check_build_space
 from phoenix.artifacts.catalogue import ARCHITECTURE, PROGRAMS, GoModule, Program
 from phoenix.artifacts.errors import ArtifactError
 from phoenix.artifacts.golang import LIMIT, Workshop
-from phoenix.artifacts.process import ProgramRunner, RunProgram
 from phoenix.artifacts.release import Fetch, Fetcher
+from phoenix.artifacts.run_program import ProgramRunner, RunProgram
 from phoenix.artifacts.store import Artifact, Store
 
 log = logging.getLogger(__name__)

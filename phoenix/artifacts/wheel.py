@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from phoenix.artifacts.catalogue import Wheel
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.process import RunProgram
+from phoenix.artifacts.run_program import RunProgram
 
 LIMIT = 300.0  # seconds
 

@@ -9,7 +9,7 @@ from phoenix.cli.config import config_file, default_inventory
 from phoenix.cli.dialogue import refuse
 from phoenix.errors import ConfigError
 from phoenix.estate import Estate, InventoryError, load_estate
-from phoenix.estate.sources import Sources, read_sources
+from phoenix.estate.key_locations import Sources, read_sources
 
 
 def read_inventory(directory: Path | None) -> tuple[Estate, Sources]:

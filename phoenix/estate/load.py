@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from phoenix.estate.checks import contradictions
 from phoenix.estate.document import Document, Location
-from phoenix.estate.explain import explain
+from phoenix.estate.key_locations import FILES, Sources, groups_of, read_sources
 from phoenix.estate.model import Estate, Guest, Host, Hypervisor, Settings, Strict, Template
 from phoenix.estate.problems import InventoryError, Problem, nearest, unknown_key
-from phoenix.estate.sources import FILES, Sources, groups_of, read_sources
+from phoenix.estate.validation_messages import explain
 
 HOST_KEYS = ("hostname", "groups", "data")
 KINDS = ("hypervisor", "lxc", "vm")

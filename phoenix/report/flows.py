@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from phoenix.derive.flows import Flow
-from phoenix.estate.sources import Sources
+from phoenix.estate.key_locations import Sources
 from phoenix.report.plain import place, place_fields, plain_table
 
 COLUMNS = ("source", "destination", "asks for", "purpose", "because of")

@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from phoenix.estate.sources import Sources
+from phoenix.estate.key_locations import Sources
 
 Origin = tuple[str, ...]
 """The declaring entry of the inventory: a host, or an empty string for the whole estate, and the keys below it."""

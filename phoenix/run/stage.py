@@ -12,8 +12,8 @@ from phoenix.converge import Outcome, Resource
 from phoenix.estate import Estate
 from phoenix.estate.target import hypervisors_of
 from phoenix.run.context import Run
-from phoenix.run.converge import Converge
 from phoenix.run.selectors import AnyHost, Selector, everyone
+from phoenix.run.task_values import Converge
 
 TaskFunction = Callable[..., Outcome]
 Resources = Callable[[Run, Any], tuple[Resource, ...]]

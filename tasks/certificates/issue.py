@@ -6,13 +6,13 @@ from phoenix.conventions import BUNDLE, LOCK, PROGRAMS, SYSTEMD, renewal_program
 from phoenix.converge import Directory, File, Resource, Timers, Unit
 from phoenix.derive.authority import ca_url
 from phoenix.derive.certificates import Leaf, leaves_of
-from phoenix.derive.renewal import check_interval, jitter, stem
+from phoenix.derive.renewal_schedule import check_interval, jitter, stem
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.duration import go_duration
 from phoenix.run import Converge, Run
 from phoenix.tasks.certificates.clock import Clock
-from phoenix.tasks.certificates.issuing import issuing
-from phoenix.tasks.certificates.leaf import LeafFiles, ObsoleteLeaves, pending
+from phoenix.tasks.certificates.issue_script import issuing
+from phoenix.tasks.certificates.leaf_resource import LeafFiles, ObsoleteLeaves, pending
 from phoenix.tasks.support.batch import ConvergeAhead
 from phoenix.templating import render, shell_program
 

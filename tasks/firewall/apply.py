@@ -21,9 +21,9 @@ from phoenix.pve.firewall.plan.level import Write, WritePhase, in_order
 from phoenix.pve.firewall.plan.reconcile import plan_level
 from phoenix.pve.firewall.query.attempt import disagreements
 from phoenix.run import Planned, Run
+from phoenix.tasks.firewall.live_matrix import try_present
 from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, some
-from phoenix.tasks.firewall.reach import try_present
-from phoenix.tasks.firewall.sweep import cluster_level, guest_level, read_level
+from phoenix.tasks.firewall.read_levels import cluster_level, guest_level, read_level
 from phoenix.tasks.firewall.transaction import Transaction
 from phoenix.tasks.firewall.writes import ConcurrentEditError, carry_out, changes_of
 

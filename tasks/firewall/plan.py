@@ -9,7 +9,7 @@ from phoenix.converge import Plan
 from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Hypervisor
-from phoenix.estate.sources import read_sources
+from phoenix.estate.key_locations import read_sources
 from phoenix.pve.firewall.model.configuration import parse_bool
 from phoenix.pve.firewall.plan.after_plan import firewall_after_plan, prove_after_plan
 from phoenix.pve.firewall.plan.identity import format_rule
@@ -17,7 +17,7 @@ from phoenix.pve.firewall.plan.level import LevelPlan, Write, WritePhase, in_ord
 from phoenix.pve.firewall.plan.reconcile import plan_level
 from phoenix.pve.firewall.proof.violation import Proof, Violation
 from phoenix.run import Run
-from phoenix.tasks.firewall.sweep import Swept, cluster_level, guest_level, node_level, sweep
+from phoenix.tasks.firewall.read_levels import Swept, cluster_level, guest_level, node_level, sweep
 from phoenix.tasks.firewall.writes import changes_of
 
 SHOWN = 5

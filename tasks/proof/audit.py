@@ -13,7 +13,7 @@ from phoenix.conventions import ANCHOR, BUNDLE, CA_STATE, MESH_STORAGE, STAGED_P
 from phoenix.converge import Outcome, ReadOnlyFile
 from phoenix.derive.authority import published_files
 from phoenix.derive.certificates import leaves_of
-from phoenix.derive.renewal import stem
+from phoenix.derive.renewal_schedule import stem
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.audit.compare import AuditInput

@@ -1,7 +1,7 @@
 """The mesh's certificates: Traefik obtains them by ACME; this module handles what Traefik does not notice.
 
-Traefik reads its storage and checks for due certificates only at start, and never removes one. Its unit makes a restart
-lossless. Each change here is therefore a restart with an edited storage, or with another renewal threshold.
+Traefik reads its storage only at start, and never removes a certificate from it. Its unit makes a restart lossless.
+Each change here is therefore a restart with an edited storage, or with another renewal threshold.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from phoenix.connections.shell import NodeShell
 from phoenix.connections.ssh import Completed
 from phoenix.converge import AppliedAhead, Change, Outcome
 from phoenix.converge.apply import apply_script
-from phoenix.converge.session import APPLY_SECONDS
+from phoenix.converge.host_session import APPLY_SECONDS
 from phoenix.errors import PhoenixError
 from phoenix.estate import Guest
 from phoenix.run import ChangesByHost, Converge, Run

@@ -9,7 +9,7 @@ from nornir.core.task import Task
 from phoenix.connections.fanout import run_in_containers
 from phoenix.connections.shell import NodeShell
 from phoenix.converge import Outcome, ReadOnlyFile
-from phoenix.converge.session import OBSERVE_SECONDS, probes_of, question
+from phoenix.converge.host_session import OBSERVE_SECONDS, probes_of, question
 from phoenix.derive.authority import exported_bundle
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor

@@ -12,7 +12,7 @@ from itertools import chain
 from phoenix.connections.shell import Shell
 from phoenix.conventions import BUNDLE, LOCK, REGISTRATION_UNIT, SYSTEMD
 from phoenix.converge import Probe
-from phoenix.converge.session import APPLY_SECONDS, OBSERVE_SECONDS
+from phoenix.converge.host_session import APPLY_SECONDS, OBSERVE_SECONDS
 from phoenix.tasks.trust.other_stores import PLACES
 from phoenix.tasks.trust.readers import READERS
 from phoenix.tasks.trust.system_store import MARK, PROGRAM, SystemStore

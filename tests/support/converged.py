@@ -30,8 +30,8 @@ from phoenix.converge import (
     Unit,
     User,
 )
+from phoenix.converge.host_session import probes_of
 from phoenix.converge.observe import FileStat, UnitState
-from phoenix.converge.session import probes_of
 
 Drift = Literal["add", "remove", "edit", "chmod", "chown", "stop", "disable", "uninstall", "answer"]
 UNKNOWN = UnitState("not-found", "inactive", "", reload_needed=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from phoenix.converge import Change, HostSession, Observation, Probe, Resource
-from phoenix.converge.session import probes_of
+from phoenix.converge.host_session import probes_of
 from tests.support.converged import SimulatedHost
 
 

@@ -13,7 +13,7 @@ from phoenix.pki.ca.state import BEGUN, NEEDED, RESTORING, ROOT_KEY
 from phoenix.tasks.authority.files import CaConfig, Published
 from phoenix.tasks.authority.state import CONFIG, State
 from phoenix.tasks.certificates.clock import Clock
-from phoenix.tasks.certificates.leaf import LeafFiles, ObsoleteLeaves
+from phoenix.tasks.certificates.leaf_resource import LeafFiles, ObsoleteLeaves
 from phoenix.tasks.hosts.storage import Exported
 from phoenix.tasks.routing.mesh_certificates import MeshCertificates
 from phoenix.tasks.trust.push import Trust

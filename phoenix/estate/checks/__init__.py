@@ -9,9 +9,9 @@ from phoenix.estate.checks.lifetimes import lifetimes
 from phoenix.estate.checks.machines import addresses, cycles, identity, origins, references, roles
 from phoenix.estate.checks.services import containers, names, services
 from phoenix.estate.checks.settings import settings
+from phoenix.estate.key_locations import Sources
 from phoenix.estate.model import Estate
 from phoenix.estate.problems import Problem, Problems
-from phoenix.estate.sources import Sources
 
 
 def contradictions(estate: Estate, sources: Sources, broken: Iterable[str] = ()) -> list[Problem]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from phoenix.conventions import CA_STATE
+from phoenix.estate.key_locations import Sources
 from phoenix.estate.model import Estate, Guest
 from phoenix.estate.problems import Problems
-from phoenix.estate.sources import Sources
 
 NEEDS = {
     "docker": ("trusted_ca",),

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from phoenix.estate.document import Location
 from phoenix.estate.duration import format_duration
+from phoenix.estate.key_locations import Sources
 from phoenix.estate.model import MIN_LIFETIME, Estate, Validity
 from phoenix.estate.problems import Problem, Problems
-from phoenix.estate.sources import Sources
 
 MAX_MESH_LIFETIME = timedelta(days=100)
 """With a longer lifetime, Traefik could not renew early (at most 120 days before expiry) when the CA changes."""

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
+from phoenix.estate.key_locations import Sources
 from phoenix.estate.model import Estate, Machine
 from phoenix.estate.problems import Problems, nearest
-from phoenix.estate.sources import Sources
 
 ROLES = {"step_ca": "the CA", "traefik": "the mesh", "nginx": "the edge"}
 

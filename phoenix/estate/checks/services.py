@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from phoenix.conventions import CA_PORT, HTTP_PORT, HTTPS_PORT, MESH_EDGE_PORT, MESH_PING_PORT
 from phoenix.estate.document import Location
+from phoenix.estate.key_locations import Sources
 from phoenix.estate.model import Container, Estate, Guest, Service
 from phoenix.estate.problems import Problems, is_secret, nearest
-from phoenix.estate.sources import Sources
 
 OWN_PORTS = {
     "step_ca": (CA_PORT,),

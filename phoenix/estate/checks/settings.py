@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from phoenix.estate.key_locations import Sources
 from phoenix.estate.model import Estate
 from phoenix.estate.problems import Problems
-from phoenix.estate.sources import Sources
 
 
 def settings(estate: Estate, sources: Sources) -> Problems:

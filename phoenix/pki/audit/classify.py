@@ -12,9 +12,9 @@ from cryptography.x509.oid import NameOID
 from phoenix.conventions import ANCHORS_DIRECTORY, REGISTRATION_UNIT, WEB_CERTIFICATE_UNIT
 from phoenix.derive.certificates import Leaf
 from phoenix.estate import Hypervisor
+from phoenix.pki.audit.certificate_flags import AuditContext
 from phoenix.pki.audit.endpoints import CA_ENDPOINT, endpoints_of
 from phoenix.pki.audit.finding import CommonRole, Finding, Flag, red
-from phoenix.pki.audit.findings import AuditContext
 from phoenix.pki.audit.roles import certificate_role, key_role, role_flags, trust_flags
 from phoenix.pki.audit.scan import FileLocation, FoundCertificate, FoundKey, public_sum
 from phoenix.pki.audit.weakness import algorithm_flags, expiry_flags, file_flags, key_flags

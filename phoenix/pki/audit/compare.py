@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from phoenix.estate import Estate
+from phoenix.pki.audit.certificate_flags import AuditContext
 from phoenix.pki.audit.classify import Classifier
 from phoenix.pki.audit.expected import AuditPaths, Expected
 from phoenix.pki.audit.finding import CommonRole, Finding, FindingKind, Flag, red, yellow
-from phoenix.pki.audit.findings import AuditContext
 from phoenix.pki.audit.scan import FileLocation, FoundStore, Scan
 from phoenix.pki.bundle import SeenAuthority
 

@@ -1,4 +1,4 @@
-"""The output of a host's scan (templates/audit/scan.sh.j2) → Scan."""
+"""The output of a host's scan (templates/audit/scan.sh) → Scan."""
 
 from __future__ import annotations
 

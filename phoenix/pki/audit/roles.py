@@ -6,8 +6,8 @@ from cryptography import x509
 
 from phoenix.conventions import ANCHORS_DIRECTORY
 from phoenix.estate import Machine
+from phoenix.pki.audit.certificate_flags import AuditContext, ca_flags, leaf_flags, mesh_flags
 from phoenix.pki.audit.finding import CommonRole, Flag, red, yellow
-from phoenix.pki.audit.findings import AuditContext, ca_flags, leaf_flags, mesh_flags
 from phoenix.pki.audit.scan import FileLocation, FoundCertificate
 from phoenix.pki.bundle import fingerprint
 

@@ -7,7 +7,7 @@ from html import escape
 
 from phoenix.derive.flows import flows
 from phoenix.estate import Estate
-from phoenix.estate.sources import Sources
+from phoenix.estate.key_locations import Sources
 from phoenix.report.flows import format_ports
 from phoenix.report.picture.extents import shortened
 from phoenix.report.picture.folding import KINDS

@@ -27,7 +27,7 @@ def test_what_is_prepared(places: LabPlaces, monkeypatch: pytest.MonkeyPatch) ->
     """Image, packages and container images are obtained, the last from the first."""
     image = Image(places.images / "key")
     monkeypatch.setattr("phoenix.lab.images.image.obtain", lambda *_: image)
-    monkeypatch.setattr("phoenix.lab.images.site.obtain", lambda *_: Path("/site"))
+    monkeypatch.setattr("phoenix.lab.images.python_packages.obtain", lambda *_: Path("/site"))
     monkeypatch.setattr("phoenix.lab.images.oci.obtain", lambda _places, of, _say: of.path / "registry")
     assert prepare.prepare(places, print) == prepare.Prepared(image, Path("/site"), image.path / "registry")
 
@@ -39,7 +39,7 @@ def test_a_full_disk(places: LabPlaces, monkeypatch: pytest.MonkeyPatch) -> None
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{places.images}/guest")
 
     monkeypatch.setattr("phoenix.lab.images.image.obtain", full)
-    monkeypatch.setattr("phoenix.lab.images.site.obtain", lambda *_: Path("/site"))
+    monkeypatch.setattr("phoenix.lab.images.python_packages.obtain", lambda *_: Path("/site"))
     with pytest.raises(LabError) as refused:
         prepare.prepare(places, print)
     assert str(refused.value) == (
@@ -55,7 +55,7 @@ def test_another_error(places: LabPlaces, monkeypatch: pytest.MonkeyPatch) -> No
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "somewhere")
 
     monkeypatch.setattr("phoenix.lab.images.image.obtain", broken)
-    monkeypatch.setattr("phoenix.lab.images.site.obtain", lambda *_: Path("/site"))
+    monkeypatch.setattr("phoenix.lab.images.python_packages.obtain", lambda *_: Path("/site"))
     with pytest.raises(FileNotFoundError):
         prepare.prepare(places, print)
 

@@ -10,8 +10,8 @@ import pytest
 
 from phoenix.converge import Observation
 from phoenix.derive.certificates import leaves_of
-from phoenix.tasks.certificates import leaf
-from phoenix.tasks.certificates.leaf import RENEWAL_PROGRAMS, ObsoleteLeaves
+from phoenix.tasks.certificates import leaf_resource
+from phoenix.tasks.certificates.leaf_resource import RENEWAL_PROGRAMS, ObsoleteLeaves
 from phoenix.templating import shell_program
 from tests.support.inventories import example
 from tests.support.programs import ProgramHost
@@ -128,8 +128,8 @@ def test_obsolete_leaves(host: ProgramHost, files: Files, monkeypatch: pytest.Mo
     programs, units = host.here / "programs", host.here / "units"
     for folder in (programs, units, host.here / "plain"):
         folder.mkdir()
-    monkeypatch.setattr(leaf, "SYSTEMD", str(units))
-    monkeypatch.setattr(leaf, "renewal_program", lambda stem: f"{programs}/renew-{stem}")
+    monkeypatch.setattr(leaf_resource, "SYSTEMD", str(units))
+    monkeypatch.setattr(leaf_resource, "renewal_program", lambda stem: f"{programs}/renew-{stem}")
     host.stand_in("systemctl")
     plain = Files(*(host.here / "plain" / name for name in ("b.crt", "b.key", ".next")))
     ready(files)

@@ -13,7 +13,7 @@ import pytest
 
 from phoenix.converge import Daemon, File, Observation, Resource
 from phoenix.converge.apply import apply_script
-from phoenix.converge.session import probes_of, question
+from phoenix.converge.host_session import probes_of, question
 from phoenix.estate import Estate
 from phoenix.pki.bundle import Bundle, SeenAuthority
 from phoenix.run import Run

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 
-from phoenix.derive.answers import answer
+from phoenix.derive.dns_answers import answer
 from phoenix.derive.names import records
 from phoenix.derive.routes import routes
 from phoenix.estate import Estate

@@ -9,7 +9,7 @@ from functools import lru_cache
 import pytest
 
 from phoenix.converge import Resource
-from phoenix.converge.session import probes_of
+from phoenix.converge.host_session import probes_of
 from phoenix.errors import TaskFailedError
 from phoenix.run import Converge, Step
 from phoenix.runbooks.deploy import deployment

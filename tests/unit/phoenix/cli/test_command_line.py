@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from phoenix.artifacts import obtain
-from phoenix.cli.command import execute
+from phoenix.cli.execute import execute
 from phoenix.cli.request import Options
 from phoenix.runbooks.__main__ import runbook as module_of
 from tests.support.inventories import Copy

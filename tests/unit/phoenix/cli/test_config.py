@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from phoenix.cli import config
-from phoenix.cli.command import execute
 from phoenix.cli.config import config_file, default_inventory, nornir_config
+from phoenix.cli.execute import execute
 from phoenix.cli.request import Options
 from phoenix.errors import ConfigError
 from tests.support.inventories import EXAMPLE

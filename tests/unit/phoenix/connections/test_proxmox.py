@@ -20,7 +20,7 @@ from phoenix.connections import proxmox
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.tls_adapters import tls_adapter
 from tests.support.chains import HOUR, Authority
-from tests.support.pve_server import Server
+from tests.support.pve_schema_server import Server
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ from phoenix.converge import (
     Unit,
 )
 from phoenix.converge.apply import apply_script, check_applied
+from phoenix.converge.host_session import question
 from phoenix.converge.observe import read_observation
-from phoenix.converge.session import question
 
 ME = f"{getpwuid(os.getuid()).pw_name}:{getgrgid(os.getgid()).gr_name}"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="changes the owner of files, which requires root")

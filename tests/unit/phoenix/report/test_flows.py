@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from phoenix.derive.flows import Flow, flows
-from phoenix.estate.sources import Sources, read_sources
+from phoenix.estate.key_locations import Sources, read_sources
 from phoenix.report.flows import as_json, as_table, format_ports
 from tests.support.inventories import Copy
 

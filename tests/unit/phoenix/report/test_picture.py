@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from phoenix.derive.flows import Flow, flows
 from phoenix.estate import Estate, Service
-from phoenix.estate.sources import read_sources
+from phoenix.estate.key_locations import read_sources
 from phoenix.report.picture.extents import TRACK_SEPARATION, tracks
 from phoenix.report.picture.folding import MIN_GROUP, arrows, guest_groups, label
 from phoenix.report.picture.layout import Layout

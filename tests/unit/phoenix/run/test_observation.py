@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phoenix.converge import File, Outcome, Probe, Resource
-from phoenix.converge.session import probes_of
+from phoenix.converge.host_session import probes_of
 from phoenix.run import Converge, Run, Stage, Step, everyone, guests, hypervisors, observation
 from phoenix.run.selectors import AnyHost
 from phoenix.runbooks.deploy import deployment

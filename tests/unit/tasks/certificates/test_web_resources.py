@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phoenix.converge import Resource
-from phoenix.converge.session import probes_of
+from phoenix.converge.host_session import probes_of
 from phoenix.estate import Estate
 from phoenix.tasks.certificates.issue import issue_certificates
 from phoenix.tasks.certificates.stages import web_certificates

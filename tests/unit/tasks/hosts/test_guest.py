@@ -21,7 +21,7 @@ from phoenix.tasks.firewall import apply
 from phoenix.tasks.firewall.apply import apply_firewall, prepare_cluster_sets
 from phoenix.tasks.hosts.guest import create_guest
 from tests.support.inventories import example
-from tests.support.pve_server import OLDER, ORACLES, Recorder, Server, complaints, specification
+from tests.support.pve_schema_server import OLDER, ORACLES, Recorder, Server, complaints, specification
 
 
 class NoShell:

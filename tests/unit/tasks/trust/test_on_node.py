@@ -11,8 +11,8 @@ import pytest
 
 from phoenix.connections.ssh import Completed
 from phoenix.converge import Directory, Observation
+from phoenix.converge.host_session import question
 from phoenix.converge.observe import read_observation
-from phoenix.converge.session import question
 from phoenix.pki.bundle import Bundle
 from phoenix.tasks.trust.on_node import ON_NODE, TrustProbes, ask_node, change_on_node
 from phoenix.tasks.trust.push import Trust

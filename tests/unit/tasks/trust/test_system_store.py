@@ -22,8 +22,8 @@ from cryptography.x509.oid import NameOID
 from phoenix.connections.shell import wrap_script
 from phoenix.converge import Change
 from phoenix.converge.apply import apply_script, check_applied
+from phoenix.converge.host_session import question
 from phoenix.converge.observe import Observation, read_observation
-from phoenix.converge.session import question
 from phoenix.pki.bundle import Bundle
 from phoenix.tasks.trust.push import Trust
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from phoenix.conventions import renewal_unit
 from phoenix.derive.certificates import Leaf
-from phoenix.derive.renewal import check_interval, stem
+from phoenix.derive.renewal_schedule import check_interval, stem
 from phoenix.derive.routes import Route
 from phoenix.pki.audit.endpoints import endpoints_of
 from phoenix.pki.audit.expected import Expected
@@ -23,7 +23,7 @@ from phoenix.pki.audit.scan import FileLocation, FoundCertificate, Scan, public_
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.pki.ca.config import OLD_PAIR, OLD_ROOT
 from phoenix.pki.ca.state import ROOT_KEY
-from phoenix.pki.leaf import Keep, LeafFault, Reissue, Renew, SeenFile, SeenLeaf, decide
+from phoenix.pki.leaf_decision import Keep, LeafFault, Reissue, Renew, SeenFile, SeenLeaf, decide
 from phoenix.pki.x509.chain import client_refusal, server_refusal
 from phoenix.pki.x509.fields import alternative_names, public_pem
 from phoenix.pki.x509.validity import format_remaining

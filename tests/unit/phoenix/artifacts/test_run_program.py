@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phoenix.artifacts.errors import ArtifactError
-from phoenix.artifacts.process import ProgramRunner
+from phoenix.artifacts.run_program import ProgramRunner
 
 
 def test_output_and_environment() -> None:

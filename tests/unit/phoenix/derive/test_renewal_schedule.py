@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from phoenix.derive.certificates import certificates, server_leaf
-from phoenix.derive.renewal import check_interval, jitter, stem
+from phoenix.derive.renewal_schedule import check_interval, jitter, stem
 from phoenix.estate import Validity
 from tests.support.inventories import example
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from phoenix.derive.answers import NameAnswer, is_outside
+from phoenix.derive.dns_answers import NameAnswer, is_outside
 from phoenix.derive.names import DnsRecord
 from phoenix.estate import Estate
-from phoenix.estate.sources import Sources
+from phoenix.estate.key_locations import Sources
 from phoenix.report.plain import place, place_fields, plain_table
 
 COLUMNS = ("name", "LAN view", "guest view", "source", "why", "because of")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from phoenix.estate import Estate, Hypervisor
-from phoenix.estate.sources import Sources
+from phoenix.estate.key_locations import Sources
 from phoenix.pve.firewall.model.intervals import int_to_address
 from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 from phoenix.pve.firewall.query.advice import advice

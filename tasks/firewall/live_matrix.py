@@ -16,7 +16,7 @@ from phoenix.pve.firewall.query.matrix import Matrix
 from phoenix.run import Run
 from phoenix.tasks.firewall.attempts import try_all
 from phoenix.tasks.firewall.plan import touched
-from phoenix.tasks.firewall.sweep import sweep
+from phoenix.tasks.firewall.read_levels import sweep
 
 
 class Reach:

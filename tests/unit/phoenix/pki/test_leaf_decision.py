@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from phoenix.derive.certificates import Leaf
 from phoenix.estate import Validity
 from phoenix.pki.bundle import Bundle, SeenAuthority
-from phoenix.pki.leaf import (
+from phoenix.pki.leaf_decision import (
     Decision,
     FixPermissions,
     Keep,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from phoenix.conventions import SYSTEMD, renewal_program, renewal_unit
 from phoenix.converge import Change, Observation, Probe
 from phoenix.derive.certificates import Leaf
-from phoenix.derive.renewal import stem
+from phoenix.derive.renewal_schedule import stem
 from phoenix.pki.bundle import SeenAuthority
-from phoenix.pki.leaf import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide
+from phoenix.pki.leaf_decision import Keep, Reissue, Renew, SeenFile, SeenLeaf, decide
 from phoenix.pki.x509.validity import utc_now
 from phoenix.templating import shell_program
 

@@ -10,10 +10,10 @@ from phoenix.conventions import BUNDLE, renewal_program
 from phoenix.converge import Change
 from phoenix.derive.authority import ca_url
 from phoenix.derive.certificates import Leaf
-from phoenix.derive.renewal import stem
+from phoenix.derive.renewal_schedule import stem
 from phoenix.estate.duration import go_duration
 from phoenix.run import ChangesByHost, Run
-from phoenix.tasks.certificates.leaf import IssueLeaf, pending
+from phoenix.tasks.certificates.leaf_resource import IssueLeaf, pending
 from phoenix.tasks.certificates.tokens import mint_tokens
 from phoenix.templating import shell_program
 
