@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from phoenix.derive.ownership import MARK, owner_tag
 from phoenix.derive.storage import mount_path
 from phoenix.estate import Estate, Guest, Machine, Template
-
-MARK = "phoenix"
-"""The tag of every guest that was created from this inventory."""
 
 
 def options(estate: Estate, machine: Machine) -> dict[str, str]:
@@ -15,7 +13,7 @@ def options(estate: Estate, machine: Machine) -> dict[str, str]:
     Property strings such as `net0` contain only what the inventory declares. Proxmox adds properties, so parse them
     before a comparison.
     """
-    derived = {"memory": str(machine.memory), "cores": str(machine.cores), "tags": ";".join(tags(machine))}
+    derived = {"memory": str(machine.memory), "cores": str(machine.cores), "tags": ";".join(tags(estate, machine))}
     if machine.kind == "lxc":
         derived |= {"hostname": machine.name, "swap": str(machine.swap)}
     else:
@@ -25,9 +23,9 @@ def options(estate: Estate, machine: Machine) -> dict[str, str]:
     return derived
 
 
-def tags(machine: Machine) -> tuple[str, ...]:
-    """The tags of a guest: Phoenix's and the inventory's, in lower case, sorted as by Proxmox."""
-    return tuple(sorted({MARK, *(tag.lower() for tag in machine.tags)}))
+def tags(estate: Estate, machine: Machine) -> tuple[str, ...]:
+    """The tags of a guest: Phoenix's, its owner's and the inventory's, in lower case, sorted as by Proxmox."""
+    return tuple(sorted({MARK, owner_tag(estate, machine.vmid), *(tag.lower() for tag in machine.tags)}))
 
 
 def bind_mounts(estate: Estate, guest: Guest) -> dict[str, str]:

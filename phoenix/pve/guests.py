@@ -1,26 +1,31 @@
-"""One guest as the cluster lists it: what exists on Proxmox VE, managed or not.
+"""Guests as Proxmox VE lists them. Pure.
 
-Source: Proxmox VE API, GET /cluster/resources?type=vm.
+Source: Proxmox VE API, GET /nodes/{node}/lxc and /nodes/{node}/qemu. They read the state of each guest when they are
+asked; GET /cluster/resources lists statistics, which are up to 15 s old and without names while pvestatd is down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 GuestKind = Literal["lxc", "vm"]
+GUEST_LISTS: Mapping[GuestKind, str] = {"lxc": "lxc", "vm": "qemu"}
+"""The name of a kind in paths of the API."""
 
 
 @dataclass(frozen=True)
 class GuestStatus:
-    """A guest's id, name, kind, tags, and its status as Proxmox spells it (`running`, `stopped`, ...)."""
+    """A guest's id, name, kind, node, tags, lock, and its status as Proxmox spells it (`running`, `stopped`, ...)."""
 
     vmid: int
     name: str
     kind: GuestKind
     status: str
     tags: tuple[str, ...] = ()
+    node: str = ""
+    lock: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -28,12 +33,23 @@ class GuestStatus:
         return self.status == "running"
 
 
-def read_status(listed: Mapping[str, Any]) -> GuestStatus:
-    """Read one entry of the list."""
+def read_guests(listed: Iterable[Mapping[str, Any]], kind: GuestKind, node: str) -> Iterator[GuestStatus]:
+    """Read the list of a node's containers or virtual machines."""
+    return (_read_guest(entry, kind, node) for entry in listed)
+
+
+def _read_guest(entry: Mapping[str, Any], kind: GuestKind, node: str) -> GuestStatus:
     return GuestStatus(
-        int(listed["vmid"]),
-        str(listed.get("name", "")),
-        "vm" if listed.get("type") == "qemu" else "lxc",
-        str(listed.get("status", "")),
-        tuple(tag for tag in str(listed.get("tags", "")).split(";") if tag),
+        int(entry["vmid"]),
+        str(entry.get("name", "")),
+        kind,
+        str(entry.get("status", "")),
+        split_tags(entry.get("tags")),
+        node,
+        str(entry.get("lock") or ""),
     )
+
+
+def split_tags(text: object) -> tuple[str, ...]:
+    """Split the tags of a guest; Proxmox separates them by semicolons."""
+    return tuple(tag for tag in str(text or "").split(";") if tag)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from phoenix.estate import Machine
-from phoenix.pve.guests import GuestStatus, read_status
+from phoenix.pve.guests import GuestStatus
 
 
 class ObservedGuests:
@@ -21,11 +20,16 @@ class ObservedGuests:
     def __contains__(self, vmid: int) -> bool:
         return vmid in self._known
 
-    def learn(self, listed: Iterable[Mapping[str, Any]]) -> None:
-        """Add the entries of GET /cluster/resources?type=vm."""
-        guests = {guest.vmid: guest for guest in map(read_status, listed)}
+    def learn(self, listed: Iterable[GuestStatus]) -> None:
+        """Add guests that were listed."""
+        guests = {guest.vmid: guest for guest in listed}
         with self._lock:
             self._known |= guests
+
+    def listed(self) -> tuple[GuestStatus, ...]:
+        """Return every known guest, by vmid."""
+        with self._lock:
+            return tuple(self._known[vmid] for vmid in sorted(self._known))
 
     def status(self, vmid: int) -> GuestStatus | None:
         """The last status of a guest; None if the guest does not exist."""

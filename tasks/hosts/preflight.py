@@ -13,13 +13,14 @@ from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.conventions import DNS_PORT
 from phoenix.converge import Change, Observation, Outcome, Probe, ReadOnlyFile
 from phoenix.derive.authority import published_files
-from phoenix.derive.guests import MARK
+from phoenix.derive.ownership import MARK
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Hypervisor
 from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
 from phoenix.tasks.certificates.api_trust import connection_problems
+from phoenix.tasks.support.guests import learn_guests
 from phoenix.templating import shell_program
 
 COMMANDS = (
@@ -83,18 +84,17 @@ def _api_problems(estate: Estate, hypervisor: Hypervisor, run: Run) -> Iterator[
     api = run.links.api(hypervisor.name)
     try:
         version = str(api.get("version")["version"])
-        resources = api.get("cluster/resources", type="vm")
         granted = api.get("access/permissions")
         nodes = {node["node"] for node in api.get("nodes")}
     except ApiError as error:
         yield str(error)
         return
-    run.guests.learn(resources)
     if int(version.split(".", maxsplit=1)[0]) < 8:  # noqa: PLR2004
         yield f"{api.where}: Proxmox VE {version} is too old; 8 or newer is needed"
     if hypervisor.node not in nodes:
         yield f"{api.where}: there is no node {hypervisor.node!r} (there is {', '.join(sorted(nodes))}); correct `node`"
         return
+    learn_guests(run, hypervisor)
     lacking = missing_privileges(granted, estate, hypervisor, version)
     yield from (f"{api.where}: the token lacks {privilege} on {path}" for path, privilege in lacking)
     yield from _storage_problems(api, estate, hypervisor, run)

@@ -24,6 +24,7 @@ from phoenix.pki.audit.scan import Scan
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
+from phoenix.tasks.support.guests import learn_guests
 from phoenix.templating import shell_program
 
 PLACES = AuditPaths(CA_STATE, ANCHOR, BUNDLE, MESH_STORAGE)
@@ -54,9 +55,8 @@ class Audit:
 
     def observe_guests(self, task: Task, run: Run) -> Outcome:
         """Learn which guests run, and what the authority publishes."""
-        api = run.links.api(task.host.name)
         try:
-            run.guests.learn(api.get("cluster/resources", type="vm"))
+            learn_guests(run, run.estate.hypervisor(task.host.name))
         except ApiError as error:
             raise TaskFailedError(str(error)) from None
         published = published_files(run.estate)

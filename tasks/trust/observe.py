@@ -15,6 +15,7 @@ from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.bundle import Bundle, SeenAuthority, read_bundle
 from phoenix.run import Run
+from phoenix.tasks.support.guests import learn_guests
 from phoenix.tasks.trust.on_node import TrustProbes, ask_node
 from phoenix.tasks.trust.push import Trust, trust_in
 from phoenix.tasks.trust.system_store import SystemStore
@@ -33,7 +34,7 @@ def observe_authority(task: Task, run: Run) -> Outcome:
         _look(run, hypervisor, containers, bundle)
     run.known_authority = SeenAuthority(bundle)
     if not all(run.guests.is_running(guest.vmid) for guest in guests):
-        run.guests.learn(run.links.api(hypervisor.name).get("cluster/resources", type="vm"))
+        learn_guests(run, hypervisor)
     return Outcome(task.host)
 
 

@@ -21,6 +21,7 @@ from phoenix.estate import load_estate
 from phoenix.run.context import Run
 from phoenix.tasks.firewall import apply, transaction, writes
 from phoenix.tasks.firewall.transaction import Transaction
+from phoenix.tasks.support.guests import learn_guests
 from tests.support.places import ROOT
 from tests.system import bench
 from tests.system.edited import inventory
@@ -59,7 +60,7 @@ def run() -> Iterator[Run]:
     estate = load_estate(ROOT / "inventory")
     links = Links(estate, read_access(access_path(lab=True), ("pve",)))
     made = Run(estate, links, frozenset(host.name for host in estate.hosts()))
-    made.guests.learn(links.api("pve").get("cluster/resources", type="vm"))
+    learn_guests(made, made.estate.hypervisor("pve"))
     yield made
     links.close()
 

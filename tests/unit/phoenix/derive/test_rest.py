@@ -90,7 +90,7 @@ def test_options_of_a_container() -> None:
     assert options(example(), the("step-ca")) == {
         "memory": "1024",
         "cores": "2",
-        "tags": "phoenix",
+        "tags": "phoenix;phoenix-c620f07c22",
         "hostname": "step-ca",
         "swap": "512",
         "onboot": "1",
@@ -106,7 +106,7 @@ def test_options_of_a_machine() -> None:
     assert options(example(), the("portainer")) == {
         "memory": "8192",
         "cores": "4",
-        "tags": "phoenix",
+        "tags": "phoenix;phoenix-7db8b0407f",
         "name": "portainer",
         "agent": "1",
         "onboot": "1",

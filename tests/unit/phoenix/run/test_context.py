@@ -16,7 +16,6 @@ from tests.support.runs import planning_run
 
 APP = guest("app", 20, "lxc")
 SMALL = estate(APP)
-LISTED = {"vmid": 120, "name": "app", "type": "lxc", "status": "running", "tags": "phoenix;prod"}
 
 
 class CountingLinks:
@@ -79,24 +78,6 @@ def test_dropped_session() -> None:
     run.drop_session("app")
 
 
-@pytest.mark.parametrize(
-    ("listed", "expected"),
-    [
-        ({}, GuestStatus(120, "app", "lxc", "running", ("phoenix", "prod"))),
-        ({"type": "qemu"}, GuestStatus(120, "app", "vm", "running", ("phoenix", "prod"))),
-        ({"tags": ""}, GuestStatus(120, "app", "lxc", "running")),
-        ({"status": "stopped"}, GuestStatus(120, "app", "lxc", "stopped", ("phoenix", "prod"))),
-    ],
-)
-def test_listed_guests(listed: dict[str, str], expected: GuestStatus) -> None:
-    """An entry of the cluster's list becomes a status; the guest runs only if its status is `running`."""
-    observed = ObservedGuests()
-    observed.learn([{**LISTED, **listed}, {"vmid": "121", "type": "lxc"}])
-    assert observed.status(120) == expected
-    assert observed.is_running(120) == (expected.status == "running")
-    assert (121 in observed, observed.is_running(121)) == (True, False)
-
-
 def test_unknown_guest() -> None:
     """A guest that was never listed does not exist and does not run."""
     observed = ObservedGuests()
@@ -123,7 +104,7 @@ def test_noted_guest(known: tuple[GuestStatus, ...], expected: GuestStatus) -> N
 def test_learned_and_forgotten() -> None:
     """A later list replaces the status of its guests; a removed guest can be forgotten more than once."""
     observed = ObservedGuests((GuestStatus(120, "app", "lxc", "stopped"), GuestStatus(121, "b", "lxc", "running")))
-    observed.learn([LISTED])
+    observed.learn([GuestStatus(120, "app", "lxc", "running")])
     assert (observed.is_running(120), observed.is_running(121)) == (True, True)
     observed.forget(120)
     observed.forget(120)

@@ -20,6 +20,7 @@ from phoenix.runbooks.deploy import deployment
 from phoenix.tasks.firewall import apply
 from phoenix.tasks.firewall.apply import apply_firewall, prepare_cluster_sets
 from phoenix.tasks.hosts.guest import create_guest
+from phoenix.tasks.support.guests import list_guests
 from tests.support.inventories import example
 from tests.support.pve_schema_server import OLDER, ORACLES, Recorder, Server, complaints, specification
 
@@ -51,7 +52,7 @@ class Bench:
         scope = Scope(frozenset(host.name for host in estate.hosts()), dry_run=dry_run, workers=4)
         nornir, run = begin(Links(estate, {}), {}, scope)
         run.links = cast("Links", self)
-        run.guests.learn(self.client.get("cluster/resources", type="vm"))
+        run.guests.learn(list_guests(self.client, "phoenix"))
         for machine in (*estate.guests, *estate.templates):
             if machine.vmid in stopped:
                 run.guests.note(machine, "stopped")

@@ -8,6 +8,7 @@ import pytest
 
 from phoenix.converge import Plan
 from phoenix.derive.guests import bind_mounts, options
+from phoenix.derive.ownership import owner_tag
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Mount, Template
 from phoenix.estate.model import Startup
@@ -86,6 +87,7 @@ def test_stopped(machine: Machine) -> None:
     ]
 
 
+OWNER = owner_tag(SMALL, LXC.vmid)
 MAC, OTHER_MAC = "02:50:58:00:00:78", "BC:24:11:00:00:01"
 NET = "name=eth0,bridge=vmbr0,firewall=1,type=veth,ip=10.0.0.20/24,gw=10.0.0.1"
 
@@ -103,8 +105,8 @@ NET = "name=eth0,bridge=vmbr0,firewall=1,type=veth,ip=10.0.0.20/24,gw=10.0.0.1"
         (LXC, {"startup": "order=9,up=5"}, {"startup": "order=3,up=5"}),
         (LXC, {"nameserver": "8.8.8.8"}, {"nameserver": "10.0.0.3"}),
         (LXC, {"searchdomain": "other"}, {"searchdomain": "lab.test"}),
-        (LXC, {"tags": "own"}, {"tags": "own;phoenix;prod"}),
-        (LXC, {"tags": "own;phoenix;prod"}, {}),
+        (LXC, {"tags": "own"}, {"tags": f"own;phoenix;{OWNER};prod"}),
+        (LXC, {"tags": f"own;phoenix;{OWNER};prod"}, {}),
         (LXC, {"description": "a note of the operator"}, {}),
         (LXC, {"net0": f"{NET},hwaddr={MAC}"}, {}),
         (LXC, {"net0": f"hwaddr={MAC},mtu=1400,{NET}"}, {}),
