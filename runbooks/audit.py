@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 def inspection(scan: Audit) -> tuple[Stage, ...]:
     """Scan every running host; change no host."""
     from phoenix.run import Stage, Step, everyone, hypervisors
+    from phoenix.tasks.hosts.removal import announce_undeclared
 
+    learn = Step(scan.observe_guests, hypervisors, for_guests=True)
     return (
-        Stage("hypervisors", (Step(scan.observe_guests, hypervisors, for_guests=True),)),
+        Stage("hypervisors", (learn, Step(announce_undeclared, hypervisors, for_guests=True))),
         Stage("audit", (Step(scan.observe_certificates, everyone),)),
     )
 

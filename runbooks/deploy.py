@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,14 @@ try:
 except ModuleNotFoundError:
     sys.exit("Phoenix's environment is not active: run `make shell` first, or .venv/bin/python instead of python")
 
-from phoenix.cli.dialogue import ask, refuse
+from phoenix.cli.dialogue import ask, confirm, refuse
 from phoenix.cli.execute import execute
 from phoenix.cli.invocation import command
 from phoenix.cli.process import run_command
+from phoenix.cli.request import GOOD, HOST_FAILED
 
 if TYPE_CHECKING:
+    from phoenix.cli.request import Options
     from phoenix.estate import Estate
     from phoenix.run import Stage, Step
     from phoenix.run.record import RunRecord
@@ -37,6 +40,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
     from phoenix.tasks.certificates.stages import leaves, web_certificates
     from phoenix.tasks.firewall.apply import apply_firewall, open_what_is_declared, prepare_cluster_sets
     from phoenix.tasks.hosts.guest import create_guest
+    from phoenix.tasks.hosts.removal import remove_undeclared
     from phoenix.tasks.hosts.software import install_software
     from phoenix.tasks.hosts.stages import PREFLIGHT, template_levels
     from phoenix.tasks.hosts.storage import prepare_storage
@@ -49,6 +53,7 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
 
     resets = (Step(reset_authority, guests_in("step_ca")),) if reset else ()
     later = (
+        Stage("removal", (Step(remove_undeclared, hypervisors),)),
         Stage(
             "hypervisor",
             (
@@ -104,8 +109,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = made.parse_args(arguments)
     if given.reset_ca and given.targets:
         made.error("a reset concerns every host: leave out --target")
+    if given.prune and given.targets:
+        made.error("--prune concerns the whole estate: leave out --target")
+    chosen = options(given)
+    if given.prune:
+        status, pruned = _prunable(chosen)
+        if status != GOOD:
+            return status
+        _confirm(pruned, asked=not (given.yes or given.dry_run))
+        chosen = replace(chosen, pruned=frozenset(pruned))
     chain = partial(_resetting, asked=not (given.yes or given.dry_run)) if given.reset_ca else deployment
-    return execute(options(given), chain, partial(_closing, lab=given.lab))
+    return execute(chosen, chain, partial(_closing, lab=given.lab))
 
 
 def parser() -> Arguments:
@@ -113,8 +127,16 @@ def parser() -> Arguments:
     made = Arguments("deploy", description=main.__doc__)
     made.flag("--lab", "Deploy to the embedded lab.")
     made.common("--inventory", "--target", "--dry-run", "--diff", "--json")
+    made.add_argument(
+        "--adopt",
+        metavar="EXPR",
+        action="append",
+        help="Take over guests of another owner, as a plan shows; repeatable.",
+    )
+    made.flag("--prune", "Remove guests that the inventory no longer declares; their persistent data stays.")
+    made.flag("--no-restart", "Restart no guest; settings that need it wait, and are listed.")
     made.flag("--reset-ca", "Archive the CA's state and create a new CA.")
-    made.flag("--yes", "Confirm the reset without a question.")
+    made.flag("--yes", "Confirm a reset or a removal without a question.")
     made.common("--workers")
     return made
 
@@ -127,6 +149,29 @@ def _resetting(estate: Estate, *, asked: bool) -> tuple[Stage, ...]:
     if asked and ask(f"{warning} Type the zone to continue") != estate.zone:
         refuse("That is not the zone. No host was changed.")
     return deployment(estate, reset=True)
+
+
+def _prunable(chosen: Options) -> tuple[int, dict[int, str]]:
+    """Find the guests that are no longer declared: the exit status of the search, and what each is called, by vmid."""
+    from phoenix.run import Stage, Step, hypervisors
+    from phoenix.tasks.hosts.preflight import check_access
+    from phoenix.tasks.hosts.removal import UndeclaredGuests
+
+    found = UndeclaredGuests()
+    search = Stage("search", (Step(check_access, hypervisors), Step(found.find_undeclared, hypervisors)))
+    quiet = replace(chosen, dry_run=True, json=None)
+    return execute(quiet, lambda _estate: (search,), report=_searched, programs=False), found.titles
+
+
+def _searched(_estate: Estate, _targets: frozenset[str], record: RunRecord) -> int:
+    return HOST_FAILED if record.failed else GOOD
+
+
+def _confirm(pruned: dict[int, str], *, asked: bool) -> None:
+    """Let the operator confirm the removal of the guests, if there are any."""
+    if pruned and asked:
+        print("These guests are no longer declared:", *(f"  {one}" for one in pruned.values()), sep="\n")
+        confirm("Remove them with their disks? Their persistent data stays")
 
 
 def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def destruction(estate: Estate) -> tuple[Stage, ...]:
     """Remove guests first, then templates; a template after those that were cloned from it."""
     from phoenix.run import Stage, Step, guests
-    from phoenix.tasks.hosts.guest import destroy_guest
+    from phoenix.tasks.hosts.removal import destroy_guest
     from phoenix.tasks.hosts.stages import PREFLIGHT, template_levels
 
     return (

@@ -61,4 +61,5 @@ class Arguments(ArgumentParser):
 def options(arguments: Namespace) -> Options:
     """Build the options of a run from parsed arguments; options that a runbook lacks keep their defaults."""
     values = {one.name: getattr(arguments, one.name) for one in fields(Options) if hasattr(arguments, one.name)}
-    return Options(**{**values, "targets": tuple(values.get("targets") or ())})
+    lists = {name: tuple(values.get(name) or ()) for name in ("targets", "adopt")}
+    return Options(**{**values, **lists})

@@ -7,6 +7,7 @@ from rich.console import Console
 from phoenix.cli.config import nornir_config
 from phoenix.cli.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, PreparedRun, Report
 from phoenix.report.console import Progress, refuse, summary
+from phoenix.run.context import Consent
 from phoenix.run.record import RunRecord
 from phoenix.run.runner import Runner
 from phoenix.run.start import Scope, begin
@@ -36,7 +37,14 @@ def conduct(prepared: PreparedRun, chain: Chain, closing: Closing | None, report
 def _take(prepared: PreparedRun, chain: Chain, record: RunRecord, progress: Progress) -> bool:
     """Take the run through its stages; return whether it was interrupted."""
     options = prepared.options
-    scope = Scope(prepared.targets, options.dry_run, options.workers, prepared.inventory, nornir_config())
+    scope = Scope(
+        prepared.targets,
+        options.dry_run,
+        options.workers,
+        prepared.inventory,
+        Consent(prepared.adopted, options.pruned, may_restart=not options.no_restart),
+        nornir_config(),
+    )
     nornir, run = begin(prepared.links, prepared.artifacts, scope)
     try:
         Runner(nornir, run, record, progress).take(chain(run.estate))

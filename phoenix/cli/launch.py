@@ -29,6 +29,7 @@ def launch(options: Options, chain: Chain, closing: Closing | None, report: Repo
         folder = options.inventory or default_inventory()
         estate = load_estate(folder)
         targets = select(estate, options.targets)
+        adopted = select(estate, options.adopt) if options.adopt else frozenset()
         access = read_access(access_path(lab=options.lab), tuple(h.name for h in estate.hypervisors))
         with closed(Links(estate, access)) as links:
             links.begin(
@@ -37,7 +38,7 @@ def launch(options: Options, chain: Chain, closing: Closing | None, report: Repo
             from phoenix.cli.conduct import conduct  # noqa: PLC0415 - loads while the connections are made
 
             artifacts = _obtained(options) if programs else {}
-            return conduct(PreparedRun(options, folder, links, targets, artifacts), chain, closing, report)
+            return conduct(PreparedRun(options, folder, links, targets, artifacts, adopted), chain, closing, report)
     except InventoryError as error:
         title = f"the inventory cannot be used, {len(error.problems)} to correct; no host was changed:"
         return _refuse(title, error, WRONG_INPUT)

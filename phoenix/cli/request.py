@@ -35,14 +35,21 @@ class Options:
     diff: bool = False
     json: Path | None = None
     workers: int | None = None
+    adopt: tuple[str, ...] = ()
+    pruned: frozenset[int] = frozenset()
+    no_restart: bool = False
 
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """Everything that a run needs before its first stage; `inventory` is the folder that was read."""
+    """Everything that a run needs before its first stage.
+
+    `inventory` is the folder that was read, `adopted` are the names of the guests to take over.
+    """
 
     options: Options
     inventory: Path
     links: Links
     targets: frozenset[str]
     artifacts: Mapping[str, Artifact]
+    adopted: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 Verb = Literal[
-    "create", "update", "remove", "install", "start", "stop", "enable", "reload", "restart", "issue", "renew"
+    "adopt", "create", "update", "remove", "install", "start", "stop", "enable", "reload", "restart", "issue", "renew"
 ]
 
 

@@ -30,11 +30,15 @@ class AppliedAhead:
 
 
 class HostSession:
-    """A root shell on a host and the observation so far. `shell` is None for a host that does not exist yet."""
+    """A root shell on a host and the observation so far.
 
-    def __init__(self, name: str, shell: Shell | None) -> None:
+    `shell` is None for a host that does not exist yet, and for one that is stopped: what that one lacks is unknown.
+    """
+
+    def __init__(self, name: str, shell: Shell | None, *, is_stopped: bool = False) -> None:
         self.name = name
         self.shell = shell
+        self._is_stopped = is_stopped
         self.round_trips = 0
         self._seen = Observation()
         self._expected: set[Probe] = set()
@@ -61,7 +65,9 @@ class HostSession:
         return self._seen
 
     def plan(self, resources: Sequence[Resource]) -> tuple[Change, ...]:
-        """Observe resources and compare them, without a change."""
+        """Observe resources and compare them, without a change; the plan of a stopped host is empty."""
+        if self._is_stopped:
+            return ()
         seen = self.observe(resources)
         return tuple(change for resource in resources for change in resource.changes(seen))
 

@@ -73,14 +73,8 @@ class Level:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def guest_firewall(estate: Estate, guest: Guest) -> Level:
-    """Derive the level of a guest: it accepts the guest's flows in both directions and drops everything else."""
-    own = flows_by_host(estate).get(guest.name, ())
-    rules = [
-        *(rule for flow in own if flow.dest == guest.name for rule in _rules("in", estate, flow)),
-        *(rule for flow in own if flow.source == guest.name for rule in _rules("out", estate, flow)),
-    ]
-    options = {
+CLOSED = Level(
+    {
         "enable": "1",
         "policy_in": "DROP",
         "policy_out": "DROP",
@@ -90,7 +84,18 @@ def guest_firewall(estate: Estate, guest: Guest) -> Level:
         "ndp": "1",
         "radv": "0",
     }
-    return Level(options, _unique(rules))
+)
+"""A guest without a flow: nothing passes in either direction."""
+
+
+def guest_firewall(estate: Estate, guest: Guest) -> Level:
+    """Derive the level of a guest: it accepts the guest's flows in both directions and drops everything else."""
+    own = flows_by_host(estate).get(guest.name, ())
+    rules = [
+        *(rule for flow in own if flow.dest == guest.name for rule in _rules("in", estate, flow)),
+        *(rule for flow in own if flow.source == guest.name for rule in _rules("out", estate, flow)),
+    ]
+    return Level(CLOSED.options, _unique(rules))
 
 
 def cluster_firewall(estate: Estate) -> Level:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from phoenix.derive.ownership import MARK, owner_tag
-from phoenix.derive.storage import mount_path
+from phoenix.derive.storage import BindMount, mount_path
 from phoenix.estate import Estate, Guest, Machine, Template
+
+OPTIONAL = ("startup",)
+"""Options of a guest that are removed if the inventory does not declare them."""
 
 
 def options(estate: Estate, machine: Machine) -> dict[str, str]:
@@ -28,13 +31,10 @@ def tags(estate: Estate, machine: Machine) -> tuple[str, ...]:
     return tuple(sorted({MARK, owner_tag(estate, machine.vmid), *(tag.lower() for tag in machine.tags)}))
 
 
-def bind_mounts(estate: Estate, guest: Guest) -> dict[str, str]:
-    """The bind mounts of a container, from `mp0`; only root on the node may set them."""
+def bind_mounts(estate: Estate, guest: Guest) -> tuple[BindMount, ...]:
+    """The bind mounts of a container; only root on the node may set them."""
     hypervisor = estate.hypervisor_of(guest)
-    return {
-        f"mp{index}": f"{mount_path(hypervisor, guest, mount)},mp={mount.target}"
-        for index, mount in enumerate(guest.mounts)
-    }
+    return tuple(BindMount(mount_path(hypervisor, guest, mount), mount.target) for mount in guest.mounts)
 
 
 def creation(machine: Template | Guest) -> dict[str, str]:

@@ -34,9 +34,27 @@ class Export:
         return f"{self.path} {self.client}({self.options})"
 
 
+@dataclass(frozen=True)
+class BindMount:
+    """A directory of the hypervisor at a path of a container."""
+
+    source: str
+    target: str
+
+    @property
+    def value(self) -> str:
+        """The mount point as an option of the container (pct.conf(5))."""
+        return f"{self.source},mp={self.target}"
+
+
+def guest_directory(hypervisor: Hypervisor, vmid: int) -> str:
+    """The directory of a hypervisor that holds what is mounted in one container."""
+    return f"{hypervisor.guest_storage}/{vmid}"
+
+
 def mount_path(hypervisor: Hypervisor, guest: Guest, mount: Mount) -> str:
     """The path of a container's bind mount on the hypervisor."""
-    return f"{hypervisor.guest_storage}/{guest.vmid}/{mount.source}"
+    return f"{guest_directory(hypervisor, guest.vmid)}/{mount.source}"
 
 
 def volume_path(hypervisor: Hypervisor, guest: Guest) -> str:
@@ -51,7 +69,7 @@ def directories(estate: Estate, hypervisor: Hypervisor) -> tuple[StorageDirector
         if guest.hypervisor != hypervisor.name:
             continue
         if guest.mounts:
-            parent = f"{hypervisor.guest_storage}/{guest.vmid}"
+            parent = guest_directory(hypervisor, guest.vmid)
             by_path[parent] = StorageDirectory(parent, 0, 0, "0755")
         for mount in guest.mounts:
             shift = SHIFT if guest.unprivileged else 0

@@ -1,6 +1,6 @@
-"""Property strings of Proxmox VE (`name=eth0,bridge=vmbr0,…`): parse, format, compare by meaning, merge.
+"""Property strings of Proxmox VE (`name=eth0,bridge=vmbr0,…`): parse, format, compare by meaning. Pure.
 
-Source: pct.conf(5), qm.conf(5). Proxmox reorders and adds keys, so strings are never compared as text.
+Source: pct.conf(5), qm.conf(5). Proxmox reorders properties and adds some, so strings are never compared as text.
 """
 
 from __future__ import annotations
@@ -8,13 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PROPERTY_KEYS = ("net", "mp", "rootfs", "ipconfig", "startup")
-LISTS = {"nameserver": " ", "tags": ";"}
-NIC_MODELS = ("virtio", "e1000", "rtl8139", "vmxnet3")
+NIC_MODELS = ("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")
+ADDRESSES = ("hwaddr", "macaddr")
+ADDED: Mapping[str, tuple[str, ...]] = {"net": ("type", *ADDRESSES)}
+"""Properties that Proxmox adds by itself if they are not declared, by the kind of option."""
+OFF = ("", "0")
+"""Values that mean the same as an absent property."""
 
 
 def is_property_string(key: str) -> bool:
     """Tell whether an option of a guest holds a property string."""
-    return key.rstrip("0123456789") in PROPERTY_KEYS
+    return kind_of(key) in PROPERTY_KEYS
+
+
+def kind_of(key: str) -> str:
+    """The kind of a numbered option: `net` for `net0`."""
+    return key.rstrip("0123456789")
 
 
 def parse(text: str) -> dict[str, str]:
@@ -25,7 +34,7 @@ def parse(text: str) -> dict[str, str]:
         if sep and key in NIC_MODELS:
             properties |= {"model": key, "hwaddr": value.upper()}
         elif sep:
-            properties[key] = value.upper() if key in ("hwaddr", "macaddr") else value
+            properties[key] = value.upper() if key in ADDRESSES else value
         elif key in NIC_MODELS:
             properties["model"] = key
         else:
@@ -45,37 +54,31 @@ def format_properties(properties: Mapping[str, str]) -> str:
     return ",".join((*parts, *(f"{key}={value}" for key, value in rest.items())))
 
 
-def is_same(key: str, wanted: str, observed: str | None) -> bool:
-    """Tell whether an observed option has the wanted meaning; keys that Proxmox added do not count."""
-    if observed is None:
-        return False
-    if is_property_string(key):
-        current = parse(observed)
-        return all(current.get(name) == value for name, value in parse(wanted).items())
-    if key == "tags":
-        return set(wanted.split(";")) <= set(observed.split(";"))
-    if key in LISTS:
-        return wanted.split() == observed.split()
-    return wanted == observed
+def property_differences(key: str, wanted: str, observed: str) -> dict[str, tuple[str | None, str | None]]:
+    """The properties that differ in meaning: observed and wanted value, None for an absent one.
+
+    A property that is not declared differs, unless Proxmox adds it by itself or its value means that it is off.
+    """
+    target, current = parse(wanted), parse(observed)
+    ignored = {name for name in ADDED.get(kind_of(key), ()) if name not in target}
+    names = [*target, *(name for name in current if name not in target)]
+    pairs = {name: (current.get(name), target.get(name)) for name in names if name not in ignored}
+    return {name: pair for name, pair in pairs.items() if not _is_same(*pair)}
 
 
-def merge(key: str, wanted: str, observed: str | None) -> str:
-    """The value to send: the wanted one, and what Proxmox or a person added to the observed one."""
-    if observed is None:
+def _is_same(one: str | None, other: str | None) -> bool:
+    return one == other or ((one or "") in OFF and (other or "") in OFF)
+
+
+def without_address(value: str) -> str:
+    """A NIC's properties without its MAC address."""
+    return format_properties({name: text for name, text in parse(value).items() if name not in ADDRESSES})
+
+
+def with_own_address(key: str, wanted: str, observed: str) -> str:
+    """A NIC's wanted properties with its present MAC address, if none is declared: a new one would cut it off."""
+    target, current = parse(wanted), parse(observed)
+    kept = {name: current[name] for name in ADDRESSES if name in current}
+    if kind_of(key) != "net" or any(name in target for name in ADDRESSES) or not kept:
         return wanted
-    if is_property_string(key):
-        return format_properties({**parse(observed), **parse(wanted)})
-    if key == "tags":
-        return ";".join(sorted({*wanted.split(";"), *filter(None, observed.split(";"))}))
-    return wanted
-
-
-def differences(wanted: Mapping[str, str], observed: Mapping[str, object]) -> dict[str, str]:
-    """The options that differ in meaning, with the values to send."""
-    current = {key: _text(value) for key, value in observed.items()}
-    differing = {key: value for key, value in wanted.items() if not is_same(key, value, current.get(key))}
-    return {key: merge(key, value, current.get(key)) for key, value in differing.items()}
-
-
-def _text(value: object) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value).strip()
+    return format_properties(target | kept)

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from phoenix.artifacts.store import Artifact
 
 
+@dataclass(frozen=True)
+class Consent:
+    """What the operator allows a run beyond the declared state.
+
+    `adopted` are the names of guests to take over from another owner, `pruned` the vmids of guests to remove because
+    they are no longer declared; `may_restart` allows restarts of guests whose settings need one.
+    """
+
+    adopted: frozenset[str] = frozenset()
+    pruned: frozenset[int] = frozenset()
+    may_restart: bool = True
+
+
 @dataclass
 class Run:
     """One run. `targets` are the names of the hosts that it may change, `failed` those on which a task failed.
@@ -32,6 +45,7 @@ class Run:
     targets: frozenset[str]
     artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
     inventory: Path | None = None
+    consent: Consent = field(default_factory=Consent)
     known_authority: SeenAuthority | None = field(default=None, repr=False)
     failed: set[str] = field(default_factory=set)
     guests: ObservedGuests = field(default_factory=ObservedGuests, repr=False)
@@ -50,7 +64,7 @@ class Run:
         with self._lock:
             session = self._sessions.get(name)
         if session is None or (session.shell is None and self._reachable(name)):
-            session = HostSession(name, self.links.shell(name) if self._reachable(name) else None)
+            session = self._new_session(name)
             with self._lock:
                 self._sessions[name] = session
         return session
@@ -64,6 +78,12 @@ class Run:
         with self._lock:
             self._sessions.pop(name, None)
         self.links.forget(name)
+
+    def _new_session(self, name: str) -> HostSession:
+        if self._reachable(name):
+            return HostSession(name, self.links.shell(name))
+        host = self.estate.host(name)
+        return HostSession(name, None, is_stopped=isinstance(host, Machine) and host.vmid in self.guests)
 
     def _reachable(self, name: str) -> bool:
         host = self.estate.host(name)

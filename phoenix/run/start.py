@@ -17,7 +17,7 @@ from phoenix.connections.links import Links
 from phoenix.connections.plugin import SharedConnection
 from phoenix.estate.plugin import CONNECTION, as_nornir
 from phoenix.run.config import configure_logging, make_runner
-from phoenix.run.context import Run
+from phoenix.run.context import Consent, Run
 
 if TYPE_CHECKING:
     from phoenix.artifacts.store import Artifact
@@ -39,13 +39,14 @@ class Scope:
     dry_run: bool = False
     workers: int | None = None
     inventory: Path | None = None
+    consent: Consent = field(default_factory=Consent)
     config: Config = field(default_factory=_quiet)
 
 
 def begin(links: Links, artifacts: Mapping[str, Artifact], scope: Scope) -> tuple[Nornir, Run]:
     """Make Nornir and the run's context; the caller closes the links. ConfigError names a wrong key of the config."""
     configure_logging(scope.config.logging)
-    run = Run(links.estate, links, scope.targets, artifacts, scope.inventory)
+    run = Run(links.estate, links, scope.targets, artifacts, scope.inventory, scope.consent)
     nornir = Nornir(
         inventory=_connected(as_nornir(links.estate), links),
         runner=make_runner(scope.config.runner, scope.workers),

@@ -69,6 +69,13 @@ def write_new_guest(run: Run, api: ProxmoxClient, guest: Guest) -> None:
     carry_out(api, in_order([plan]))
 
 
+def complete_firewall(run: Run, api: ProxmoxClient, guest: Guest) -> tuple[Write, ...]:
+    """The writes that complete the firewall of a guest that does not run, so that it does not start without it."""
+    level, policy = guest_level(run.estate, guest), run.estate.settings.foreign_rules
+    plan = plan_level(level, guest_firewall(run.estate, guest), read_level(api, level), policy)
+    return tuple(in_order([plan]))
+
+
 def open_what_is_declared(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
     """Prove the firewall, then open what is declared and closed, before later steps need it.
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from phoenix.converge import Plan
-from phoenix.derive.firewall import NODE, cluster_firewall, guest_firewall
+from phoenix.derive.firewall import CLOSED, NODE, cluster_firewall, guest_firewall
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.key_locations import read_sources
 from phoenix.pve.firewall.model.configuration import parse_bool
 from phoenix.pve.firewall.plan.after_plan import firewall_after_plan, prove_after_plan
 from phoenix.pve.firewall.plan.identity import format_rule
-from phoenix.pve.firewall.plan.level import LevelPlan, Write, WritePhase, in_order
+from phoenix.pve.firewall.plan.level import FirewallLevel, LevelPlan, Write, WritePhase, in_order
 from phoenix.pve.firewall.plan.reconcile import plan_level
 from phoenix.pve.firewall.proof.violation import Proof, Violation
 from phoenix.run import Run
-from phoenix.tasks.firewall.read_levels import Swept, cluster_level, guest_level, node_level, sweep
+from phoenix.tasks.firewall.read_levels import Swept, cluster_level, guest_level, node_level, read_level, sweep
 from phoenix.tasks.firewall.writes import changes_of
+from phoenix.tasks.support.guests import guest_path, undeclared_guests
 
 SHOWN = 5
 
@@ -43,11 +44,13 @@ def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[WritePhase
     guests = touched(run, hypervisor)
     swept = sweep(api, estate, hypervisor, guests)
     levels = tuple(_levels(run, hypervisor, guests, swept))
+    closings = tuple(_closings(run, hypervisor))
     context = replace(swept.context, nics={})  # interfaces are corrected with their guests
     check_proof(run, prove_after_plan(estate, firewall_after_plan(estate, levels, context)))
     is_on = parse_bool(swept.levels[cluster_level()].options.get("enable"))
-    changes = changes_of(_without_new_sets(writes_of(levels, phases)))
-    return FirewallPlan(tuple(changes), _foreign_notes(run, levels, phases), levels, phases, is_on)
+    every = (*levels, *closings)
+    changes = changes_of(_without_new_sets(writes_of(every, phases)))
+    return FirewallPlan(tuple(changes), _foreign_notes(run, levels, phases), every, phases, is_on)
 
 
 def writes_of(levels: Iterable[LevelPlan], phases: frozenset[WritePhase]) -> list[Write]:
@@ -101,6 +104,16 @@ def _levels(run: Run, hypervisor: Hypervisor, guests: list[Guest], swept: Swept)
     if hypervisor.name in run.targets:
         wanted = {cluster_level(): cluster_firewall(estate), node_level(hypervisor): NODE, **wanted}
     return [plan_level(level, config, swept.levels[level], policy) for level, config in wanted.items()]
+
+
+def _closings(run: Run, hypervisor: Hypervisor) -> Iterator[LevelPlan]:
+    """Close what guests had open that are no longer declared: they keep their policies, which drop everything."""
+    if hypervisor.name not in run.targets:
+        return
+    api, policy = run.links.api(hypervisor.name), run.estate.settings.foreign_rules
+    for guest in undeclared_guests(run, hypervisor):
+        level = FirewallLevel("guest", guest.name, f"{guest_path(guest)}/firewall", guest.vmid)
+        yield plan_level(level, CLOSED, read_level(api, level), policy)
 
 
 def _place(run: Run, violation: Violation) -> str:

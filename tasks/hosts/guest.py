@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
@@ -12,28 +11,29 @@ from phoenix.converge import Change, PartialFailureError, Plan
 from phoenix.derive.guests import bind_mounts, creation, options
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Machine, Template
+from phoenix.pve.guest_config import GuestConfig, read_config
+from phoenix.pve.marker import read_marker, write_marker
+from phoenix.pve.mounts import MountPlan
+from phoenix.pve.options import option_change
 from phoenix.pve.paths import path_of
-from phoenix.pve.properties import differences
 from phoenix.run import Planned, Run
-from phoenix.tasks.firewall.apply import write_new_guest
-from phoenix.tasks.hosts.guest_plan import (
-    GuestPlan,
-    SeenMachine,
-    disk_of,
-    disk_size,
-    plan_machine,
-    plan_removal,
-    title,
-)
+from phoenix.tasks.firewall.apply import complete_firewall, write_new_guest
+from phoenix.tasks.firewall.writes import carry_out
+from phoenix.tasks.hosts.adoption import stranger
+from phoenix.tasks.hosts.disks import disk_of, disk_size
+from phoenix.tasks.hosts.guest_plan import DESCRIPTION, GuestPlan, SeenMachine, marker_of, plan_machine, title
 from phoenix.tasks.hosts.ready import wait_until_ready
+from phoenix.templating import program
 
 CREATE_SECONDS = 600.0
 STATE_SECONDS = 180.0
+SSH_KEYS_SECONDS = 60.0
 
 
 def plan_guest(run: Run, machine: Guest | Template) -> GuestPlan:
     """Read the guest's configuration and compare it with the inventory."""
-    return plan_machine(run.estate, machine, _options(run, machine), _observe(run, machine))
+    seen = _observe(run, machine)
+    return plan_machine(run.estate, machine, _options(run, machine), seen, may_restart=run.consent.may_restart)
 
 
 def apply_guest(run: Run, machine: Guest | Template, plan: GuestPlan) -> Plan:
@@ -41,34 +41,19 @@ def apply_guest(run: Run, machine: Guest | Template, plan: GuestPlan) -> Plan:
     return _Application(run, machine).apply(plan)
 
 
-def plan_destruction(run: Run, machine: Guest | Template) -> Plan:
-    """Plan the removal of the guest with its disks."""
-    return plan_removal(machine, exists=machine.vmid in run.guests)
-
-
-def apply_destruction(run: Run, machine: Guest | Template, plan: Plan) -> Plan:
-    """Stop and remove the guest with its disks. Directories of the hypervisor that were mounted in it stay."""
-    api, base = run.links.api(machine.hypervisor), path_of(run.estate, machine)
-    run.drop_session(machine.name)
-    if run.guests.is_running(machine.vmid):
-        api.run("post", f"{base}/status/stop", STATE_SECONDS)
-    api.run("delete", base, STATE_SECONDS, purge=1)
-    run.guests.forget(machine.vmid)
-    return plan
-
-
 create_guest = Planned("create_guest", plan_guest, apply_guest)
 """Create the guest, or change in place what differs. A guest ends up running, a template stopped."""
 
-destroy_guest = Planned("destroy_guest", plan_destruction, apply_destruction)
-"""Stop and remove the guest with its disks; directories of the hypervisor that were mounted in it stay."""
-
 
 def _observe(run: Run, machine: Guest | Template) -> SeenMachine | None:
-    if machine.vmid not in run.guests:
+    status = run.guests.status(machine.vmid)
+    if status is None:
         return None
-    config = run.links.api(machine.hypervisor).get(f"{path_of(run.estate, machine)}/config")
-    return SeenMachine(config, run.guests.is_running(machine.vmid))
+    api = run.links.api(machine.hypervisor)
+    config = read_config(api.get(f"{path_of(run.estate, machine)}/pending"))
+    waits = isinstance(machine, Guest) and not status.is_running
+    firewall = complete_firewall(run, api, machine) if isinstance(machine, Guest) and waits else ()
+    return SeenMachine(config, status.is_running, firewall, stranger(run.estate, status, config.next))
 
 
 def _options(run: Run, machine: Machine) -> dict[str, str]:
@@ -79,7 +64,7 @@ def _options(run: Run, machine: Machine) -> dict[str, str]:
 
 
 class _Application:
-    """The application of one plan; `made` are the changes so far, the current one included."""
+    """The application of one plan; `_restarts` are the restarts that the plan did not foresee."""
 
     def __init__(self, run: Run, machine: Guest | Template) -> None:
         self._run = run
@@ -89,37 +74,38 @@ class _Application:
         self._restarts: tuple[Change, ...] = ()
 
     def apply(self, plan: GuestPlan) -> Plan:
-        before = plan.changes[:-1] if plan.starts else plan.changes
+        """Make the changes in their order; each failure gives those that were begun."""
+        last = plan.starts or plan.restarts
+        before = plan.changes[:-1] if last else plan.changes
         try:
             if plan.creates:
                 self._create()
             else:
                 self._update(plan)
         except Exception as error:
-            raise PartialFailureError((*before, *self._restarts), error) from error
+            raise PartialFailureError(before, error) from error
         try:
-            if plan.starts:
-                self._start()
+            self._run_again(plan)
+            if plan.finishes:
+                self._finish()
         except Exception as error:
-            raise PartialFailureError(plan.changes, error) from error
-        return Plan((*before, *self._restarts, *plan.changes[len(before) :]))
+            raise PartialFailureError((*plan.changes, *self._restarts), error) from error
+        return Plan((*plan.changes, *self._restarts), plan.notes)
 
     def _create(self) -> None:
         run, machine, api = self._run, self._machine, self._api
         if machine.clone_of:
             self._clone()
-            config = api.get(f"{self._base}/config")
-            self._send(differences(_options(run, machine), config))
-            self._grow(config)
+            self._send(self._missing(self._config()))
+            self._grow()
         else:
-            values = {**creation(machine), **_options(run, machine)}
+            values = {**creation(machine), **_options(run, machine), DESCRIPTION: self._note(unfinished=True)}
             api.run("post", self._base.rpartition("/")[0], CREATE_SECONDS, vmid=machine.vmid, **values)
             if machine.kind == "vm":
-                self._grow(api.get(f"{self._base}/config"))
-        if isinstance(machine, Template):
-            api.run("post", f"{self._base}/template", STATE_SECONDS)
-        else:
-            self._mount(machine, bind_mounts(run.estate, machine))
+                self._grow()
+        if isinstance(machine, Guest):
+            mounts = bind_mounts(run.estate, machine)
+            self._mount(machine, MountPlan({f"mp{index}": mount.value for index, mount in enumerate(mounts)}))
             write_new_guest(run, api, machine)
         run.guests.note(machine, "stopped")
 
@@ -133,57 +119,95 @@ class _Application:
         name = {"hostname" if machine.kind == "lxc" else "name": machine.name}
         source = path_of(self._run.estate, origin)
         target = {"newid": machine.vmid, "full": 1, "storage": machine.storage, **name}
-        self._api.run("post", f"{source}/clone", CREATE_SECONDS, **target)
+        self._api.run("post", f"{source}/clone", CREATE_SECONDS, **target, description=self._note(unfinished=True))
+
+    def _note(self, *, unfinished: bool = False) -> str:
+        return write_marker("", marker_of(self._run.estate, self._machine, is_unfinished=unfinished))
+
+    def _config(self) -> GuestConfig:
+        return read_config(self._api.get(f"{self._base}/pending"))
+
+    def _missing(self, config: GuestConfig) -> dict[str, str | None]:
+        wanted = _options(self._run, self._machine)
+        changes = [option_change(key, value, config.next.get(key)) for key, value in wanted.items()]
+        return {change.key: change.value for change in changes if change}
 
     def _update(self, plan: GuestPlan) -> None:
         machine = self._machine
-        self._send(plan.options)
+        values = dict(plan.options)
+        if plan.finishes:  # the note ends a creation, so it is written last
+            values.pop(DESCRIPTION, None)
+        self._send(values)
         if plan.grows:
-            self._grow({})
-        if isinstance(machine, Guest) and (plan.options or plan.grows or plan.mounts):
+            self._grow()
+        if isinstance(machine, Guest):
             self._mount(machine, plan.mounts)
-            if self._run.guests.is_running(machine.vmid) and self._has_pending():
-                self._restart(machine)
+            carry_out(self._api, plan.firewall)
 
-    def _send(self, values: Mapping[str, str]) -> None:
-        if values and self._machine.kind == "vm":
-            self._api.run("post", f"{self._base}/config", STATE_SECONDS, **values)
-        elif values:
-            self._api.put(f"{self._base}/config", **values)
+    def _send(self, values: Mapping[str, str | None]) -> None:
+        deleted = ",".join(key for key, value in values.items() if value is None)
+        fields = {key: value for key, value in values.items() if value is not None}
+        fields |= {"delete": deleted} if deleted else {}
+        if fields:
+            method = "post" if self._machine.kind == "vm" else "put"
+            self._api.run(method, f"{self._base}/config", STATE_SECONDS, **fields)
 
-    def _grow(self, config: Mapping[str, Any]) -> None:
+    def _grow(self) -> None:
         machine = self._machine
-        if disk_size(machine, config) < machine.disk:
+        if disk_size(machine, self._config().next) < machine.disk:
             disk = {"disk": disk_of(machine), "size": f"{machine.disk}G"}
             self._api.run("put", f"{self._base}/resize", STATE_SECONDS, **disk)
 
-    def _mount(self, guest: Guest, mounts: Mapping[str, str]) -> None:
+    def _mount(self, guest: Guest, mounts: MountPlan) -> None:
         """Bind directories into the container; Proxmox VE allows this to root on the node only, so it goes over SSH."""
-        if not mounts:
+        words = [f"-{key} {shlex.quote(value)}" for key, value in mounts.sets.items()]
+        words += [f"-delete {','.join(mounts.removals)}"] if mounts.removals else []
+        if not words:
             return
-        words = " ".join(f"-{key} {shlex.quote(value)}" for key, value in mounts.items())
-        script = f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\npct set {guest.vmid} {words}"
-        done = self._run.session(guest.hypervisor).run(script)
+        script = f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\npct set {guest.vmid} {' '.join(words)}"
+        done = self._run.session(guest.hypervisor).run(script, STATE_SECONDS)
         if done.status:
-            raise TaskFailedError(f"pct set {guest.vmid} {words} failed: {done.err.strip()[-300:]}")
+            raise TaskFailedError(f"pct set {guest.vmid} {' '.join(words)} failed: {done.err.strip()[-300:]}")
 
-    def _has_pending(self) -> bool:
-        return any("pending" in item or "delete" in item for item in self._api.get(f"{self._base}/pending"))
+    def _run_again(self, plan: GuestPlan) -> None:
+        """Start or restart the guest, and restart it for settings that turn out to wait for that."""
+        machine = self._machine
+        if not isinstance(machine, Guest):
+            return
+        if plan.starts:
+            self._start(machine)
+        elif plan.restarts:
+            self._restart(machine)
+        elif plan.options and self._run.consent.may_restart and (waiting := self._config().waiting):
+            reason = f"{', '.join(waiting)}: in effect after a restart"
+            self._restarts = (Change(title(machine), "restart", reason),)
+            self._restart(machine)
 
     def _restart(self, guest: Guest) -> None:
-        self._restarts = (Change(title(guest), "restart", "some settings take effect only after a restart"),)
         self._api.run("post", f"{self._base}/status/reboot", STATE_SECONDS)
         self._run.drop_session(guest.name)
         wait_until_ready(self._run, guest)
 
-    def _start(self) -> None:
-        run, machine = self._run, self._machine
+    def _start(self, guest: Guest) -> None:
         try:
             self._api.run("post", f"{self._base}/status/start", STATE_SECONDS)
         except ApiError as error:  # a killed run may have left its start to Proxmox, which has finished it since
             if "already running" not in str(error):
                 raise
-        run.guests.note(machine, "running")
-        run.drop_session(machine.name)
-        if isinstance(machine, Guest):
-            wait_until_ready(run, machine)
+        self._run.guests.note(guest, "running")
+        self._run.drop_session(guest.name)
+        wait_until_ready(self._run, guest)
+
+    def _finish(self) -> None:
+        """End a creation: a clone gets SSH host keys of its own, a template becomes one, the note says so."""
+        machine, run = self._machine, self._run
+        if isinstance(machine, Guest) and machine.kind == "lxc" and machine.clone_of:
+            done = run.session(machine.name).run(program("guests/new-host-keys.sh"), SSH_KEYS_SECONDS)
+            if done.status:
+                raise TaskFailedError(f"new SSH host keys could not be made: {done.err.strip()[-300:]}")
+        config = self._config().next
+        if isinstance(machine, Template) and config.get("template", "0") != "1":
+            self._api.run("post", f"{self._base}/template", STATE_SECONDS)
+        note = marker_of(run.estate, machine)
+        if read_marker(config.get(DESCRIPTION)) != note:
+            self._send({DESCRIPTION: write_marker(config.get(DESCRIPTION), note)})

@@ -5,68 +5,127 @@ Sources: pct.conf(5), qm.conf(5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from phoenix.converge import Change, Plan
-from phoenix.derive.guests import bind_mounts
+from phoenix.derive.guests import OPTIONAL, bind_mounts, tags
+from phoenix.derive.ownership import owner_tag
+from phoenix.derive.storage import guest_directory
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Machine, Template
-from phoenix.pve.properties import differences, format_properties, parse
+from phoenix.pve.firewall.plan.level import Write
+from phoenix.pve.guest_config import GuestConfig
+from phoenix.pve.marker import Marker, read_marker, write_marker
+from phoenix.pve.mounts import MountPlan, plan_mounts
+from phoenix.pve.nics import undeclared_nics
+from phoenix.pve.options import OptionChange, option_change, tags_change
+from phoenix.pve.properties import without_address
+from phoenix.pve.restart import waiting_after
 from phoenix.tasks.firewall.apply import new_guest_changes
+from phoenix.tasks.firewall.writes import changes_of
+from phoenix.tasks.hosts.disks import disk_notes, disk_size
+
+DESCRIPTION = "description"
 
 
 @dataclass(frozen=True)
 class SeenMachine:
-    """A guest or template as Proxmox VE has it: its configuration by option, and whether it runs."""
+    """A guest or template as Proxmox VE has it, and whether it runs.
 
-    config: Mapping[str, Any]
+    `firewall` are the writes that complete the firewall of a guest that does not run. `adopts` is a description of a
+    guest that another owner created and that is to be taken over, empty for a guest of this estate.
+    """
+
+    config: GuestConfig
     is_running: bool
+    firewall: tuple[Write, ...] = ()
+    adopts: str = ""
 
 
 @dataclass(frozen=True)
 class GuestPlan(Plan):
     """What to do with a guest or template, beside the changes that a person reads.
 
-    `options` and `mounts` are the values to send; `grows` and `starts` say whether the disk grows and the guest starts.
+    `options` are the values to send, None for an option to delete. `finishes`: a creation ends with this plan.
     """
 
     creates: bool = False
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | None] = field(default_factory=dict)
     grows: bool = False
-    mounts: Mapping[str, str] = field(default_factory=dict)
+    mounts: MountPlan = field(default_factory=MountPlan)
+    firewall: tuple[Write, ...] = ()
     starts: bool = False
+    restarts: bool = False
+    finishes: bool = False
 
 
 def plan_machine(
-    estate: Estate, machine: Guest | Template, wanted: Mapping[str, str], seen: SeenMachine | None
+    estate: Estate,
+    machine: Guest | Template,
+    wanted: Mapping[str, str],
+    seen: SeenMachine | None,
+    *,
+    may_restart: bool = True,
 ) -> GuestPlan:
     """Plan a guest or template; `wanted` are its options in the API's spelling, `seen` is None if it does not exist.
 
-    Raises TaskFailedError for a difference that cannot be changed in place.
+    Raises TaskFailedError for a difference that cannot be corrected, before anything is changed.
     """
     starts = isinstance(machine, Guest) and not (seen and seen.is_running)
     start = (Change(title(machine), "start"),) if starts else ()
     if seen is None:
-        return GuestPlan((*_creation(estate, machine), *start), creates=True, starts=starts)
-    if machine.kind == "lxc" and bool(int(seen.config.get("unprivileged", 0))) != machine.unprivileged:
-        raise TaskFailedError("`unprivileged` cannot be changed in place: destroy the guest and deploy it again")
-    option_changes = differences(_without_own_address(machine, wanted), seen.config)
-    mounts = differences(bind_mounts(estate, machine), seen.config) if isinstance(machine, Guest) else {}
-    grows = disk_size(machine, seen.config) < machine.disk
+        changes = (*_creation(estate, machine), *start)
+        return GuestPlan(changes, creates=True, starts=starts, finishes=True)
+    _refuse(machine, seen)
+    own = read_marker(seen.config.next.get(DESCRIPTION))
+    differing = {one.key: one for one in _option_changes(estate, machine, wanted, seen, own)}
+    mounts = _mounts(estate, machine, seen)
+    grows = disk_size(machine, seen.config.next) < machine.disk
+    sent = {key: change.value for key, change in differing.items()}
+    waiting = waiting_after(machine.kind, sent, seen.config, (*mounts.removals, *mounts.replaced))
+    waits = bool(waiting) and seen.is_running and isinstance(machine, Guest)
+    finishes = bool(own and own.is_unfinished)
     changes = (
-        *(_option_change(machine, key, seen.config.get(key), value) for key, value in option_changes.items()),
-        *((Change(title(machine), "update", f"disk grows to {machine.disk} GiB"),) if grows else ()),
-        *(Change(title(machine), "update", f"{key} should be {value}") for key, value in mounts.items()),
+        *_taking_over(machine, seen, finishes=finishes),
+        *(_update(machine, change.difference) for change in differing.values() if change.difference),
+        *((_update(machine, f"disk grows to {machine.disk} GiB"),) if grows else ()),
+        *(_update(machine, f"{key} should be {value}") for key, value in mounts.sets.items()),
+        *(
+            _update(machine, f"{key} is no longer declared: it is unmounted, its directory stays")
+            for key in mounts.removals
+        ),
+        *changes_of(seen.firewall),
         *start,
+        *(
+            (Change(title(machine), "restart", f"{', '.join(waiting)}: in effect after a restart"),)
+            if waits and may_restart
+            else ()
+        ),
     )
-    return GuestPlan(changes, options=option_changes, grows=grows, mounts=mounts, starts=starts)
+    notes = tuple(_notes(machine, seen, own, waiting if waits and not may_restart else ()))
+    return GuestPlan(
+        changes,
+        notes,
+        options=sent,
+        grows=grows,
+        mounts=mounts,
+        firewall=seen.firewall,
+        starts=starts,
+        restarts=waits and may_restart,
+        finishes=finishes,
+    )
 
 
-def plan_removal(machine: Guest | Template, *, exists: bool) -> Plan:
-    """Plan the removal of a guest or template."""
-    return Plan((Change(title(machine), "remove"),)) if exists else Plan()
+def marker_of(estate: Estate, machine: Machine, *, is_unfinished: bool = False) -> Marker:
+    """The note in the description of a machine that this estate creates."""
+    given = tuple(sorted(tag.lower() for tag in machine.tags))
+    return Marker(owner_tag(estate, machine.vmid), origin_of(machine), given, is_unfinished)
+
+
+def origin_of(machine: Machine) -> str:
+    """What a machine is made from: a template by its name, or a volume."""
+    return machine.clone_of or machine.ostemplate or machine.disk_image or ""
 
 
 def title(machine: Machine) -> str:
@@ -74,39 +133,83 @@ def title(machine: Machine) -> str:
     return f"guest {machine.vmid} {machine.name}"
 
 
-def disk_of(machine: Machine) -> str:
-    """The option that holds the machine's first disk."""
-    return "rootfs" if machine.kind == "lxc" else "scsi0"
+def _refuse(machine: Machine, seen: SeenMachine) -> None:
+    """Stop before any change at what cannot be corrected here."""
+    is_unprivileged = seen.config.next.get("unprivileged", "0") == "1"
+    if machine.kind == "lxc" and is_unprivileged != machine.unprivileged:
+        raise TaskFailedError("`unprivileged` cannot be changed in place: destroy the guest and deploy it again")
+    for nic in undeclared_nics(seen.config.next):
+        if not nic.is_filtered and isinstance(machine, Guest):
+            raise TaskFailedError(
+                f"{nic.key} at {nic.bridge} is not declared, and the firewall does not filter it: "
+                f"remove it from guest {machine.vmid}, or set firewall=1 on it"
+            )
 
 
-def disk_size(machine: Machine, config: Mapping[str, Any]) -> float:
-    """Size of the machine's first disk in GiB; 0 if it has none."""
-    return gibibytes(parse(str(config.get(disk_of(machine), ""))).get("size", "0G"))
-
-
-def gibibytes(size: str) -> float:
-    """Read a size of Proxmox VE (`512M`, `16G`, or bytes) in GiB."""
-    units = {"K": 2**-20, "M": 2**-10, "G": 1, "T": 2**10}
-    return float(size[:-1]) * units[size[-1]] if size[-1:] in units else float(size or 0) / 2**30
-
-
-def _creation(estate: Estate, machine: Guest | Template) -> tuple[Change, ...]:
-    origin = f"clone of {machine.clone_of}" if machine.clone_of else f"from {machine.ostemplate or machine.disk_image}"
-    create = Change(title(machine), "create", f"{machine.kind}, {origin}")
-    return (create, *(new_guest_changes(estate, machine) if isinstance(machine, Guest) else ()))
-
-
-def _option_change(machine: Machine, key: str, seen: object, wanted: str) -> Change:
-    return Change(title(machine), "update", f"{key} is {_shown(seen)}, should be {_shown(wanted)}")
-
-
-def _shown(value: object) -> str:
-    return "absent" if value is None else repr(str(value)[:80])
+def _option_changes(
+    estate: Estate, machine: Machine, wanted: Mapping[str, str], seen: SeenMachine, own: Marker | None
+) -> Iterator[OptionChange]:
+    """The options that differ, in the order of their derivation, and the note in the description."""
+    config = seen.config.next
+    absent = OPTIONAL if isinstance(machine, Guest) else ()
+    for key, value in {**dict.fromkeys(absent), **_without_own_address(machine, wanted)}.items():
+        if key == "tags":
+            change = tags_change(tags(estate, machine), own.tags if own else (), config.get(key))
+        else:
+            change = option_change(key, value, config.get(key))
+        if change:
+            yield change
+    marker = marker_of(estate, machine)
+    kept = Marker(marker.owner, own.origin if own and not seen.adopts else "", marker.tags)
+    if own != kept:
+        text = "" if seen.adopts or own else "the note of its owner is missing in the description"
+        yield OptionChange(DESCRIPTION, write_marker(config.get(DESCRIPTION), kept), text)
 
 
 def _without_own_address(machine: Machine, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Keep a NIC's current MAC address where the inventory names none: a change would cut the guest off for a while."""
-    if "net0" not in wanted or (isinstance(machine, Guest) and machine.mac):
-        return dict(wanted)
-    nic = {key: value for key, value in parse(wanted["net0"]).items() if key != "hwaddr"}
-    return {**wanted, "net0": format_properties(nic)}
+    """Leave out a MAC address that the inventory does not name: the present one stays."""
+    is_free = "net0" in wanted and isinstance(machine, Guest) and machine.mac is None
+    return {**wanted, **({"net0": without_address(wanted["net0"])} if is_free else {})}
+
+
+def _mounts(estate: Estate, machine: Machine, seen: SeenMachine) -> MountPlan:
+    if not isinstance(machine, Guest) or machine.kind != "lxc":
+        return MountPlan()
+    own = guest_directory(estate.hypervisor_of(machine), machine.vmid)
+    plan = plan_mounts(bind_mounts(estate, machine), seen.config.next, own)
+    if plan.occupied:
+        places = "; ".join(f"{target} by {key}" for target, key in plan.occupied.items())
+        raise TaskFailedError(f"others' mount points occupy declared paths: {places}; choose another `target`")
+    return plan
+
+
+def _creation(estate: Estate, machine: Guest | Template) -> tuple[Change, ...]:
+    origin = f"clone of {machine.clone_of}" if machine.clone_of else f"from {origin_of(machine)}"
+    size = f"{machine.cores} cores, {machine.memory} MiB, {machine.disk} GiB on {machine.storage}"
+    where = f", {machine.address}" if isinstance(machine, Guest) else ""
+    create = Change(title(machine), "create", f"{machine.kind}, {origin}; {size}{where}")
+    return (create, *(new_guest_changes(estate, machine) if isinstance(machine, Guest) else ()))
+
+
+def _taking_over(machine: Machine, seen: SeenMachine, *, finishes: bool) -> tuple[Change, ...]:
+    if seen.adopts:
+        return (Change(title(machine), "adopt", seen.adopts),)
+    return (Change(title(machine), "create", "its creation was interrupted"),) if finishes else ()
+
+
+def _update(machine: Machine, reason: str) -> Change:
+    return Change(title(machine), "update", reason)
+
+
+def _notes(machine: Machine, seen: SeenMachine, own: Marker | None, waiting: Sequence[str]) -> Iterator[str]:
+    """What differs and is not changed: with the reason, and what the operator can do."""
+    name = title(machine)
+    if isinstance(machine, Guest) and not seen.is_running:
+        yield f"{name}: it does not run; what is to change in it is known once it runs"
+    yield from (f"{name}: {text}" for text in disk_notes(machine, seen.config.next))
+    if own and own.origin and own.origin != origin_of(machine):
+        yield f"{name}: it was made from {own.origin}, declared is {origin_of(machine)}: that concerns new guests"
+    for nic in undeclared_nics(seen.config.next):
+        yield f"{name}: {nic.key} at {nic.bridge} is not declared; the guest's rules filter it"
+    if waiting:
+        yield f"{name}: {', '.join(waiting)} wait for a restart, which --no-restart leaves to you"

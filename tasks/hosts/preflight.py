@@ -13,13 +13,17 @@ from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.conventions import DNS_PORT
 from phoenix.converge import Change, Observation, Outcome, Probe, ReadOnlyFile
 from phoenix.derive.authority import published_files
-from phoenix.derive.ownership import MARK
+from phoenix.derive.ownership import owns
 from phoenix.errors import TaskFailedError
-from phoenix.estate import Estate, Hypervisor
+from phoenix.estate import Estate, Hypervisor, Machine
+from phoenix.pve.guest_config import read_config
+from phoenix.pve.guests import GuestStatus
+from phoenix.pve.paths import path_of
 from phoenix.pve.privileges import missing_privileges
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
 from phoenix.tasks.certificates.api_trust import connection_problems
+from phoenix.tasks.hosts.adoption import stranger
 from phoenix.tasks.support.guests import learn_guests
 from phoenix.templating import shell_program
 
@@ -98,7 +102,7 @@ def _api_problems(estate: Estate, hypervisor: Hypervisor, run: Run) -> Iterator[
     lacking = missing_privileges(granted, estate, hypervisor, version)
     yield from (f"{api.where}: the token lacks {privilege} on {path}" for path, privilege in lacking)
     yield from _storage_problems(api, estate, hypervisor, run)
-    yield from _unmanaged(estate, run)
+    yield from _unmanaged(estate, run, api)
 
 
 def _storage_problems(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, run: Run) -> Iterator[str]:
@@ -123,19 +127,26 @@ def _has_volume(api: ProxmoxClient, hypervisor: Hypervisor, storages: dict[str, 
     return any(found["volid"] == volume for found in content)
 
 
-def _unmanaged(estate: Estate, run: Run) -> Iterator[str]:
-    """Ids of the inventory that other guests use."""
+def _unmanaged(estate: Estate, run: Run, api: ProxmoxClient) -> Iterator[str]:
+    """Ids of the inventory that guests of other owners or of another kind use."""
     for machine in (*estate.guests, *estate.templates):
         guest = run.guests.status(machine.vmid)
-        if guest is None or machine.name not in run.targets:
+        if guest is None or machine.name not in run.targets or machine.hypervisor != api.name:
             continue
-        if guest.name != machine.name and MARK not in guest.tags:
-            yield (
-                f"vmid {machine.vmid} is {guest.name!r}, which this inventory did not create; "
-                f"{machine.name} needs another vmid"
-            )
-        elif guest.kind != machine.kind:
+        if guest.kind != machine.kind:
             yield f"vmid {machine.vmid} ({machine.name}) is a {guest.kind}, in the inventory a {machine.kind}"
+        elif not owns(estate, guest.vmid, guest.tags) and machine.name not in run.consent.adopted:
+            yield from _foreign(estate, machine, guest, api)
+
+
+def _foreign(estate: Estate, machine: Machine, guest: GuestStatus, api: ProxmoxClient) -> Iterator[str]:
+    """A guest without the owner's tag is foreign, unless its description says otherwise."""
+    config = read_config(api.get(f"{path_of(estate, machine)}/pending")).next
+    if text := stranger(estate, guest, config):
+        yield (
+            f"vmid {machine.vmid} is not of this estate: {text}. Give {machine.name} another vmid, or take the guest "
+            f"over: `phoenix deploy --dry-run --diff --adopt {machine.name}` shows what would change"
+        )
 
 
 def _node_problems(hypervisor: Hypervisor, run: Run) -> Iterator[str]:

@@ -6,8 +6,12 @@ from phoenix.estate import Estate, Template
 from phoenix.run import Stage, Step, hypervisors
 from phoenix.run.selectors import Selector
 from phoenix.tasks.hosts.preflight import check_access
+from phoenix.tasks.hosts.removal import announce_undeclared
 
-PREFLIGHT = Stage("preflight", (Step(check_access, hypervisors, for_guests=True),))
+PREFLIGHT = Stage(
+    "preflight",
+    (Step(check_access, hypervisors, for_guests=True), Step(announce_undeclared, hypervisors, for_guests=True)),
+)
 """The first stage of every runbook that changes or enters hosts."""
 
 

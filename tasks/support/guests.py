@@ -1,10 +1,11 @@
-"""Which guests a node has, as they are now: two requests, at the same time."""
+"""Which guests a node has, as they are now, and which of them the inventory no longer declares."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
 from phoenix.connections.proxmox import ProxmoxClient
+from phoenix.derive.ownership import owns
 from phoenix.estate import Hypervisor
 from phoenix.pve.guests import GUEST_LISTS, GuestStatus, read_guests
 from phoenix.run import Run
@@ -21,3 +22,27 @@ def list_guests(api: ProxmoxClient, node: str) -> tuple[GuestStatus, ...]:
     with ThreadPoolExecutor(len(paths)) as pool:
         answers = {kind: pool.submit(api.get, path) for kind, path in paths.items()}
         return tuple(guest for kind, answer in answers.items() for guest in read_guests(answer.result(), kind, node))
+
+
+def undeclared_guests(run: Run, hypervisor: Hypervisor) -> tuple[GuestStatus, ...]:
+    """The guests and templates that this estate created, that are no longer declared, and that this run keeps."""
+    return tuple(guest for guest in _undeclared(run, hypervisor) if guest.vmid not in run.consent.pruned)
+
+
+def prunable_guests(run: Run, hypervisor: Hypervisor) -> tuple[GuestStatus, ...]:
+    """The guests and templates that are no longer declared and that the operator lets this run remove."""
+    return tuple(guest for guest in _undeclared(run, hypervisor) if guest.vmid in run.consent.pruned)
+
+
+def guest_path(guest: GuestStatus) -> str:
+    """The API path of a listed guest."""
+    return f"nodes/{guest.node}/{GUEST_LISTS[guest.kind]}/{guest.vmid}"
+
+
+def _undeclared(run: Run, hypervisor: Hypervisor) -> tuple[GuestStatus, ...]:
+    declared = {machine.vmid for machine in (*run.estate.guests, *run.estate.templates)}
+    return tuple(
+        guest
+        for guest in run.guests.listed()
+        if guest.node == hypervisor.node and guest.vmid not in declared and owns(run.estate, guest.vmid, guest.tags)
+    )

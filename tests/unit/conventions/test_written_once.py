@@ -30,7 +30,6 @@ SHORTEST = 7
 STRINGS: Exemptions = {}
 PORTS: Exemptions = {
     ("phoenix/estate/model.py", "80"): "the longest purpose, in characters",
-    ("tasks/hosts/guest_plan.py", "80"): "the characters that a reason shows of a value",
     ("phoenix/report/picture/svg.py", "22"): "a distance in the picture, in pixels",
     ("phoenix/pve/firewall/model/builtin_rules.py", "8006"): "Proxmox's own rules, restated on purpose (ADR 16)",
     ("phoenix/pve/firewall/proof/permissions.py", "8006"): "the firewall's own restatement of the flows (ADR 16)",

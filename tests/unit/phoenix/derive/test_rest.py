@@ -80,9 +80,9 @@ def test_only_the_ca_mounts_its_state() -> None:
     """The directory of the CA is mounted in its own guest and in no other."""
     mounts = {guest.name: bind_mounts(example(), guest) for guest in example().guests}
     state = "/mnt/pve/quickOS/lxc-persistent-data/103"
-    assert mounts["step-ca"] == {"mp0": f"{state}/ssl,mp=/etc/step-ca/ssl"}
+    assert [mount.value for mount in mounts["step-ca"]] == [f"{state}/ssl,mp=/etc/step-ca/ssl"]
     assert [name for name, own in mounts.items() if state in str(own)] == ["step-ca"]
-    assert list(mounts["nginx-gateway"]) == ["mp0", "mp1"]
+    assert [mount.target for mount in mounts["nginx-gateway"]] == ["/var/log/nginx", "/etc/nginx/ssl"]
 
 
 def test_options_of_a_container() -> None:

@@ -11,10 +11,15 @@ from phoenix.connections.proxmox import ApiError
 from phoenix.connections.ssh import Completed
 from phoenix.converge import PartialFailureError, Plan
 from phoenix.derive.guests import options
+from phoenix.derive.ownership import owner_tag
 from phoenix.estate import Guest, Mount
+from phoenix.pve.guests import GuestStatus
+from phoenix.pve.marker import write_marker
 from phoenix.run import Run
 from phoenix.tasks.firewall.apply import new_guest_changes
-from phoenix.tasks.hosts.guest import apply_destruction, apply_guest, plan_destruction, plan_guest
+from phoenix.tasks.hosts.guest import apply_guest, plan_guest
+from phoenix.tasks.hosts.guest_plan import marker_of
+from phoenix.tasks.hosts.removal import apply_destruction, plan_destruction
 from tests.support.estates import estate, guest
 from tests.support.firewall_api import FirewallApi
 from tests.support.runs import planning_run
@@ -27,22 +32,15 @@ CREATED = ["create guest 120 app", *(f"{one.verb} {one.resource}" for one in new
 
 
 class Api(FirewallApi):
-    """An API in which the requests to one path fail; settings of its guest wait for a restart."""
+    """An API in which the requests to one path fail."""
 
     def __init__(self, fails: str, error: str, config: dict[str, Any]) -> None:
-        super().__init__({f"{BASE}/config": config, f"{BASE}/pending": [{"pending": "1"}]})
+        super().__init__({f"{BASE}/pending": [{"key": key, "value": value} for key, value in config.items()]})
         self._fails, self._error = fails, error
 
     def run(self, method: str, path: str, _limit: float, **_values: object) -> None:
         """A request that starts a job."""
         self._count(f"{method} {path}")
-
-    def put(self, path: str, **fields: str) -> None:
-        """A request of which only the path matters here, or one of the firewall."""
-        if path.endswith("/config"):
-            self._count(f"put {path}")
-        else:
-            super().put(path, **fields)
 
     def _count(self, request: str) -> None:
         self.writes.append(request)
@@ -62,7 +60,8 @@ class Bench:
         links: Any = SimpleNamespace(api=lambda _name: self.api, shell=lambda _name: shell, forget=lambda _name: None)
         self.run: Run = planning_run(SMALL, links=links)
         if config is not None:
-            self.run.guests.note(APP, status)
+            tags = ("phoenix", owner_tag(SMALL, APP.vmid))
+            self.run.guests.learn([GuestStatus(APP.vmid, APP.name, "lxc", status, tags, "node")])
 
     def _script(self, script: str, status: int) -> Completed:
         self.scripts.append(script)
@@ -75,7 +74,7 @@ class Bench:
 
 def declared(**edits: str) -> dict[str, Any]:
     """The configuration of the guest as declared, with edits."""
-    return {**NEW, **options(SMALL, APP), **edits}
+    return {**NEW, **options(SMALL, APP), "description": write_marker("", marker_of(SMALL, APP)), **edits}
 
 
 def summary(changes: Any) -> list[str]:
@@ -83,6 +82,7 @@ def summary(changes: Any) -> list[str]:
     return [f"{change.verb} {change.resource}" for change in changes]
 
 
+FIREWALL = CREATED[1:]
 UPDATE, START, RESTART = "update guest 120 app", "start guest 120 app", "restart guest 120 app"
 
 
@@ -94,10 +94,10 @@ UPDATE, START, RESTART = "update guest 120 app", "start guest 120 app", "restart
         ("-", None, "", 1, CREATED),
         (f"put {BASE}/config", declared(cores="7"), "running", 0, [UPDATE]),
         ("resize", declared(rootfs="pool:x,size=8G"), "running", 0, [UPDATE]),
-        ("-", declared(mp0="/other,mp=/data"), "running", 1, [UPDATE]),
-        ("status/reboot", declared(cores="7"), "running", 0, [UPDATE, RESTART]),
-        (f"put {BASE}/config", declared(cores="7"), "stopped", 0, [UPDATE]),
-        ("status/start", declared(cores="7"), "stopped", 0, [UPDATE, START]),
+        ("-", declared(mp0="/lxc/120/other,mp=/data"), "running", 1, [UPDATE]),
+        ("status/reboot", declared(nameserver="1.1.1.1"), "running", 0, [UPDATE, RESTART]),
+        (f"put {BASE}/config", declared(cores="7"), "stopped", 0, [UPDATE, *FIREWALL]),
+        ("status/start", declared(cores="7"), "stopped", 0, [UPDATE, *FIREWALL, START]),
     ],
 )
 def test_changes_before_a_failure(
@@ -115,8 +115,8 @@ def test_changes_before_a_failure(
     ("config", "status", "made"),
     [
         (None, "", [*CREATED, START]),
-        (declared(cores="7"), "running", [UPDATE, RESTART]),
-        (declared(cores="7"), "stopped", [UPDATE, START]),
+        (declared(nameserver="1.1.1.1"), "running", [UPDATE, RESTART]),
+        (declared(cores="7"), "stopped", [UPDATE, *FIREWALL, START]),
     ],
 )
 def test_changes_without_a_failure(config: dict[str, Any] | None, status: str, made: list[str]) -> None:
@@ -126,10 +126,20 @@ def test_changes_without_a_failure(config: dict[str, Any] | None, status: str, m
     assert bench.run.guests.is_running(APP.vmid)
 
 
+def test_no_start_without_the_firewall() -> None:
+    """A guest whose creation stopped before its firewall is started only after the firewall is complete."""
+    bench = Bench("-", declared(), "stopped")
+    bench.apply()
+    start = bench.api.writes.index(f"post {BASE}/status/start")
+    walls = [n for n, write in enumerate(bench.api.writes) if "/firewall/" in write]
+    assert walls
+    assert max(walls) < start
+
+
 def test_start_by_another() -> None:
     """A guest that was started meanwhile is no failure."""
     bench = Bench("status/start", declared(), "stopped", error="CT 120 already running")
-    assert summary(bench.apply().changes) == [START]
+    assert summary(bench.apply().changes) == [*FIREWALL, START]
 
 
 @pytest.mark.parametrize(

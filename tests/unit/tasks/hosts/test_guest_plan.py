@@ -12,8 +12,12 @@ from phoenix.derive.ownership import owner_tag
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Mount, Template
 from phoenix.estate.model import Startup
+from phoenix.pve.guest_config import GuestConfig, option_text
+from phoenix.pve.marker import Marker, read_marker, write_marker
+from phoenix.pve.mounts import MountPlan
 from phoenix.tasks.firewall.apply import new_guest_changes
-from phoenix.tasks.hosts.guest_plan import GuestPlan, SeenMachine, gibibytes, plan_machine, plan_removal
+from phoenix.tasks.hosts.disks import gibibytes
+from phoenix.tasks.hosts.guest_plan import GuestPlan, SeenMachine, marker_of, plan_machine
 from tests.support.estates import estate, guest
 
 MOUNTS = (Mount(source="data", target="/data"), Mount(source="logs", target="/logs"))
@@ -24,20 +28,24 @@ BASE = Template(name="base", groups=(), vmid=900, kind="lxc", hypervisor="pve", 
 GUESTS = estate(LXC, VM, CLONE)
 SMALL = Estate(settings=GUESTS.settings, hypervisors=GUESTS.hypervisors, guests=GUESTS.guests, templates=(BASE,))
 Machine = Guest | Template
+SIZE = "2 cores, 2048 MiB, 16 GiB on pool"
 
 
-def plan(machine: Machine, seen: SeenMachine | None) -> GuestPlan:
+def plan(machine: Machine, seen: SeenMachine | None, *, may_restart: bool = True) -> GuestPlan:
     """The plan of a machine of the small estate."""
-    return plan_machine(SMALL, machine, options(SMALL, machine), seen)
+    return plan_machine(SMALL, machine, options(SMALL, machine), seen, may_restart=may_restart)
 
 
-def seen(machine: Machine, *, is_running: bool = True, **edits: Any) -> SeenMachine:
+def seen(machine: Machine, *, is_running: bool = True, adopts: str = "", **edits: Any) -> SeenMachine:
     """A machine as declared, with edits of its configuration; None stands for an option that is not set."""
     disk = f"pool:vm-1-disk-0,size={machine.disk}G"
     made = {"rootfs": disk, "unprivileged": 1} if machine.kind == "lxc" else {"scsi0": disk}
-    mounts = bind_mounts(SMALL, machine) if isinstance(machine, Guest) else {}
-    config = {**made, **options(SMALL, machine), **mounts, **edits}
-    return SeenMachine({key: value for key, value in config.items() if value is not None}, is_running)
+    mounts = bind_mounts(SMALL, machine) if isinstance(machine, Guest) else ()
+    made |= {f"mp{index}": mount.value for index, mount in enumerate(mounts)}
+    made["description"] = write_marker("", marker_of(SMALL, machine))
+    config = {**made, **options(SMALL, machine), **edits}
+    given = {key: option_text(value) for key, value in config.items() if value is not None}
+    return SeenMachine(GuestConfig(given, given), is_running, adopts=adopts)
 
 
 def summary(planned: Plan) -> list[str]:
@@ -48,10 +56,10 @@ def summary(planned: Plan) -> list[str]:
 @pytest.mark.parametrize(
     ("machine", "origin", "starts"),
     [
-        (LXC, "lxc, from local:vztmpl/x", True),
-        (VM, "vm, from local:import/x.img", True),
-        (CLONE, "lxc, clone of base", True),
-        (BASE, "lxc, from local:x/y", False),
+        (LXC, f"lxc, from local:vztmpl/x; {SIZE}, 10.0.0.20", True),
+        (VM, f"vm, from local:import/x.img; {SIZE}, 10.0.0.21", True),
+        (CLONE, f"lxc, clone of base; {SIZE}, 10.0.0.22", True),
+        (BASE, f"lxc, from local:x/y; {SIZE}", False),
     ],
 )
 def test_absent(machine: Machine, origin: str, starts: bool) -> None:  # noqa: FBT001  # a column of the table
@@ -107,12 +115,13 @@ NET = "name=eth0,bridge=vmbr0,firewall=1,type=veth,ip=10.0.0.20/24,gw=10.0.0.1"
         (LXC, {"searchdomain": "other"}, {"searchdomain": "lab.test"}),
         (LXC, {"tags": "own"}, {"tags": f"own;phoenix;{OWNER};prod"}),
         (LXC, {"tags": f"own;phoenix;{OWNER};prod"}, {}),
-        (LXC, {"description": "a note of the operator"}, {}),
         (LXC, {"net0": f"{NET},hwaddr={MAC}"}, {}),
-        (LXC, {"net0": f"hwaddr={MAC},mtu=1400,{NET}"}, {}),
+        (LXC, {"net0": f"hwaddr={MAC},mtu=1400,{NET}"}, {"net0": f"{NET},hwaddr={MAC}"}),
         (LXC, {"net0": NET.replace("vmbr0", "vmbr1")}, {"net0": NET}),
         (LXC, {"net0": NET.replace("firewall=1", "firewall=0")}, {"net0": NET}),
+        (LXC, {"net0": f"{NET},link_down=1,tag=20,trunks=5,ip6=dhcp"}, {"net0": NET}),
         (LXC, {"net0": f"{NET},hwaddr={OTHER_MAC}".replace(".20/", ".99/")}, {"net0": f"{NET},hwaddr={OTHER_MAC}"}),
+        (CLONE, {"startup": "order=3"}, {"startup": None}),
         (VM, {"name": "other"}, {"name": "box"}),
         (VM, {"agent": "0"}, {"agent": "1"}),
         (VM, {"ciuser": "root"}, {"ciuser": "admin"}),
@@ -120,12 +129,121 @@ NET = "name=eth0,bridge=vmbr0,firewall=1,type=veth,ip=10.0.0.20/24,gw=10.0.0.1"
         (BASE, {"memory": "512"}, {"memory": "2048"}),
     ],
 )
-def test_each_option(machine: Machine, edit: dict[str, Any], sent: dict[str, str]) -> None:
-    """An option that differs in meaning is sent alone; additions of Proxmox and of the operator stay."""
+def test_each_option(machine: Machine, edit: dict[str, Any], sent: dict[str, str | None]) -> None:
+    """An option that differs in meaning is sent alone; what only Proxmox adds stays."""
     planned = plan(machine, seen(machine, is_running=isinstance(machine, Guest), **edit))
-    assert planned == GuestPlan(planned.changes, options=sent)
-    assert [change.verb for change in planned.changes] == ["update"] * len(sent)
-    assert all(change.reason.startswith(f"{key} is ") for change, key in zip(planned.changes, sent, strict=True))
+    assert planned.options == sent
+    updates = [change for change in planned.changes if change.verb == "update"]
+    assert len(updates) == len(sent)
+    assert all(change.reason.startswith(key) for change, key in zip(updates, sent, strict=True))
+    assert not planned.starts
+
+
+@pytest.mark.parametrize(
+    ("machine", "edit", "waiting"),
+    [
+        (LXC, {"nameserver": "8.8.8.8"}, "nameserver"),
+        (LXC, {"hostname": "other", "cores": "7"}, "hostname"),
+        (LXC, {"cores": "7", "memory": "1", "net0": f"{NET},tag=3"}, ""),
+        (LXC, {"mp0": "/lxc/120/data,mp=/data,ro=1"}, "mp0"),
+        (LXC, {"mp0": None}, ""),
+        (LXC, {"mp5": "/lxc/120/old,mp=/old"}, "mp5"),
+        (VM, {"memory": "1", "ipconfig0": "ip=10.0.0.99/24,gw=10.0.0.1"}, "ipconfig0, memory"),
+        (BASE, {"memory": "1"}, ""),
+    ],
+)
+def test_restart(machine: Machine, edit: dict[str, Any], waiting: str) -> None:
+    """A plan contains the restart that its changes need; without consent, it notes what waits."""
+    observed = seen(machine, is_running=isinstance(machine, Guest), **edit)
+    planned, kept = plan(machine, observed), plan(machine, observed, may_restart=False)
+    restarts = [f"restart {waiting}: in effect after a restart"] if waiting else []
+    assert [line for line in summary(planned) if line.startswith("restart")] == restarts
+    assert (planned.restarts, kept.restarts) == (bool(waiting), False)
+    assert planned.notes == ()
+    assert [f"{waiting} wait" in note for note in kept.notes] == ([True] if waiting else [])
+
+
+def test_values_that_wait() -> None:
+    """A value that waits for a restart is part of the plan, also if nothing else differs."""
+    settled = seen(LXC).config.next
+    waits = SeenMachine(GuestConfig({**settled, "nameserver": "8.8.8.8"}, settled), is_running=True)
+    assert summary(plan(LXC, waits)) == ["restart nameserver: in effect after a restart"]
+    reverts = SeenMachine(GuestConfig(settled, {**settled, "nameserver": "8.8.8.8"}), is_running=True)
+    assert plan(LXC, reverts).options == {"nameserver": "10.0.0.3"}
+    assert not plan(LXC, reverts).restarts
+
+
+TAGS_OF_OLD = write_marker("mine", Marker(OWNER, "local:vztmpl/x", ("old",)))
+
+
+@pytest.mark.parametrize(
+    ("edit", "sent"),
+    [
+        ({"description": None}, {"description"}),
+        ({"description": "mine"}, {"description"}),
+        ({"description": TAGS_OF_OLD, "tags": f"old;own;phoenix;{OWNER};prod"}, {"description", "tags"}),
+        ({"description": write_marker("mine", marker_of(SMALL, LXC))}, set()),
+    ],
+)
+def test_description(edit: dict[str, Any], sent: set[str]) -> None:
+    """The note of the owner is kept in the description; a tag that Phoenix gave goes, and the operator's text stays."""
+    planned = plan(LXC, seen(LXC, **edit))
+    assert set(planned.options) == sent
+    if "tags" in sent:
+        assert planned.options["tags"] == f"own;phoenix;{OWNER};prod"
+    if "description" in sent:
+        assert str(planned.options["description"]).startswith("mine" if edit["description"] else "<!-- ")
+        assert read_marker(planned.options["description"]) is not None
+
+
+def test_adoption() -> None:
+    """A guest of another owner is adopted first, and then brought to what is declared."""
+    other = "lxc 'theirs', running, 10.0.0.99/24, created by no Phoenix estate"
+    theirs = seen(LXC, adopts=other, description="theirs", tags="theirs", hostname="theirs", cores="7")
+    planned = plan(LXC, theirs)
+    assert summary(planned)[0] == f"adopt {other}"
+    assert planned.options["tags"] == f"phoenix;{OWNER};prod;theirs"
+    note = read_marker(planned.options["description"])
+    assert note == Marker(OWNER, "", ("prod",))
+    assert {"hostname", "cores"} <= set(planned.options)
+
+
+def test_interrupted_creation() -> None:
+    """An interrupted creation is finished: the note that says so is written last."""
+    begun = write_marker("", marker_of(SMALL, LXC, is_unfinished=True))
+    planned = plan(LXC, seen(LXC, is_running=False, description=begun, tags=None))
+    assert summary(planned)[0] == "create its creation was interrupted"
+    assert (planned.finishes, planned.starts) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("edit", "note"),
+    [
+        ({"rootfs": "pool:x,size=32G"}, "its disk has 32 GiB, declared are 16"),
+        ({"rootfs": "other:x,size=16G"}, "its disk is on storage other, declared is pool"),
+        ({"description": write_marker("", Marker(OWNER, "base", ("prod",)))}, "it was made from base"),
+        ({"net1": "name=eth1,bridge=vmbr7,firewall=1"}, "net1 at vmbr7 is not declared"),
+    ],
+)
+def test_notes(edit: dict[str, Any], note: str) -> None:
+    """What differs and cannot be changed is noted, and changes nothing."""
+    planned = plan(LXC, seen(LXC, **edit))
+    assert planned.changes == ()
+    assert [note in text for text in planned.notes] == [True]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"net1": "name=eth1,bridge=vmbr0"}, "net1 at vmbr0 is not declared, and the firewall does not filter it"),
+        ({"net3": "name=eth1,bridge=vmbr0,firewall=0"}, "net3 at vmbr0"),
+        ({"mp0": "pool:vm-120-disk-1,mp=/data,size=8G"}, "occupy declared paths: /data by mp0"),
+    ],
+)
+def test_refused(edit: dict[str, Any], message: str) -> None:
+    """What cannot be corrected here stops the guest before any change."""
+    with pytest.raises(TaskFailedError, match=message):
+        plan(LXC, seen(LXC, **edit))
 
 
 @pytest.mark.parametrize(
@@ -171,24 +289,20 @@ def test_gibibytes(size: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("edit", "sent"),
+    ("edit", "plan_of_mounts"),
     [
-        ({"mp1": None}, ["mp1"]),
-        ({"mp0": None, "mp1": None}, ["mp0", "mp1"]),
-        ({"mp0": "/lxc/120/data,mp=/other"}, ["mp0"]),
-        ({"mp1": "/lxc/120/elsewhere,mp=/logs"}, ["mp1"]),
-        ({"mp0": "/lxc/120/data,mp=/data,backup=0"}, []),
-        ({"mp2": "/own,mp=/own"}, []),
+        ({"mp1": None}, MountPlan({"mp1": "/lxc/120/logs,mp=/logs"})),
+        ({"mp0": "/lxc/120/old,mp=/data"}, MountPlan({"mp0": "/lxc/120/data,mp=/data"}, replaced=("mp0",))),
+        ({"mp2": "/lxc/120/old,mp=/old"}, MountPlan(removals=("mp2",))),
+        ({"mp2": "/own,mp=/own"}, MountPlan()),
     ],
 )
-def test_mounts(edit: dict[str, Any], sent: list[str]) -> None:
-    """A bind mount that is missing or differs is set; mounts of others stay."""
+def test_mounts(edit: dict[str, Any], plan_of_mounts: MountPlan) -> None:
+    """A bind mount that is missing or differs is set, one that is no longer declared is removed, others stay."""
     planned = plan(LXC, seen(LXC, **edit))
-    wanted = bind_mounts(SMALL, LXC)
-    assert {key: value for key, value in planned.mounts.items() if value == wanted[key]} == planned.mounts
-    assert list(planned.mounts) == sent
-    assert planned == GuestPlan(planned.changes, mounts=planned.mounts)
-    assert summary(planned) == [f"update {key} should be {wanted[key]}" for key in sent]
+    assert planned.mounts == plan_of_mounts
+    updates = [change for change in planned.changes if change.verb == "update"]
+    assert len(updates) == len(plan_of_mounts.sets) + len(plan_of_mounts.removals)
 
 
 @pytest.mark.parametrize(("is_unprivileged", "seen_as"), [(True, 0), (False, 1), (True, None)])
@@ -209,13 +323,4 @@ def test_everything_at_once() -> None:
         "start",
     ]
     assert (planned.creates, planned.grows, planned.starts) == (False, True, True)
-    assert (dict(planned.options), dict(planned.mounts)) == ({"cores": "2"}, {"mp0": "/lxc/120/data,mp=/data"})
-
-
-@pytest.mark.parametrize(
-    ("machine", "exists", "changes"),
-    [(LXC, True, ["remove guest 120 app"]), (LXC, False, []), (BASE, True, ["remove guest 900 base"])],
-)
-def test_removal(machine: Machine, exists: bool, changes: list[str]) -> None:  # noqa: FBT001  # a column of the table
-    """A guest or template that exists is removed; one that does not needs no change."""
-    assert [str(change) for change in plan_removal(machine, exists=exists).changes] == changes
+    assert (dict(planned.options), planned.mounts.sets) == ({"cores": "2"}, {"mp0": "/lxc/120/data,mp=/data"})
