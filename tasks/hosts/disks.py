@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from phoenix.estate import Machine
+from phoenix.estate import Estate, Machine
 from phoenix.pve.properties import parse
 
 
@@ -18,10 +18,16 @@ def disk_size(machine: Machine, config: Mapping[str, str]) -> float:
     return gibibytes(parse(config.get(disk_of(machine), "")).get("size", "0G"))
 
 
-def disk_notes(machine: Machine, config: Mapping[str, str]) -> Iterator[str]:
+def least_disk(estate: Estate, machine: Machine) -> int:
+    """The size in GiB that the machine's first disk gets: a clone has at least that of its template."""
+    origin = estate.host(machine.clone_of) if machine.clone_of else None
+    return max(machine.disk, least_disk(estate, origin)) if isinstance(origin, Machine) else machine.disk
+
+
+def disk_notes(estate: Estate, machine: Machine, config: Mapping[str, str]) -> Iterator[str]:
     """What of the disk differs and cannot be changed in place."""
     size, volume = disk_size(machine, config), parse(config.get(disk_of(machine), "")).get("", "")
-    if size > machine.disk:
+    if size > least_disk(estate, machine):
         yield f"its disk has {size:g} GiB, declared are {machine.disk}; no disk shrinks in place: declare {size:g}"
     storage = volume.partition(":")[0]
     if storage and storage != machine.storage:

@@ -103,7 +103,7 @@ def plan_machine(
             else ()
         ),
     )
-    notes = tuple(_notes(machine, seen, own, waiting if waits and not may_restart else ()))
+    notes = tuple(_notes(estate, machine, seen, own, waiting if waits and not may_restart else ()))
     return GuestPlan(
         changes,
         notes,
@@ -201,12 +201,14 @@ def _update(machine: Machine, reason: str) -> Change:
     return Change(title(machine), "update", reason)
 
 
-def _notes(machine: Machine, seen: SeenMachine, own: Marker | None, waiting: Sequence[str]) -> Iterator[str]:
+def _notes(
+    estate: Estate, machine: Machine, seen: SeenMachine, own: Marker | None, waiting: Sequence[str]
+) -> Iterator[str]:
     """What differs and is not changed: with the reason, and what the operator can do."""
     name = title(machine)
     if isinstance(machine, Guest) and not seen.is_running:
         yield f"{name}: it does not run; what is to change in it is known once it runs"
-    yield from (f"{name}: {text}" for text in disk_notes(machine, seen.config.next))
+    yield from (f"{name}: {text}" for text in disk_notes(estate, machine, seen.config.next))
     if own and own.origin and own.origin != origin_of(machine):
         yield f"{name}: it was made from {own.origin}, declared is {origin_of(machine)}: that concerns new guests"
     for nic in undeclared_nics(seen.config.next):
