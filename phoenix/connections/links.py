@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from ipaddress import IPv4Address
 from typing import Any
 
 from phoenix.connections.access import HypervisorAccess
+from phoenix.connections.guest_address import current_addresses
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.shell import ContainerShell, MachineShell, NodeShell, Shell
 from phoenix.connections.ssh import ConnectionFailedError, SshLink, connect, handshake
@@ -29,6 +32,7 @@ class Links:
         self._pending: dict[str, Future[SshLink]] = {}
         self._nodes: dict[str, SshLink] = {}
         self._machines: dict[str, SshLink] = {}
+        self._elsewhere: set[str] = set()
         self._apis = {name: ProxmoxClient(entry.api, name) for name, entry in access.items()}
 
     def reconnected(self) -> Links:
@@ -67,10 +71,15 @@ class Links:
             return MachineShell(self._machine(host))
         return ContainerShell(self._node(host.hypervisor), host.vmid, name)
 
+    def is_elsewhere(self, guest: Guest) -> bool:
+        """Report whether a connected virtual machine answered at another address than the declared one."""
+        return guest.name in self._elsewhere
+
     def forget(self, name: str) -> None:
         """Drop the connection of a virtual machine, because the machine was restarted."""
         with self._lock:
             link = self._machines.pop(name, None)
+            self._elsewhere.discard(name)
         if link:
             link.close()
 
@@ -94,16 +103,27 @@ class Links:
         return self._once(self._machines, guest.name, lambda: self._jump(guest))
 
     def _jump(self, guest: Guest) -> SshLink:
+        """Connect to a machine at its declared address, or else where it is now."""
+        try:
+            return self._jump_to(guest, guest.address)
+        except ConnectionFailedError as error:
+            for address in self._other_addresses(guest):
+                with suppress(ConnectionFailedError):
+                    link = self._jump_to(guest, address)
+                    self._elsewhere.add(guest.name)
+                    return link
+            raise error from None
+
+    def _jump_to(self, guest: Guest, address: IPv4Address) -> SshLink:
         node, ssh = self._node(guest.hypervisor), self._access[guest.hypervisor].ssh
         key = self._host_key(guest)
-        channel = node.tunnel(str(guest.address), SSH_PORT)
-        return handshake(
-            channel,
-            f"{guest.name} ({guest.address}:{SSH_PORT} over {guest.hypervisor})",
-            guest.user,
-            ssh.key_file,
-            key,
-        )
+        where = f"{guest.name} ({address}:{SSH_PORT} over {guest.hypervisor})"
+        return handshake(node.tunnel(str(address), SSH_PORT), where, guest.user, ssh.key_file, key)
+
+    def _other_addresses(self, guest: Guest) -> tuple[IPv4Address, ...]:
+        with suppress(ApiError):
+            return current_addresses(self.api(guest.hypervisor), self.estate, guest)
+        return ()
 
     def _host_key(self, guest: Guest) -> str:
         """Read a machine's host key through its guest agent, over the hypervisor's pinned API connection."""

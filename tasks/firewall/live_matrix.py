@@ -37,9 +37,13 @@ class Reach:
 
 
 def try_present(run: Run, hypervisor: Hypervisor, links: Links, *, full: bool = False) -> list[AttemptResult]:
-    """Read the present firewall, and try every connection between the hypervisor and the run's guests there."""
-    guests = [guest for guest in touched(run, hypervisor) if run.guests.is_running(guest.vmid)]
-    swept = sweep(links.api(hypervisor.name), run.estate, hypervisor, guests)
+    """Read the present firewall, and try every connection between the hypervisor and the run's guests there.
+
+    A guest that is not at its declared address yet takes no part.
+    """
+    running = [guest for guest in touched(run, hypervisor) if run.guests.is_running(guest.vmid)]
+    swept = sweep(links.api(hypervisor.name), run.estate, hypervisor, running)
+    guests = [guest for guest in running if guest.name not in swept.moving and not links.is_elsewhere(guest)]
     present = (LevelPlan(level, (), config, ()) for level, config in swept.levels.items())
     matrix = Matrix(run.estate, firewall_after_plan(run.estate, present, swept.context), (hypervisor, *guests))
     return try_all(run.estate, matrix, links.shell, full=full)

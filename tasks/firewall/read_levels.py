@@ -28,10 +28,14 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Swept:
-    """The observed configuration of the levels, and the context of a plan."""
+    """The observed configuration of the levels, and the context of a plan.
+
+    `moving` are the names of the guests whose configured address is not the declared one.
+    """
 
     levels: Mapping[FirewallLevel, LevelConfig]
     context: PlanContext
+    moving: frozenset[str] = frozenset()
 
 
 def cluster_level() -> FirewallLevel:
@@ -59,9 +63,11 @@ def sweep(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, guests: It
         nics = [(guest, pool.submit(api.get, f"{path_of(estate, guest)}/config")) for guest in every]
         groups = pool.submit(_groups, api)
         seen = {level: config.result() for level, config in levels}
-        cards = {guest.vmid: _nic(guest, config.result()) for guest, config in nics}
+        configs = [(guest, config.result()) for guest, config in nics]
+        cards = {guest.vmid: _nic(guest, config) for guest, config in configs}
     backend: FirewallBackend = "nftables" if parse_bool(seen[node].options.get("nftables")) else "iptables"
-    return Swept(seen, PlanContext(groups.result(), cards, backend))
+    moving = frozenset(guest.name for guest, config in configs if not _is_at_its_address(guest, config))
+    return Swept(seen, PlanContext(groups.result(), cards, backend), moving)
 
 
 def read_level(api: ProxmoxClient, level: FirewallLevel) -> LevelConfig:
@@ -83,6 +89,11 @@ def _groups(api: ProxmoxClient) -> dict[str, tuple[ListedRule, ...]]:
     get: Callable[[str], Any] = api.get
     base = "cluster/firewall/groups"
     return {str(group["group"]): tuple(get(f"{base}/{group['group']}")) for group in get(base)}
+
+
+def _is_at_its_address(guest: Guest, config: Mapping[str, Any]) -> bool:
+    key = "net0" if guest.kind == "lxc" else "ipconfig0"
+    return parse(str(config.get(key, ""))).get("ip", "").partition("/")[0] == str(guest.address)
 
 
 def _nic(guest: Guest, config: Mapping[str, Any]) -> FirewallNic:

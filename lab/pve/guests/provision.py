@@ -13,6 +13,9 @@ from phoenix.lab.pve.guests.spec import GuestSpec
 STANDINS = Path(__file__).resolve().parents[2] / "standins"
 _WANTS = "/etc/systemd/system/multi-user.target.wants"
 
+# The stand-in for NFS mounts another file system, for which systemd drops the order before remote-fs.target when the
+# mount appears: at a boot, that target would wait for ever.
+_MOUNTS = "[Unit]\nBefore=remote-fs.target\n"
 _AGENT = """[Unit]
 Description=Stand-in for the QEMU guest agent: while it is active, the lab's API answers the agent's endpoints
 [Service]
@@ -72,6 +75,7 @@ def _names(spec: GuestSpec, rootfs: Rootfs) -> None:
 
 def _machine(spec: GuestSpec, rootfs: Rootfs) -> None:
     rootfs.link(f"{_WANTS}/ssh.service", "/lib/systemd/system/ssh.service")
+    rootfs.write("/etc/systemd/system/mount.d/lab-nfs.conf", _MOUNTS)
     if spec.agent:
         rootfs.write("/etc/systemd/system/qemu-guest-agent.service", _AGENT)
         rootfs.link(f"{_WANTS}/qemu-guest-agent.service", "/etc/systemd/system/qemu-guest-agent.service")

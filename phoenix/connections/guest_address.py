@@ -1,0 +1,53 @@
+"""Where a virtual machine is now, if it is not at its declared address: its configuration and its agent say so.
+
+Source: Proxmox VE API, GET …/qemu/{vmid}/config and …/agent/network-get-interfaces. A guest's claim is not trusted to
+name another host of the estate: such addresses are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from phoenix.connections.proxmox import ApiError, ProxmoxClient
+from phoenix.estate import Estate, Guest
+
+MAX_ADDRESSES = 8
+
+
+def current_addresses(api: ProxmoxClient, estate: Estate, guest: Guest) -> tuple[IPv4Address, ...]:
+    """List the addresses other than the declared one at which the machine may answer; ApiError if none can be read."""
+    base = f"nodes/{estate.hypervisor_of(guest).node}/qemu/{guest.vmid}"
+    found = [*_configured(api.get(f"{base}/config", current=1)), *_reported(api, base)]
+    taken = {host.address for host in estate.live()} | {hypervisor.guest_resolver for hypervisor in estate.hypervisors}
+    return tuple(dict.fromkeys(address for address in found if address not in taken))[:MAX_ADDRESSES]
+
+
+def _configured(config: Mapping[str, Any]) -> Iterator[IPv4Address]:
+    parts = str(config.get("ipconfig0", "")).split(",")
+    yield from _addresses(part.removeprefix("ip=") for part in parts if part.startswith("ip="))
+
+
+def _reported(api: ProxmoxClient, base: str) -> Iterator[IPv4Address]:
+    try:
+        answer = api.get(f"{base}/agent/network-get-interfaces")
+    except ApiError:
+        return
+    interfaces = answer.get("result", []) if isinstance(answer, dict) else []
+    yield from _addresses(
+        str(entry.get("ip-address", ""))
+        for interface in interfaces
+        for entry in interface.get("ip-addresses", [])
+        if entry.get("ip-address-type") == "ipv4"
+    )
+
+
+def _addresses(texts: Iterator[str]) -> Iterator[IPv4Address]:
+    for text in texts:
+        try:
+            address = IPv4Interface(text).ip
+        except ValueError:
+            continue
+        if not address.is_loopback:
+            yield address
