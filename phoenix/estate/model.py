@@ -133,7 +133,8 @@ class Settings(Strict):
     """The settings of the whole estate: the data of defaults.yaml.
 
     `foreign_rules` applies to firewall rules that do not follow from the inventory: `remove` deletes them, `report`
-    leaves and reports them, `keep` leaves them and accepts what they open as intended.
+    leaves and reports them, `keep` leaves them and accepts what they open as intended. Without it, those of the
+    estate's guests are deleted, and those of the cluster and its nodes are left, reported and accepted.
     """
 
     zone: DomainName
@@ -141,7 +142,7 @@ class Settings(Strict):
     network: Network
     egress: tuple[Egress, ...] = ()
     ca: Authority
-    foreign_rules: Literal["report", "keep", "remove"] = "remove"
+    foreign_rules: Literal["report", "keep", "remove"] | None = None
     records: dict[Label, IPv4Address] = {}
 
 

@@ -18,6 +18,7 @@ from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.model.configuration import LevelConfig
 from phoenix.pve.firewall.plan.level import Write, WritePhase, in_order
+from phoenix.pve.firewall.plan.policy import policy_at
 from phoenix.pve.firewall.plan.reconcile import plan_level
 from phoenix.pve.firewall.query.attempt import disagreements
 from phoenix.run import Planned, Run
@@ -71,7 +72,7 @@ def write_new_guest(run: Run, api: ProxmoxClient, guest: Guest) -> None:
 
 def complete_firewall(run: Run, api: ProxmoxClient, guest: Guest) -> tuple[Write, ...]:
     """The writes that complete the firewall of a guest that does not run, so that it does not start without it."""
-    level, policy = guest_level(run.estate, guest), run.estate.settings.foreign_rules
+    level, policy = guest_level(run.estate, guest), policy_at(run.estate.settings, "guest")
     plan = plan_level(level, guest_firewall(run.estate, guest), read_level(api, level), policy)
     return tuple(in_order([plan]))
 

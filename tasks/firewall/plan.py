@@ -14,6 +14,7 @@ from phoenix.pve.firewall.model.configuration import parse_bool
 from phoenix.pve.firewall.plan.after_plan import firewall_after_plan, prove_after_plan
 from phoenix.pve.firewall.plan.identity import format_rule
 from phoenix.pve.firewall.plan.level import FirewallLevel, LevelPlan, Write, WritePhase, in_order
+from phoenix.pve.firewall.plan.policy import policy_at
 from phoenix.pve.firewall.plan.reconcile import plan_level
 from phoenix.pve.firewall.proof.violation import Proof, Violation
 from phoenix.run import Run
@@ -66,10 +67,11 @@ def _without_new_sets(writes: list[Write]) -> list[Write]:
 
 
 def _foreign_notes(run: Run, levels: Iterable[LevelPlan], phases: frozenset[WritePhase]) -> tuple[str, ...]:
-    """A note for each rule that the inventory does not derive, if the estate wants them reported."""
-    if run.estate.settings.foreign_rules != "report" or phases != frozenset(WritePhase):
+    """A note for each rule that the inventory does not derive, where such rules are reported."""
+    if phases != frozenset(WritePhase):
         return ()
-    rules = (f"{level.level.name}: {format_rule(rule)}" for level in levels for rule in level.foreign)
+    shown = [plan for plan in levels if policy_at(run.estate.settings, plan.level.kind) == "report"]
+    rules = (f"{plan.level.name}: {format_rule(rule)}" for plan in shown for rule in plan.foreign)
     return tuple(f"a rule that the inventory does not derive: {rule}" for rule in rules)
 
 
@@ -99,18 +101,21 @@ def some(messages: list[str]) -> str:
 
 
 def _levels(run: Run, hypervisor: Hypervisor, guests: list[Guest], swept: Swept) -> list[LevelPlan]:
-    estate, policy = run.estate, run.estate.settings.foreign_rules
+    estate, settings = run.estate, run.estate.settings
     wanted = {guest_level(estate, guest): guest_firewall(estate, guest) for guest in guests}
     if hypervisor.name in run.targets:
         wanted = {cluster_level(): cluster_firewall(estate), node_level(hypervisor): NODE, **wanted}
-    return [plan_level(level, config, swept.levels[level], policy) for level, config in wanted.items()]
+    return [
+        plan_level(level, config, swept.levels[level], policy_at(settings, level.kind))
+        for level, config in wanted.items()
+    ]
 
 
 def _closings(run: Run, hypervisor: Hypervisor) -> Iterator[LevelPlan]:
     """Close what guests had open that are no longer declared: they keep their policies, which drop everything."""
     if hypervisor.name not in run.targets:
         return
-    api, policy = run.links.api(hypervisor.name), run.estate.settings.foreign_rules
+    api, policy = run.links.api(hypervisor.name), policy_at(run.estate.settings, "guest")
     for guest in undeclared_guests(run, hypervisor):
         level = FirewallLevel("guest", guest.name, f"{guest_path(guest)}/firewall", guest.vmid)
         yield plan_level(level, CLOSED, read_level(api, level), policy)

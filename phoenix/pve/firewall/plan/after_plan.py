@@ -20,7 +20,8 @@ from phoenix.pve.firewall.model.configuration import (
 from phoenix.pve.firewall.model.from_estate import firewall_from_estate
 from phoenix.pve.firewall.model.match import LevelId
 from phoenix.pve.firewall.plan.identity import key_of
-from phoenix.pve.firewall.plan.level import LevelPlan
+from phoenix.pve.firewall.plan.level import LevelKind, LevelPlan
+from phoenix.pve.firewall.plan.policy import is_tolerated
 from phoenix.pve.firewall.proof.prove import prove
 from phoenix.pve.firewall.proof.violation import Proof
 
@@ -53,14 +54,21 @@ def firewall_after_plan(estate: Estate, plans: Iterable[LevelPlan], context: Pla
 
 
 def prove_after_plan(estate: Estate, firewall: Firewall) -> Proof:
-    """Prove the firewall after a plan; where the inventory keeps foreign rules, what they accept is tolerated.
+    """Prove the firewall after a plan; where foreign rules are kept as intended, what they accept is tolerated.
 
     A foreign rule that Proxmox skips is no fault of the plan.
     """
     foreign = frozenset(_foreign_rules(firewall))
-    proof = prove(estate, firewall, foreign if estate.settings.foreign_rules == "keep" else frozenset())
+    tolerated = frozenset(one for one in foreign if is_tolerated(estate.settings, _kind(firewall, one[0])))
+    proof = prove(estate, firewall, tolerated)
     skipped = tuple(one for one in proof.skipped if (one.origin.level, one.origin.position) not in foreign)
     return replace(proof, skipped=skipped)
+
+
+def _kind(firewall: Firewall, level: LevelId) -> LevelKind:
+    if level == "cluster":
+        return "cluster"
+    return "node" if level in firewall.nodes else "guest"
 
 
 def _foreign_rules(firewall: Firewall) -> Iterator[tuple[LevelId, int]]:

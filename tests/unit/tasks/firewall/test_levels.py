@@ -133,7 +133,6 @@ def _edited_rule(base: str, **fields: str) -> Drift:
         (_edited_rule(APP, enable="0"), ["update firewall of app"]),
         (_edited_rule(APP, comment="lost"), ["update firewall of app"]),
         (_foreign(APP), ["remove firewall of app"]),
-        (_foreign(CLUSTER), ["remove firewall of cluster"]),
         (lambda api: api.level(APP)["ipset"].update(own=[]), ["remove set own of app"]),
         (lambda api: api.level(CLUSTER)["ipset"].update(own=[]), []),
         (lambda api: api.level(CLUSTER)["ipset"]["management"].clear(), ["create set management"]),
@@ -167,11 +166,14 @@ def test_order_of_rules() -> None:
     assert [rule["comment"] for rule in rules] == before
 
 
+REMOVED = ["remove firewall of app"]
+
+
 @pytest.mark.parametrize(
     ("policy", "changes", "notes"),
-    [("remove", ["remove firewall of app"], 0), ("report", [], 1), ("keep", [], 0)],
+    [(None, REMOVED, 0), ("remove", REMOVED, 0), ("report", [], 1), ("keep", [], 0)],
 )
-def test_foreign_rules(policy: str, changes: list[str], notes: int) -> None:
+def test_foreign_rules(policy: str | None, changes: list[str], notes: int) -> None:
     """A rule that the inventory does not derive is removed, or stays and is reported, or stays."""
     bench = Bench(of=estate(guest("app", 20, "lxc", services=SERVICES), foreign_rules=policy)).converge()
     _foreign(APP, comment="of the operator")(bench.api)
@@ -179,6 +181,19 @@ def test_foreign_rules(policy: str, changes: list[str], notes: int) -> None:
     assert summary(plan) == changes
     assert len(plan.notes) == notes
     assert all("of the operator" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("policy", "changes", "notes"),
+    [(None, [], 1), ("remove", ["remove firewall of cluster"], 0), ("keep", [], 0)],
+)
+def test_rules_of_other_owners(policy: str | None, changes: list[str], notes: int) -> None:
+    """A foreign rule of the cluster stays and is reported, also if it opens something, unless the inventory says so."""
+    bench = Bench(of=estate(guest("app", 20, "lxc", services=SERVICES), foreign_rules=policy)).converge()
+    _foreign(CLUSTER, action="ACCEPT", comment="monitoring")(bench.api)
+    plan = bench.plan()
+    assert summary(plan) == changes
+    assert ["monitoring" in note for note in plan.notes] == [True] * notes
 
 
 def test_removed_service() -> None:

@@ -17,6 +17,7 @@ from tests.unit.phoenix.pve.firewall.plan.levels import FOREIGN, configs, guest_
 @pytest.mark.parametrize(
     ("policy", "rule", "holds"),
     [
+        (None, FOREIGN, True),
         ("remove", FOREIGN, True),
         ("report", FOREIGN, False),
         ("keep", FOREIGN, True),
@@ -33,7 +34,7 @@ def test_foreign_rules(policy: Any, rule: ListedRule, *, holds: bool) -> None:
     level = guest_level("traefik")
     observed[level] = replace(observed[level], rules=(rule, *observed[level].rules))
     proof = prove_after_plan(
-        estate, firewall_after_plan(estate, plans(observed, policy), PlanContext({}, {}, "iptables"))
+        estate, firewall_after_plan(estate, plans(observed, policy or "remove"), PlanContext({}, {}, "iptables"))
     )
     assert proof.holds is holds
     if not holds:
