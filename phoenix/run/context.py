@@ -37,7 +37,8 @@ class Run:
     """One run. `targets` are the names of the hosts that it may change, `failed` those on which a task failed.
 
     `inventory` is the directory of the estate's files, so that messages can name their lines. `known_authority` is
-    None until a task has observed the CA.
+    None until a task has observed the CA. `rehearsed_firewalls` are the vmids of guests whose firewall an earlier step
+    of a dry run would complete.
     """
 
     estate: Estate = field(repr=False)
@@ -46,6 +47,7 @@ class Run:
     artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
     inventory: Path | None = None
     consent: Consent = field(default_factory=Consent)
+    rehearsed_firewalls: set[int] = field(default_factory=set)
     known_authority: SeenAuthority | None = field(default=None, repr=False)
     failed: set[str] = field(default_factory=set)
     guests: ObservedGuests = field(default_factory=ObservedGuests, repr=False)

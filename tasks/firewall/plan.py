@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from phoenix.converge import Plan
 from phoenix.derive.firewall import CLOSED, NODE, cluster_firewall, guest_firewall
+from phoenix.derive.ownership import owns
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.key_locations import read_sources
@@ -49,7 +50,7 @@ def plan_firewall(run: Run, hypervisor: Hypervisor, phases: frozenset[WritePhase
     context = replace(swept.context, nics={})  # interfaces are corrected with their guests
     check_proof(run, prove_after_plan(estate, firewall_after_plan(estate, levels, context)))
     is_on = parse_bool(swept.levels[cluster_level()].options.get("enable"))
-    every = (*levels, *closings)
+    every = tuple(plan for plan in (*levels, *closings) if plan.level.vmid not in run.rehearsed_firewalls)
     changes = changes_of(_without_new_sets(writes_of(every, phases)))
     return FirewallPlan(tuple(changes), _foreign_notes(run, levels, phases), every, phases, is_on)
 
@@ -76,12 +77,17 @@ def _foreign_notes(run: Run, levels: Iterable[LevelPlan], phases: frozenset[Writ
 
 
 def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
-    """The existing guests of a hypervisor that the run targets; their rules do not depend on their state."""
+    """The guests of this estate on a hypervisor that the run targets; their rules do not depend on their state."""
     return [
         guest
         for guest in run.estate.guests
-        if guest.hypervisor == hypervisor.name and guest.name in run.targets and guest.vmid in run.guests
+        if guest.hypervisor == hypervisor.name and guest.name in run.targets and _is_own(run, guest)
     ]
+
+
+def _is_own(run: Run, guest: Guest) -> bool:
+    status = run.guests.status(guest.vmid)
+    return status is not None and (owns(run.estate, guest.vmid, status.tags) or guest.name in run.consent.adopted)
 
 
 def check_proof(run: Run, proof: Proof) -> None:

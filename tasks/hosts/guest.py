@@ -9,6 +9,7 @@ from urllib.parse import quote
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.converge import Change, PartialFailureError, Plan
 from phoenix.derive.guests import bind_mounts, creation, options
+from phoenix.derive.ownership import owner_tag
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Machine, Template
 from phoenix.pve.guest_config import GuestConfig, read_config
@@ -33,11 +34,18 @@ SSH_KEYS_SECONDS = 60.0
 def plan_guest(run: Run, machine: Guest | Template) -> GuestPlan:
     """Read the guest's configuration and compare it with the inventory."""
     seen = _observe(run, machine)
+    if seen and seen.adopts and machine.name not in run.consent.adopted:
+        raise TaskFailedError(
+            f"{title(machine)} is not of this estate: {seen.adopts}; `phoenix deploy --adopt` takes it over"
+        )
+    if seen and seen.firewall:
+        run.rehearsed_firewalls.add(machine.vmid)
     return plan_machine(run.estate, machine, _options(run, machine), seen, may_restart=run.consent.may_restart)
 
 
 def apply_guest(run: Run, machine: Guest | Template, plan: GuestPlan) -> Plan:
     """Create the guest, or change it in place, and start it; PartialFailureError gives what was changed before."""
+    run.rehearsed_firewalls.discard(machine.vmid)
     return _Application(run, machine).apply(plan)
 
 
@@ -108,6 +116,7 @@ class _Application:
             self._mount(machine, MountPlan({f"mp{index}": mount.value for index, mount in enumerate(mounts)}))
             write_new_guest(run, api, machine)
         run.guests.note(machine, "stopped")
+        self._claim()
 
     def _clone(self) -> None:
         machine = self._machine
@@ -140,9 +149,13 @@ class _Application:
         self._send(values)
         if plan.grows:
             self._grow()
+        self._claim()
         if isinstance(machine, Guest):
             self._mount(machine, plan.mounts)
             carry_out(self._api, plan.firewall)
+
+    def _claim(self) -> None:
+        self._run.guests.claim(self._machine, owner_tag(self._run.estate, self._machine.vmid))
 
     def _send(self, values: Mapping[str, str | None]) -> None:
         deleted = ",".join(key for key, value in values.items() if value is None)

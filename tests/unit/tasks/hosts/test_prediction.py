@@ -1,0 +1,132 @@
+"""A dry run lists exactly the changes that the run then makes, restarts included; a second run makes none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+pytest.importorskip("fakepve", reason="the lab's extra is not installed")
+
+from phoenix.estate import Estate, Mount, Template
+from phoenix.run.record import RunRecord
+from phoenix.tasks.firewall import apply
+from tests.support.estates import estate, guest
+from tests.support.model_node import ModelNode, building, model_server
+
+pytestmark = pytest.mark.timeout(300)
+IMAGE = "local:vztmpl/x"
+MOUNTS = (Mount(source="data", target="/data"), Mount(source="logs", target="/logs"))
+BASE = Template(
+    name="base", groups=(), vmid=900, kind="lxc", hypervisor="pve", storage="pool", ostemplate="local:vztmpl/x"
+)
+APP = guest("app", 20, "lxc", clone_of="base", ostemplate=None, mounts=MOUNTS, tags=("prod",))
+BOX = guest("box", 21, "vm", kind="vm", disk_image="local:import/x.img", ostemplate=None, user="admin", disk=1)
+CORE = estate(APP, BOX)
+WANTED = Estate(settings=CORE.settings, hypervisors=CORE.hypervisors, guests=CORE.guests, templates=(BASE,))
+Drift = Callable[[ModelNode], object]
+NIC = "name=eth0,bridge=vmbr0,type=veth"
+LXC, VM = "nodes/node/lxc/120", "nodes/node/qemu/121"
+
+
+def put(path: str, **values: object) -> Drift:
+    """Change options of a guest by the API."""
+    method = "post" if "/qemu/" in path else "put"
+    return lambda node: node.client.run(method, f"{path}/config", 60, **values)
+
+
+def config(vmid: int, **values: str | None) -> Drift:
+    """Change the configuration of a container as root does; None removes an option."""
+
+    def change(node: ModelNode) -> None:
+        target = next(ct for ct in node.server.pve.cts if ct.vmid == vmid).config
+        for key, value in values.items():
+            target.pop(key, None)
+            if value is not None:
+                target[key] = value
+
+    return change
+
+
+def stop(path: str) -> Drift:
+    """Stop a guest."""
+    return lambda node: node.client.run("post", f"{path}/status/stop", 60)
+
+
+def destroy(node: ModelNode) -> None:
+    """Destroy the guest that is a clone."""
+    stop(LXC)(node)
+    node.client.run("delete", LXC, 60)
+
+
+def half(node: ModelNode) -> None:
+    """Leave the clone as a creation that was killed after its first request left it."""
+    description = next(ct for ct in node.server.pve.cts if ct.vmid == APP.vmid).config["description"]
+    destroy(node)
+    node.client.run("post", "nodes/node/lxc/900/clone", 60, newid=120, full=1, storage="pool", hostname="app")
+    unfinished = str(description).replace(" -->", " unfinished -->")
+    node.client.run("put", f"{LXC}/config", 60, description=unfinished)
+
+
+def no_firewall(node: ModelNode) -> None:
+    """Stop a guest, and empty its firewall."""
+    stop(LXC)(node)
+    for rule in reversed(node.client.get(f"{LXC}/firewall/rules")):
+        node.client.delete(f"{LXC}/firewall/rules/{rule['pos']}")
+    node.client.put(f"{LXC}/firewall/options", enable=0)
+
+
+DRIFTS: dict[str, Drift] = {
+    "a stopped container": stop(LXC),
+    "a stopped machine": stop(VM),
+    "memory and cores of a container": put(LXC, memory=99, cores=7),
+    "memory of a machine": put(VM, memory=99),
+    "the resolver of a container": put(LXC, nameserver="1.1.1.1"),
+    "the resolver of a machine": put(VM, nameserver="1.1.1.1"),
+    "the host name": put(LXC, hostname="other"),
+    "the address of a container": config(120, net0=f"{NIC},firewall=1,ip=10.0.0.99/24,gw=10.0.0.1"),
+    "flags of an interface": config(120, net0=f"{NIC},link_down=1,tag=20,ip=10.0.0.20/24"),
+    "the address of a machine": put(VM, ipconfig0="ip=10.0.0.98/24,gw=10.0.0.1"),
+    "tags": put(LXC, tags="theirs"),
+    "a description": put(LXC, description="mine"),
+    "start order": put(LXC, startup="order=3"),
+    "a missing mount": config(120, mp1=None),
+    "another mount": config(120, mp0="/lxc/120/other,mp=/data"),
+    "a mount too many": config(120, mp7="/lxc/120/old,mp=/old"),
+    "a volume in the place of a mount": config(120, mp0="pool:vm-120-disk-4,mp=/media,size=1G"),
+    "rules": lambda node: node.client.delete(f"{LXC}/firewall/rules/0"),
+    "a stopped guest without its firewall": no_firewall,
+    "an absent guest": destroy,
+    "an interrupted creation": half,
+}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelNode]:
+    """The estate, deployed."""
+    server = model_server(tmp_path_factory.mktemp("node"))
+    made, patch = ModelNode(server), pytest.MonkeyPatch()
+    patch.setattr(apply, "try_present", lambda *_: [])  # these guests send no packets
+    assert made.take(WANTED, building).errors() == {}
+    server.pve.vms[0].config["scsi0"] += ",size=1G"  # fakepve does not know the size of an imported disk
+    yield made
+    patch.undo()
+    made.client.close()
+    server.stop()
+
+
+@pytest.mark.parametrize("drift", DRIFTS.values(), ids=DRIFTS)
+def test_prediction(node: ModelNode, drift: Drift) -> None:
+    """From each drift, the plan is what the run makes, and one run is enough."""
+    drift(node)
+    planned = node.take(WANTED, building, dry_run=True)
+    made = node.take(WANTED, building)
+    assert made.errors() == {}
+    assert changes(planned) == changes(made)
+    assert changes(made) != []
+    assert changes(node.take(WANTED, building)) == []
+
+
+def changes(record: RunRecord) -> list[str]:
+    """Every change of a run, sorted."""
+    return sorted(str(change) for tasks in record.hosts.values() for task in tasks for change in task.changes)
