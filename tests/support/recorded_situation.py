@@ -80,7 +80,7 @@ def situation(session: Session) -> Situation:
     )
     written: set[str] = set()
     for exchange in session.exchanges:
-        subject = _subject(exchange.place)
+        subject = subject_of(exchange.place)
         if exchange.method != "GET":
             written.add(subject)
         elif subject not in written:
@@ -93,7 +93,7 @@ def _files(session: Session) -> frozenset[str]:
     return frozenset(entry["volid"].partition(":")[2] for entry in content)
 
 
-def _subject(place: str) -> str:
+def subject_of(place: str) -> str:
     """Return what a request concerns: a guest, the firewall of one level, or another path."""
     base, firewall, _ = place.partition("/firewall")
     guest = _GUEST.match(place)
