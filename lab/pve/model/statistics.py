@@ -6,6 +6,7 @@ Recorded: facts `resources-lag` and `resources-without-pvestatd`.
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from phoenix.lab.pve.model.base import PveModel
 
 _CURRENT = ("id", "type", "vmid", "node", "tags", "lock", "pool")
 """Fields from the list of guests and their files, which are right at once."""
-_NOT_IN_8 = ("memhost",)
+_NOT_IN_8 = re.compile(r"memhost|pressure\w+")
+"""Figures that came with Proxmox VE 9."""
 
 
 class Statistics(PveModel):
@@ -65,19 +67,30 @@ class Statistics(PveModel):
         return [self._vm_resource(vm) for vm in self.vms]
 
     def _vm_resource(self, vm: Any) -> dict[str, Any]:
-        usage = {key: value for key, value in self._vm_usage(vm).items() if key not in _NOT_IN_8}
-        entry = {"id": vm.guest, "type": "qemu", "node": vm.node, "name": vm.name, "vmid": vm.vmid, **usage}
+        entry = {"id": vm.guest, "type": "qemu", "node": vm.node, "name": vm.name, "vmid": vm.vmid}
         tags, lock = vm.config.get("tags"), vm.config.get("lock")
         return {
             **entry,
+            **_of_8(self._vm_usage(vm)),
             "status": vm.status,
             "template": 1 if vm.template else 0,
             **({"tags": tags} if tags else {}),
             **({"lock": lock} if lock else {}),
         }
 
+    def _status(self, ct: Any) -> dict[str, Any]:
+        return _of_8(super()._status(ct))
+
+    def _complete(self, template: str, data: Any, **ids: Any) -> Any:
+        completed = super()._complete(template, data, **ids)
+        return [_of_8(entry) for entry in completed] if isinstance(completed, list) else _of_8(completed)
+
     async def _other_resources(self, request: web.Request) -> list[dict[str, Any]]:
         """Return the node and its storages, which fakepve lists."""
         response = await super()._resources(request)
         data: list[dict[str, Any]] = json.loads(response.body)["data"]
         return [entry for entry in data if entry["type"] not in ("qemu", "lxc")]
+
+
+def _of_8(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if not _NOT_IN_8.fullmatch(key)}

@@ -138,6 +138,19 @@ def test_resources_are_late(client: Client) -> None:
     assert listed(client, 914)["status"] == "stopped"
 
 
+def test_lists_have_the_fields_of_this_release(client: Client) -> None:
+    """Lists carry tags, template and lock, and none of the figures that came with Proxmox VE 9."""
+    client.pve.snapshot_lock(914, "backup")
+    for kind, vmid in (("lxc", 914), ("qemu", 1002)):
+        listed_by_id = {entry["vmid"]: entry for entry in client.call("GET", f"/nodes/phoenix/{kind}")}
+        current = client.call("GET", f"/nodes/phoenix/{kind}/{vmid}/status/current")
+        for entry in (*listed_by_id.values(), current):
+            assert not [key for key in entry if key.startswith("pressure") or key == "memhost"]
+        assert "phoenix" in listed_by_id[vmid]["tags"]
+    containers = {entry["vmid"]: entry for entry in client.call("GET", "/nodes/phoenix/lxc")}
+    assert (containers[914]["lock"], containers[900]["template"]) == ("backup", 1)
+
+
 def test_new_guest_is_unknown_until_it_is_reported(client: Client) -> None:
     """A guest that pvestatd has not reported has neither name nor status."""
     client.done("POST", "/nodes/phoenix/lxc/900/clone", newid=950, full=1, storage="quickOS-lxc-disks")
