@@ -1,11 +1,17 @@
-"""The package mirror of the lab's Internet: serves the image's files below /debian over HTTP."""
+"""The package mirror of the lab's Internet: serves the image's files below /debian over HTTP.
+
+It answers 401 for Proxmox's packages for subscribers, as the real one does to a node without subscription.
+"""
 
 from __future__ import annotations
 
 import http.server
 import socketserver
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+
+from phoenix.lab.internet.names import SUBSCRIPTION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +22,13 @@ class MirrorHandler(http.server.SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 30
+
+    def send_head(self) -> Any:
+        """Refuse everything of the host that requires a subscription; else send the header of a file."""
+        if self.headers.get("Host") == SUBSCRIPTION:
+            self.send_error(HTTPStatus.UNAUTHORIZED)
+            return None
+        return super().send_head()
 
     def translate_path(self, path: str) -> str:
         """Return the file of a normalized path; map every path outside /debian to a file that does not exist."""

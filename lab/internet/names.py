@@ -6,9 +6,13 @@ MIRROR = "198.18.0.10"
 REGISTRY = "198.18.0.20"
 RESOLVERS = ("8.8.8.8", "1.1.1.1")
 
+SUBSCRIPTION = "enterprise.proxmox.com"
+"""The host of Proxmox's packages for subscribers; every new node has it as a source."""
+
 NAMES = {
     "deb.debian.org": MIRROR,
     "security.debian.org": MIRROR,
+    SUBSCRIPTION: MIRROR,
     "registry-1.docker.io": REGISTRY,
     "auth.docker.io": REGISTRY,
     "index.docker.io": REGISTRY,

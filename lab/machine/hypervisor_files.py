@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from phoenix.lab.images.debian_packages import SUITE
+from phoenix.lab.internet.names import SUBSCRIPTION
 from phoenix.lab.places import BRIDGE, CODE, HYPERVISOR, INSIDE_CODE, INTERNET, NODE
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ iface {BRIDGE} inet static
 \tbridge-stp off
 \tbridge-fd 0
 """
+ENTERPRISE = f"deb http://{SUBSCRIPTION}/debian/pve {SUITE} pve-enterprise\n"
+"""As a node's installer writes it, except for https: without subscription, it answers 401."""
 
 
 def prepare(places: LabPlaces, credentials: Credentials) -> None:
@@ -38,6 +42,7 @@ def prepare(places: LabPlaces, credentials: Credentials) -> None:
     upper = places.lab / "pve" / "upper"
     _write_lab_files(upper, places)
     initial = {
+        "etc/apt/sources.list.d/pve-enterprise.list": ENTERPRISE,
         "etc/hostname": f"{NODE}\n",
         "etc/hosts": f"127.0.0.1 localhost\n{HYPERVISOR} {NODE}.internal {NODE}\n",
         "etc/resolv.conf": f"nameserver {INTERNET}\n",

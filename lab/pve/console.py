@@ -83,9 +83,9 @@ def options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 def kind_of(vmid: str) -> str:
     """Return a guest's kind, ``lxc`` or ``qemu``; exit if there is no such guest."""
-    for guest in call("GET", "/cluster/resources", type="vm"):
-        if str(guest["vmid"]) == vmid:
-            return str(guest["type"])
+    for kind in ("lxc", "qemu"):
+        if vmid in (str(guest["vmid"]) for guest in call("GET", f"{NODE}/{kind}")):
+            return kind
     fail(f"Configuration file 'nodes/phoenix/lxc/{vmid}.conf' does not exist")
 
 

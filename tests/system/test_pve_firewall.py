@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 SERVER, CALLER = 7021, 7022
 ADDRESS = {SERVER: "10.0.0.241", CALLER: "10.0.0.242", 0: "10.0.0.13"}
 PORTS = (9000, 9001, 9002, 9003)
+UNUSED = 9010
 LISTEN = "for p in 9000 9001 9002 9003; do setsid python3 -m http.server $p >/dev/null 2>&1 & done"
 PROBE = """
 import socket, sys
@@ -77,7 +78,10 @@ def outcome(lab: Lab, sender: int, receiver: int = SERVER) -> list[str]:
 
 
 def test_rules_policy_and_order(lab: Lab, server: Any) -> None:
-    """The first matching rule decides, REJECT refuses, a disabled rule is ignored, the policy drops the rest."""
+    """The first matching rule decides, a disabled rule is ignored, the policy drops the rest.
+
+    The refusal of the receiver's REJECT is invalid at its second bridge: the hypervisor sees it, guests do not.
+    """
     for rule in (
         {"action": "ACCEPT", "dport": "9000:9003", "enable": 0},
         {"action": "ACCEPT", "dport": "9000:9001"},
@@ -85,9 +89,16 @@ def test_rules_policy_and_order(lab: Lab, server: Any) -> None:
         {"action": "REJECT", "dport": "9002"},
     ):
         server.rules.post(**{"type": "in", "proto": "tcp", "enable": 1, **rule})
-    wanted = ["open", "dropped", "refused", "dropped"]
-    until(lambda: outcome(lab, CALLER) == wanted)
-    assert outcome(lab, 0) == wanted, "the hypervisor's own packets pass the guest's chain too"
+    until(lambda: outcome(lab, CALLER) == ["open", "dropped", "dropped", "dropped"])
+    hypervisor = outcome(lab, 0)
+    assert hypervisor == ["open", "dropped", "refused", "dropped"], "its packets pass the guest's chain too"
+
+
+def test_allowed_port_without_listener(lab: Lab, server: Any) -> None:
+    """The refusal of a port on which nothing listens is lost, for the hypervisor and for another guest."""
+    server.rules.post(type="in", action="ACCEPT", proto="tcp", dport=f"9000,{UNUSED}", enable=1)
+    until(lambda: probe(lab, CALLER, SERVER, PORTS[0]) == "open")
+    assert [probe(lab, sender, SERVER, UNUSED) for sender in (CALLER, 0)] == ["dropped", "dropped"]
 
 
 def test_both_sides_must_agree(lab: Lab, server: Any, caller: Any) -> None:

@@ -78,7 +78,8 @@ class GuestAgent(PveModel):
 
     async def _agent_file_read(self, vm: Any, values: dict[str, Any]) -> Any:
         content = (await self._inside(vm, "cat", "--", values["file"])).out
-        answer = {"content": content[:_MAX_CONTENT].decode("latin-1")}
+        head = content[:_MAX_CONTENT]
+        answer = {"bytes-read": len(head), "content": head.decode("latin-1")}
         return {**answer, "truncated": 1} if len(content) > _MAX_CONTENT else answer
 
     async def _agent_file_write(self, vm: Any, values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Endpoints about the node and its VMs' disks: status, resolver, interfaces, resize, cloud-init, disk import."""
+"""Endpoints about the node and its VMs' disks: status, resolver, interfaces, resize, cloud-init."""
 
 import asyncio
 import os
@@ -10,19 +10,18 @@ from typing import Any
 
 from aiohttp import web
 
-from phoenix.lab.pve.api.sizes import format_size, size_after_resize
 from phoenix.lab.pve.fake import PveError
 from phoenix.lab.pve.model.base import PveModel
+from phoenix.lab.pve.model.sizes import format_size, size_after_resize
 from phoenix.lab.pve.role import NODE
-
-_RESOLVER = Path("/etc/resolv.conf")
-_CLOUD_INIT = re.compile(r"ciuser|sshkeys|nameserver|searchdomain|citype|ipconfig\d+")
 
 
 class NodeEndpoints(PveModel):
     """Answers with the node's real values where fakepve has samples."""
 
     fingerprint: str
+    resolver: Path
+    reporting: bool
 
     def _routes_lab(self) -> list[tuple[str, str, Any]]:
         node = "/nodes/{node}"
@@ -42,13 +41,14 @@ class NodeEndpoints(PveModel):
     async def _nodes(self, _request: web.Request) -> web.Response:
         entry = {
             "id": f"node/{NODE}",
-            "level": "",
             "node": NODE,
             "ssl_fingerprint": self.fingerprint,
             "status": "online",
             "type": "node",
         }
-        return web.json_response({"data": [{**entry, **self._node_stats()}]})
+        return web.json_response(
+            {"data": [{**entry, **({"level": "", **self._node_stats()} if self.reporting else {})}]}
+        )
 
     def _node_stats(self, _online: object = None) -> dict[str, Any]:
         memory, disk, cpus = _memory(), shutil.disk_usage("/"), os.cpu_count() or 1
@@ -77,7 +77,7 @@ class NodeEndpoints(PveModel):
         }
 
     async def _dns_get(self, _values: dict[str, Any], _user: str) -> dict[str, str]:
-        text = await asyncio.to_thread(_RESOLVER.read_text)
+        text = await asyncio.to_thread(self.resolver.read_text)
         search = re.search(r"^(?:search|domain)\s+(\S+)", text, re.MULTILINE)
         servers = re.findall(r"^nameserver\s+(\S+)", text, re.MULTILINE)[:3]
         numbered = {f"dns{number}": server for number, server in enumerate(servers, 1)}
@@ -85,13 +85,13 @@ class NodeEndpoints(PveModel):
 
     async def _dns_put(self, values: dict[str, Any], _user: str) -> None:
         """Replace the search domain and all servers; keep the file's other lines."""
-        present = await asyncio.to_thread(_RESOLVER.read_text)
+        present = await asyncio.to_thread(self.resolver.read_text)
         kept = [line for line in present.splitlines() if not re.match(r"(search|domain|nameserver)\s", line)]
         servers = dict.fromkeys(values[key] for key in ("dns1", "dns2", "dns3") if values.get(key))
         lines = [f"search {values['search']}", *(f"nameserver {server}" for server in servers), *kept]
-        draft = _RESOLVER.with_suffix(".pve")
+        draft = self.resolver.with_suffix(".pve")
         draft.write_text("\n".join(lines) + "\n")
-        draft.replace(_RESOLVER)
+        draft.replace(self.resolver)
 
     async def _lxc_interfaces(self, _user: str, v: dict[str, Any]) -> list[dict[str, Any]] | None:
         ct = self._find_ct(v["node"], v["vmid"])
@@ -122,13 +122,7 @@ class NodeEndpoints(PveModel):
 
     async def _vm_cloudinit(self, values: dict[str, Any], _user: str) -> None:
         """Regenerate the cloud-init drive, which the guest reads at its next start."""
-        vm = self.find(values["node"], values["vmid"])
-        for key in [key for key in vm.pending if _CLOUD_INIT.fullmatch(key)]:
-            value = vm.pending.pop(key)
-            if value is None:
-                vm.config.pop(key, None)
-            else:
-                vm.config[key] = value
+        self.cloud_init[self.find(values["node"], values["vmid"]).vmid].on_drive = {}
 
     async def _config_get(self, request: web.Request) -> web.Response:
         vm = self._vm(request, "VM.Audit")
@@ -139,30 +133,6 @@ class NodeEndpoints(PveModel):
         if "memory" in config:
             config["memory"] = str(config["memory"])
         return web.json_response({"data": {**config, "digest": vm.digest()}})
-
-    def _qm_check_drive(  # noqa: PLR0917 - fakepve's signature
-        self, user: str, vmid: int, pool: Any, key: str, value: str, default: Any
-    ) -> None:
-        plain, source = _without_import(value)
-        if source and self.volume_exists(source) is not True:
-            raise PveError(500, f"volume '{source}' does not exist")
-        super()._qm_check_drive(user, vmid, pool, key, plain, default)
-
-    def _qm_new_drive(self, vmid: int, key: str, value: str, default: Any) -> tuple[str, list[str]]:
-        plain, source = _without_import(value)
-        drive, volumes = super()._qm_new_drive(vmid, key, plain, default)
-        if source:
-            size = int(self._volumes(source.partition(":")[0])[source.partition(":")[2]]["size"])
-            drive = re.sub(r"size=[^,]*", f"size={format_size(size)}", drive)
-            self._qm_volume(volumes[0])["size"] = size
-        return drive, volumes
-
-
-def _without_import(value: str) -> tuple[str, str]:
-    """Return a drive's value without ``import-from``, and the volume to import from (empty if none)."""
-    parts = str(value).split(",")
-    source = next((part.partition("=")[2] for part in parts if part.startswith("import-from=")), "")
-    return ",".join(part for part in parts if not part.startswith("import-from=")), source
 
 
 def _memory() -> dict[str, int]:

@@ -10,27 +10,34 @@ import logging
 import os
 import re
 import socket
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
+from phoenix.lab.pve.api.access import Access
+from phoenix.lab.pve.api.connections import Connections
 from phoenix.lab.pve.api.guest_agent import GuestAgent
 from phoenix.lab.pve.api.implemented import IMPLEMENTED, UNSUPPORTED_PARAMETERS
 from phoenix.lab.pve.api.node import NodeEndpoints
+from phoenix.lab.pve.api.rule_errors import RuleErrors
 from phoenix.lab.pve.api.webcert import WebCertificateEndpoints
 from phoenix.lab.pve.fake import PveError, schema
 from phoenix.lab.pve.guests import bridges
 from phoenix.lab.pve.guests.runtime import GuestRuntime
 from phoenix.lab.pve.guests.spec import SpecError
+from phoenix.lab.pve.model.cloud_init import CloudInit
 from phoenix.lab.pve.model.config_changes import ConfigChanges
 from phoenix.lab.pve.model.guest_watch import GuestWatch
+from phoenix.lab.pve.model.statistics import Statistics
 from phoenix.lab.pve.model.storages import storages
 from phoenix.lab.pve.packet_filter.compiler import EMPTY, FilterInput
 from phoenix.lab.pve.packet_filter.enforcer import BRIDGE, Enforcer, connected_network
 from phoenix.lab.pve.packet_filter.files import FirewallFiles
-from phoenix.lab.pve.role import NODE, ROLE, TOKEN, USER, name_in_8
+from phoenix.lab.pve.role import NODE, ROLE, TOKEN, USER
 
 log = logging.getLogger("lab.pve")
 
@@ -38,16 +45,32 @@ SOCKET = Path("/run/phoenix-lab-pve.sock")
 """The socket on which the node's root calls the API as root@pam without a password."""
 _PREFIX = "/api2/json"
 _THREADS = 16
+_CLONE_SECONDS = 2
+"""Seconds that cloning a container takes at least; its source is locked meanwhile."""
 
 
-class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, GuestWatch):
+class LabPve(
+    GuestAgent,
+    NodeEndpoints,
+    ConfigChanges,
+    WebCertificateEndpoints,
+    RuleErrors,
+    Access,
+    Statistics,
+    Connections,
+    GuestWatch,
+):
     """The lab's hypervisor: the API, its model and the guests and filter behind it."""
 
     def __init__(self, directory: Path, host: str = "0.0.0.0", port: int = 8006) -> None:  # noqa: S104 - its own namespace
         secrets = json.loads((directory / "api.json").read_text())
         super().__init__(user="root@pam", password=secrets["root_password"], host=host, port=port)
-        self.version, self.release_version = "8.4.1", "8.4"
+        self.version, self.release_version = "8.4.21", "8.4"
         self.time_scale = 1.0
+        self.ct_secs["clone"] = _CLONE_SECONDS
+        self.idle_limit, self.requests_limit, self.served = 5.0, 100, WeakKeyDictionary()
+        self.statistics_interval, self.statistics_off, self.reported = 10.0, directory / "pvestatd-is-off", {}
+        self.resolver = Path("/etc/resolv.conf")
         self.nodes = {NODE: {"online": True}}
         self.storages = storages()
         self.acl = {USER: [("/", set(ROLE))], TOKEN: [("/", set(ROLE))]}
@@ -58,6 +81,7 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
         self.filter = Enforcer(self.filter_input)
         self.firewall_files = FirewallFiles(NODE)
         self.local_network = ""
+        self.cloud_init = defaultdict(CloudInit)
         self.root_keys, self.executions, self.background = {}, {}, set()
 
     async def run(self) -> None:
@@ -65,7 +89,7 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         self.filter.check()
         bridges.pin_address(BRIDGE)
-        loops = [self.filter.run(), self.watch()]
+        loops = [self.filter.run(), self.watch(), self.report_periodically()]
         await self.recover()
         await self.start(str(self.directory / "api.crt"), str(self.directory / "api.key"))
         await self._listen_to_root()
@@ -80,20 +104,6 @@ class LabPve(GuestAgent, NodeEndpoints, ConfigChanges, WebCertificateEndpoints, 
             await web.UnixSite(self.runner, str(SOCKET)).start()
         finally:
             os.umask(mask)
-
-    # ------------------------------------------------------------ authentication and authorization
-
-    def _authenticate(self, request: web.Request) -> str | None:
-        connection = request.transport.get_extra_info("socket") if request.transport else None
-        if connection is not None and connection.family == socket.AF_UNIX:
-            return "root@pam"
-        user: str | None = super()._authenticate(request)
-        return user
-
-    def allowed(self, user: str, path: str, priv: str) -> bool:
-        """Whether a user has a privilege; a privilege-separated token needs it for itself and for its user."""
-        names = {user, user.partition("!")[0]}
-        return all(super(LabPve, self).allowed(name, path, name_in_8(priv)) for name in names)
 
     # ------------------------------------------------------------ middlewares
 

@@ -11,6 +11,7 @@ from phoenix.lab.pve.guests.rootfs import Rootfs, hosts_file, resolver_file
 from phoenix.lab.pve.guests.spec import GuestSpec
 
 STANDINS = Path(__file__).resolve().parents[2] / "standins"
+_HOST_KEYS = ("ecdsa", "ed25519")
 _WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 # The stand-in for NFS mounts another file system, for which systemd drops the order before remote-fs.target when the
@@ -46,14 +47,21 @@ def prepare(spec: GuestSpec, rootfs: Rootfs, workloads: Path) -> None:
     _workload(spec, rootfs, workloads)
 
 
-def make_unique(rootfs: Rootfs, *, is_vm: bool) -> None:
-    """Give a new or cloned guest its own machine id and, if it is a VM, its own SSH host key."""
+def make_unique(rootfs: Rootfs, spec: GuestSpec, *, is_clone: bool) -> None:
+    """Give a new guest its own machine id and SSH host keys; the clone of a container keeps the keys of its origin."""
     rootfs.write("/etc/machine-id", secrets.token_hex(16) + "\n", 0o444)
-    if is_vm:
-        for old in (rootfs.tree / "etc/ssh").glob("ssh_host_*_key*"):
-            old.unlink()
-        key = rootfs.path("/etc/ssh/ssh_host_ed25519_key")
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"vm{rootfs.vmid}", "-f", str(key))
+    if spec.is_vm or not is_clone:
+        for kind in _HOST_KEYS:
+            _host_key(rootfs, kind, spec.name)
+
+
+def _host_key(rootfs: Rootfs, kind: str, name: str) -> None:
+    key = rootfs.path(f"/etc/ssh/ssh_host_{kind}_key")
+    for path in (key, key.with_name(f"{key.name}.pub")):
+        path.unlink(missing_ok=True)
+    run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{name}", "-f", str(key))
+    for path in (key, key.with_name(f"{key.name}.pub")):
+        os.chown(path, rootfs.owner, rootfs.owner)
 
 
 def authorize_root(rootfs: Rootfs, keys: str) -> None:

@@ -37,7 +37,7 @@ class GuestRuntime:
         rootfs.remove()  # left by an interrupted creation
         rootfs.make(original)
         rootfs.mount()
-        provision.make_unique(rootfs, is_vm=spec.is_vm)
+        provision.make_unique(rootfs, spec, is_clone=original is not None)
         if root_keys:
             provision.authorize_root(rootfs, root_keys)
         self._configure(spec)
@@ -92,6 +92,11 @@ class GuestRuntime:
                 source = self._source(after, mount)
                 self._attach(pid, source, mount.target, after, read_only=mount.read_only)
         self._configure(after)
+
+    @staticmethod
+    def has_bridge(name: str) -> bool:
+        """Whether the node has this network interface."""
+        return Path("/sys/class/net", name).exists()
 
     def share(self, spec: GuestSpec, table: tuple[nfs_exports.NfsExport, ...]) -> None:
         """Mount and unmount NFS exports in a running VM to match the table."""

@@ -10,17 +10,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from phoenix.lab.pve.command import CommandError
-from phoenix.lab.pve.fake import TaskError
+from phoenix.lab.pve.fake import PveError, TaskError
 from phoenix.lab.pve.guests.rootfs import Rootfs
 from phoenix.lab.pve.guests.spec import SpecError
-from phoenix.lab.pve.model.base import PveModel
 from phoenix.lab.pve.model.config_changes import normalize
+from phoenix.lab.pve.model.drives import Drives
 
 _CREATIONS = ("vzcreate", "qmcreate")
 _CLONES = ("vzclone", "qmclone")
+_POLL_INTERVAL = 0.01  # seconds
 
 
-class GuestTasks(PveModel):
+class GuestTasks(Drives):
     """Extends fakepve's tasks with their effects on real guests."""
 
     async def task(  # noqa: PLR0917 - fakepve's signature
@@ -62,6 +63,7 @@ class GuestTasks(PveModel):
         if self.guest(guest.vmid) is not guest:
             await asyncio.to_thread(self.runtime.destroy, self.spec(guest))
             self._fw()["guests"].pop(guest.vmid, None)
+            self.cloud_init.pop(guest.vmid, None)
             self.filter.wake()
             return note
         wanted, guest.status = guest.status, before
@@ -70,6 +72,17 @@ class GuestTasks(PveModel):
         await self._set_power_state(guest, wanted)
         return note
 
+    async def _lxc_template(self, user: str, v: dict[str, Any]) -> None:
+        """Convert a container to a template before answering: unlike that of a VM, this is no task."""
+        upid = await super()._lxc_template(user, v)
+        record = self.tasks[upid]
+        while record["status"] == "running":  # noqa: ASYNC110 - fakepve signals no end of a task
+            await asyncio.sleep(_POLL_INTERVAL)
+        del self.tasks[upid]
+        self.tasklog.remove(record)
+        if record["exitstatus"] != "OK":
+            raise PveError(500, record["exitstatus"])
+
     async def _create(self, guest: Any, original: Any) -> None:
         """Create the files of a new guest; remove them and the guest if that fails."""
         source = Rootfs(original.vmid, self.spec(original).unprivileged) if original else None
@@ -77,18 +90,40 @@ class GuestTasks(PveModel):
         for one in locked:
             _lock(one, "create" if one is guest else "disk")
         try:
+            if original is not None and self.kind(guest) == "lxc":
+                self._check_storages(guest)
+            elif original is not None:
+                self.own_cloud_init_drive(guest)
             spec, keys = self.spec(guest), self.root_keys.pop(guest.vmid, "")
             await asyncio.to_thread(self.runtime.create, spec, root_keys=keys, original=source)
-            normalize(guest.config)
+            normalize(guest.config, is_container=self.kind(guest) == "lxc")
             self._fw()["guests"].pop(guest.vmid, None)  # a stale firewall file must not apply to a new guest
-        except BaseException:
-            self.cts[:] = [ct for ct in self.cts if ct is not guest]
-            self.vms[:] = [vm for vm in self.vms if vm is not guest]
-            await asyncio.to_thread(Rootfs(guest.vmid, unprivileged=False).remove)
+        except BaseException as error:
+            await self._discard(guest)
+            if isinstance(error, CommandError | SpecError):
+                what = "clone failed:" if original else f"unable to create {self._title(guest)} -"
+                raise TaskError(f"{what} {error}") from error
             raise
         finally:
             for one in locked:
                 _lock(one, None)
+
+    async def _discard(self, guest: Any) -> None:
+        self.cts[:] = [ct for ct in self.cts if ct is not guest]
+        self.vms[:] = [vm for vm in self.vms if vm is not guest]
+        self.free_drives(guest)
+        await asyncio.to_thread(Rootfs(guest.vmid, unprivileged=False).remove)
+
+    def _title(self, guest: Any) -> str:
+        return f"{'VM' if self.kind(guest) == 'vm' else 'CT'} {guest.vmid}"
+
+    def _check_storages(self, guest: Any) -> None:
+        """Raise CommandError if a volume of a cloned container is on a storage that does not take any."""
+        for _, mount in guest.volumes():
+            storage = mount["volume"].partition(":")[0]
+            if "rootdir" not in self.storages[storage]["content"].split(","):
+                what = "content type 'rootdir' is not available or configured"
+                raise CommandError(f"{what} on storage '{storage}'")
 
     async def _set_power_state(self, guest: Any, wanted: str) -> None:
         """Start or stop a guest if it is not in the wanted state, ``running`` or ``stopped``."""
@@ -96,6 +131,7 @@ class GuestTasks(PveModel):
             alive = await asyncio.to_thread(self.runtime.alive, guest.vmid)
             if wanted == "running" and not alive:
                 await self.filter.apply()  # rules match a bridge by name, so they can precede it
+                self.cloud_init.pop(guest.vmid, None)
                 await asyncio.to_thread(self.runtime.start, self.spec(guest))
             elif wanted == "stopped":
                 await asyncio.to_thread(self.runtime.stop, guest.vmid)

@@ -1,10 +1,12 @@
 """The saved model: JSON, written after each change, loaded at start."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from phoenix.lab.pve.fake import FakeCt, FakePve, FakeVm
+from phoenix.lab.pve.model.cloud_init import CloudInit
 from phoenix.lab.pve.role import NODE
 
 _TASKS_KEPT = 200
@@ -19,6 +21,7 @@ def dump(pve: FakePve) -> dict[str, Any]:
         "firewall": pve._fw(),  # noqa: SLF001 - see tests/unit/lab/pve
         "volumes": {sid: store.get("volumes", {}) for sid, store in pve.storages.items()},
         "tasks": pve.tasklog[-_TASKS_KEPT:],
+        "cloud_init": {str(vmid): asdict(options) for vmid, options in pve.cloud_init.items()},
     }
 
 
@@ -31,6 +34,8 @@ def restore(pve: FakePve, data: dict[str, Any]) -> None:
     pve.__dict__["_fw_state"] = firewall
     for sid, volumes in data["volumes"].items():
         pve.storages[sid]["volumes"].update(volumes)
+    for vmid, options in data["cloud_init"].items():
+        pve.cloud_init[int(vmid)] = CloudInit(**options)
     for task in data["tasks"]:
         if task["status"] == "running":
             task.update(status="stopped", exitstatus="unexpected status", endtime=task["starttime"])

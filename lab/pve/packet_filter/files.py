@@ -31,14 +31,14 @@ class FirewallFiles:
     """The firewall files of one node; it keeps what it wrote, to detect edits by others."""
 
     def __init__(self, node: str, root: Path = ROOT) -> None:
-        self._root = root
+        self.root = root
         self._node = node
         self._known: dict[Path, str] = {}
 
     def store(self, firewall: Mapping[str, Any]) -> None:
         """Write changed files atomically; delete files without content and files of guests that are gone."""
-        (self._root / "firewall").mkdir(parents=True, exist_ok=True)
-        (self._root / f"nodes/{self._node}").mkdir(parents=True, exist_ok=True)
+        (self.root / "firewall").mkdir(parents=True, exist_ok=True)
+        (self.root / f"nodes/{self._node}").mkdir(parents=True, exist_ok=True)
         wanted = {self._path(scope): dump(conf) for scope, conf in _scopes(firewall)}
         for path, text in wanted.items():
             if text == self._known.get(path):
@@ -70,16 +70,16 @@ class FirewallFiles:
         return bool(differing)
 
     def _existing(self) -> Iterator[Path]:
-        host = self._root / f"nodes/{self._node}/host.fw"
+        host = self.root / f"nodes/{self._node}/host.fw"
         yield from ([host] if host.exists() else [])
-        for path in (self._root / "firewall").glob("*.fw"):
+        for path in (self.root / "firewall").glob("*.fw"):
             if path.stem == "cluster" or path.stem.isdigit():
                 yield path
 
     def _path(self, scope: str) -> Path:
         if scope.startswith("node "):
-            return self._root / f"nodes/{scope[5:]}/host.fw"
-        return self._root / f"firewall/{scope}.fw"
+            return self.root / f"nodes/{scope[5:]}/host.fw"
+        return self.root / f"firewall/{scope}.fw"
 
 
 def _scopes(firewall: Mapping[str, Any]) -> Iterator[tuple[str, FirewallConf]]:

@@ -1,52 +1,56 @@
 """The API server with fakes for guests and filter: privileges, refusals, failures and saved state."""
 
 import asyncio
-import http.client
 import json
-import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote, urlencode
 
 import pytest
 
 pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
 from fakepve import FakePve, schema  # type: ignore[import-untyped]
-from fakepve.certs import make_cert  # type: ignore[import-untyped]
 
 from phoenix.lab.pve.api.implemented import IMPLEMENTED
-from phoenix.lab.pve.api.server import LabPve
-from phoenix.lab.pve.command import CommandError
-from phoenix.lab.pve.role import ROLE, TOKEN
+from phoenix.lab.pve.role import ROLE
+from tests.support.lab_pve import Client, make, serving
 
 HOOKS = (
     "task",
     "allowed",
     "resolve",
-    "_authenticate",
-    "_build_app",
     "_agent_call",
     "_apply_config",
+    "_authenticate",
+    "_build_app",
     "_check_lock",
+    "_check_rule",
+    "_complete",
     "_config_get",
     "_ct_powerdown",
     "_find_ct",
     "_fw",
     "_lxc_create",
     "_lxc_interfaces",
+    "_lxc_template",
     "_node_stats",
     "_nodes",
+    "_permissions",
     "_powerdown",
     "_qm_check_drive",
     "_qm_new_drive",
     "_qm_volume",
+    "_resources",
+    "_status",
     "_update_config",
     "_version",
     "_vm",
+    "_vm_usage",
+    "_volume_name",
     "_volumes",
+    "ct_resources",
+    "start",
 )
 CREATE = {
     "vmid": 103,
@@ -58,95 +62,12 @@ CREATE = {
 }
 
 
-class FakeRuntime:
-    """Fakes the guest runtime: a started guest is alive; `fails` names a step that fails."""
-
-    def __init__(self) -> None:
-        self.pids: dict[int, int] = {}
-        self.fails = ""
-
-    def __getattr__(self, step: str) -> Any:
-        """Return a fake of any step of a guest's life."""
-
-        def act(subject: Any, *_: Any, **__: Any) -> Any:
-            vmid = subject if isinstance(subject, int) else subject.vmid
-            if step == self.fails:
-                raise CommandError(f"{step} does not work today")
-            if step == "start":
-                self.pids[vmid] = 4711
-            elif step in ("stop", "shutdown", "destroy"):
-                self.pids.pop(vmid, None)
-            return vmid in self.pids if step == "alive" else 0 if step == "memory" else True
-
-        return act
-
-
-class FakeFilter:
-    """A packet filter without effects."""
-
-    def wake(self, **_: Any) -> None:
-        """Ignore the signal."""
-
-    async def apply(self) -> None:
-        """Apply no rules."""
-
-
-class Client:
-    """Calls a running server with the deploy token."""
-
-    def __init__(self, pve: LabPve) -> None:
-        self.pve = pve
-
-    def call(self, method: str, path: str, **fields: Any) -> Any:
-        """Return the data of a response, or its (status, reason) if it is not 200."""
-        context = ssl._create_unverified_context()
-        connection = http.client.HTTPSConnection("127.0.0.1", self.pve.port, context=context, timeout=20)
-        headers = {"Authorization": f"PVEAPIToken={TOKEN}=s3cret", "Content-Type": "application/x-www-form-urlencoded"}
-        connection.request(method, "/api2/json" + path, urlencode(fields) or None, headers)
-        answer = connection.getresponse()
-        body = json.loads(answer.read())
-        connection.close()
-        return body["data"] if answer.status == 200 else (answer.status, answer.reason)
-
-    def finish(self, upid: str) -> str:
-        """Wait for a task and return its exit status."""
-        while True:
-            status = self.call("GET", f"/nodes/phoenix/tasks/{quote(upid, safe='')}/status")
-            if status["status"] == "stopped":
-                return str(status["exitstatus"])
-
-    def done(self, method: str, path: str, **fields: Any) -> str:
-        """Return the exit status of the task that a request starts."""
-        return self.finish(self.call(method, path, **fields))
-
-
-def make(directory: Path) -> LabPve:
-    """Return a server with a fake guest runtime and packet filter."""
-    if not (directory / "api.crt").exists():
-        make_cert(str(directory), "api", hosts=("127.0.0.1",))
-        certificate = next(p for p in directory.iterdir() if p.suffix in (".crt", ".pem"))
-        certificate.rename(directory / "api.crt")
-        next(p for p in directory.iterdir() if p.suffix == ".key").rename(directory / "api.key")
-        (directory / "api.json").write_text(json.dumps({"root_password": "r00t", "token_secret": "s3cret"}))
-    pve = LabPve(directory, "127.0.0.1", 0)
-    pve.runtime, pve.filter = cast("Any", FakeRuntime()), cast("Any", FakeFilter())
-    return pve
-
-
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """Run a server in a thread and return a client of it."""
     monkeypatch.setattr("phoenix.lab.pve.guests.rootfs.CONTAINERS", tmp_path / "ct")
-    pve, loop = make(tmp_path), asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    started = asyncio.run_coroutine_threadsafe(pve.start(str(tmp_path / "api.crt"), str(tmp_path / "api.key")), loop)
-    started.result(20)
-    yield Client(pve)
-    asyncio.run_coroutine_threadsafe(pve.stop(), loop).result(20)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(20)
-    loop.close()
+    with serving(make(tmp_path)) as running:
+        yield running
 
 
 def test_hooks_exist() -> None:
@@ -190,7 +111,7 @@ def test_failure_of_the_runtime_ends_the_task_with_its_reason(client: Client) ->
     """A failed creation leaves no guest, a failed start leaves it stopped, and both tasks end with the reason."""
     runtime = cast("Any", client.pve.runtime)
     runtime.fails = "create"
-    assert client.done("POST", "/nodes/phoenix/lxc", **CREATE) == "create does not work today"
+    assert client.done("POST", "/nodes/phoenix/lxc", **CREATE) == "unable to create CT 103 - create does not work today"
     assert client.call("GET", "/nodes/phoenix/lxc") == []
     runtime.fails = "start"
     client.done("POST", "/nodes/phoenix/lxc", **CREATE)

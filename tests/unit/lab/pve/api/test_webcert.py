@@ -12,8 +12,8 @@ pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
 from phoenix.lab.pve.api.webcert import WebCertificateEndpoints
 from tests.support.chains import Authority
+from tests.support.lab_pve import Client, make
 from tests.unit.lab.pve.api import test_server
-from tests.unit.lab.pve.api.test_server import Client
 
 pytestmark = pytest.mark.timeout(60)
 CUSTOM = "/nodes/phoenix/certificates/custom"
@@ -102,7 +102,7 @@ def test_refused(client: Client, authority: Authority, local: Path, wrong: str) 
 def test_survives_a_restart(client: Client, authority: Authority, tmp_path: Path) -> None:
     """A restarted server presents the custom certificate."""
     client.call("POST", CUSTOM, **pair(authority, "node.lab.test"))
-    again = test_server.make(tmp_path)
+    again = make(tmp_path)
     again.own = (str(tmp_path / "api.crt"), str(tmp_path / "api.key"))
     again.present()
     assert again.fingerprint != client.pve.fingerprint
