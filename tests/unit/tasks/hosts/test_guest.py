@@ -11,6 +11,7 @@ pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
 from phoenix.connections.links import Links
 from phoenix.connections.ssh import Completed
+from phoenix.connections.waits import Waits
 from phoenix.estate import Estate
 from phoenix.run import Stage, Step, hypervisors
 from phoenix.run.record import RunRecord
@@ -45,6 +46,7 @@ class Bench:
         self.server = server
         self.client = Recorder(server.access(), "pve")
         self.told: list[str] = []
+        self.waits = Waits()
 
     def take(self, *stages: Stage, dry_run: bool = False, stopped: tuple[int, ...] = ()) -> RunRecord:
         """Take stages, with what exists as preflight would have learned it, and that some are stopped."""
