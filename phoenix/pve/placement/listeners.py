@@ -21,16 +21,18 @@ LISTENER_LINE = re.compile(
 PROGRAM = re.compile(r'"([^"]*)",pid=(\d+)')
 UNIT_LINE = re.compile(r"^unit (\d+) (\S+)$", re.MULTILINE)
 WILDCARDS = ("0.0.0.0", "*")  # noqa: S104  # as ss prints them
-OWN_UNITS = tuple(map(dns_unit, VIEWS))
+NFS_UNIT = "nfs-server.service"
+"""Debian's unit of the kernel's NFS server, which itself has no program."""
 
 
 @dataclass(frozen=True)
 class NeededPort:
-    """A port at which Phoenix listens on a node, and on which addresses; with `is_kernel`, the kernel itself does."""
+    """A port at which Phoenix listens on a node, and on which addresses: by its `units`, or by the kernel itself."""
 
     port: int
     addresses: tuple[IPv4Address, ...]
     purpose: str
+    units: tuple[str, ...]
     is_kernel: bool = False
 
 
@@ -53,15 +55,17 @@ class Listener:
 
 def needed_ports(estate: Estate, hypervisor: Hypervisor) -> tuple[NeededPort, ...]:
     """Derive the ports at which Phoenix listens on a node: both DNS views, and NFS if there are exports."""
-    names = NeededPort(DNS_PORT, (hypervisor.address, hypervisor.guest_resolver), "serves names")
+    names = NeededPort(
+        DNS_PORT, (hypervisor.address, hypervisor.guest_resolver), "serves names", tuple(map(dns_unit, VIEWS))
+    )
     exports = any(guest.persistent_storage for guest in estate.guests if guest.hypervisor == hypervisor.name)
-    storage = NeededPort(NFS_PORT, (hypervisor.address,), "exports storage", is_kernel=True)
+    storage = NeededPort(NFS_PORT, (hypervisor.address,), "exports storage", (NFS_UNIT,), is_kernel=True)
     return (names, storage) if exports else (names,)
 
 
 def read_listeners(text: str) -> tuple[Listener, ...]:
     """Read the output of `hosts/listeners.sh`."""
-    units = {match[1]: match[2] for match in UNIT_LINE.finditer(text)}
+    units = {match[1]: match[2] for match in UNIT_LINE.finditer(text) if match[2] != "-"}
     return tuple(listener for match in LISTENER_LINE.finditer(text) for listener in _read(match, units))
 
 
@@ -86,7 +90,7 @@ def _read(match: re.Match[str], units: dict[str, str]) -> Iterator[Listener]:
 
 
 def _is_foreign(listener: Listener, need: NeededPort) -> bool:
-    return listener.unit not in OWN_UNITS and not (need.is_kernel and not listener.pid)
+    return listener.unit not in need.units and not (need.is_kernel and not listener.pid)
 
 
 def _overlaps(listener: Listener, need: NeededPort) -> bool:
