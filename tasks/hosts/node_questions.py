@@ -6,17 +6,22 @@ which is made if guests are to be created.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import Change, Observation, Probe
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.model import Machine
-from phoenix.pve.placement.guest_networks import AddressConflict, address_conflicts, read_guest_networks
+from phoenix.pve.placement.guest_networks import (
+    AddressConflict,
+    ConfiguredGuest,
+    address_conflicts,
+    read_guest_networks,
+)
 from phoenix.pve.placement.listeners import listener_problems, needed_ports, read_listeners
-from phoenix.pve.placement.neighbors import read_neighbors, taken_addresses
-from phoenix.pve.placement.network import network_problems, read_node_network
+from phoenix.pve.placement.neighbors import can_ask, read_neighbors, silent_gateway, taken_addresses
+from phoenix.pve.placement.network import NodeNetwork, network_problems, read_node_network
 from phoenix.run import Run
 from phoenix.templating import shell_program
 
@@ -93,32 +98,45 @@ def base_problems(hypervisor: Hypervisor, seen: Observation) -> Iterator[str]:
 
 def placement_problems(run: Run, hypervisor: Hypervisor, seen: Observation) -> Iterator[str]:
     """Judge networks and ports of a node."""
-    node = read_node_network(*(seen.outputs.get(name, "") for name in (NODE_NAME, ADDRESSES, BRIDGES)))
-    yield from network_problems(hypervisor, run.estate.settings.network, node)
+    yield from network_problems(hypervisor, run.estate.settings.network, node_network(seen))
     needed = needed_ports(run.estate, hypervisor)
     yield from listener_problems(hypervisor.name, needed, read_listeners(seen.outputs.get(LISTENERS, "")))
 
 
-def conflicts(run: Run, hypervisor: Hypervisor, seen: Observation) -> tuple[AddressConflict, ...]:
+def node_network(seen: Observation) -> NodeNetwork:
+    """Read the node's name, addresses and bridges."""
+    return read_node_network(*(seen.outputs.get(name, "") for name in (NODE_NAME, ADDRESSES, BRIDGES)))
+
+
+def configured_guests(seen: Observation) -> tuple[ConfiguredGuest, ...]:
+    """Read every guest of the cluster, with its addresses."""
+    return read_guest_networks(seen.outputs.get(GUEST_NETWORKS, ""))
+
+
+def conflicts(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> tuple[AddressConflict, ...]:
     """Find the addresses of the inventory that other guests of the cluster have, except guests that the run removes."""
-    configured = read_guest_networks(seen.outputs.get(GUEST_NETWORKS, ""))
     kept = (guest for guest in configured if guest.vmid not in run.consent.pruned)
     existing = frozenset(guest.vmid for guest in run.guests.listed() if guest.node == hypervisor.node)
     return tuple(address_conflicts(run.estate, hypervisor, kept, run.targets, existing))
 
 
 def ask_neighbors(
-    run: Run, hypervisor: Hypervisor, absent: Sequence[Machine], named: Sequence[AddressConflict]
-) -> Iterator[str]:
-    """Ask, from the node, which addresses of guests to be created are in use; `named` are known already."""
-    known = {conflict.value for conflict in named}
-    wanted = {g.address: g.name for g in absent if isinstance(g, Guest) and str(g.address) not in known}
+    run: Run, hypervisor: Hypervisor, absent: Sequence[Machine], seen: Observation
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ask the network which addresses of guests to be created are in use; return problems and notes.
+
+    Addresses of the cluster's guests are not asked for: they are known. The gateway is asked as well.
+    """
+    known = {address for guest in configured_guests(seen) for address in guest.addresses}
+    wanted = {guest.address: guest.name for guest in absent if isinstance(guest, Guest) and guest.address not in known}
     if not wanted:
-        return
-    script = shell_program("hosts/answering.sh", addresses=map(str, wanted), limit=ANSWER_SECONDS)
+        return (), ()
+    gateway = run.estate.settings.network.gateway
+    gateways = (gateway,) if can_ask(gateway, node_network(seen)) else ()
+    script = shell_program("hosts/answering.sh", addresses=map(str, (*wanted, *gateways)), limit=ANSWER_SECONDS)
     try:
-        done = run.session(hypervisor.name).run(script, ASK_SECONDS)
+        neighbors = read_neighbors(run.session(hypervisor.name).run(script, ASK_SECONDS).out)
     except ConnectionFailedError as error:
-        yield str(error)
-        return
-    yield from taken_addresses(hypervisor.name, wanted, read_neighbors(done.out))
+        return (str(error),), ()
+    notes = (note for one in gateways for note in silent_gateway(hypervisor.name, one, neighbors))
+    return tuple(taken_addresses(hypervisor.name, wanted, neighbors)), tuple(notes)

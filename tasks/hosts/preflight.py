@@ -29,6 +29,7 @@ from phoenix.tasks.hosts.node_questions import (
     NodeQuestions,
     ask_neighbors,
     base_problems,
+    configured_guests,
     conflicts,
     deployment_questions,
     placement_problems,
@@ -71,7 +72,7 @@ def _check_deployment(task: Task, run: Run) -> Outcome:
     problems = [*_owners(run, hypervisor, answers), *problems]
     if answers.knows_guests:
         problems += ask_placement(run, hypervisor, answers)
-        problems += _guest_problems(run, hypervisor, seen) if seen else ()
+        problems += _guest_problems(run, hypervisor, seen, answers.notes) if seen else ()
     return _outcome(task, answers, [*problems, *_trust(run, hypervisor)])
 
 
@@ -102,11 +103,13 @@ def _owners(run: Run, hypervisor: Hypervisor, answers: ApiAnswers) -> Iterator[s
         yield str(error)
 
 
-def _guest_problems(run: Run, hypervisor: Hypervisor, seen: Observation) -> Iterator[str]:
+def _guest_problems(run: Run, hypervisor: Hypervisor, seen: Observation, notes: list[str]) -> Iterator[str]:
     """Addresses that others have, and mirrors that are out of reach."""
-    held = conflicts(run, hypervisor, seen)
-    yield from (f"{hypervisor.name}: {conflict}" for conflict in held)
-    yield from ask_neighbors(run, hypervisor, absent_machines(run, hypervisor), held)
+    configured = configured_guests(seen)
+    yield from (f"{hypervisor.name}: {conflict}" for conflict in conflicts(run, hypervisor, configured))
+    in_use, silent = ask_neighbors(run, hypervisor, absent_machines(run, hypervisor), seen)
+    yield from in_use
+    notes += silent
     yield from ask_mirrors(run, hypervisor)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from phoenix.pve.placement.network import HOST_PREFIX, NodeNetwork
+
 NEIGHBOR_LINE = re.compile(r"^(\S+) dev (\S+) lladdr (\S+)", re.MULTILINE)
 
 
@@ -40,3 +42,18 @@ def taken_addresses(
                 f"{where}: {address} ({name}) is in use: the MAC address {neighbor.mac} answers for it on "
                 f"{neighbor.link}, and {name} does not exist yet: give {name} another address, or the other machine"
             )
+
+
+def can_ask(address: IPv4Address, node: NodeNetwork) -> bool:
+    """Report whether another machine has to answer for an address, in a network of the node."""
+    interfaces = [interface for _, interface in node.addresses if interface.network.prefixlen < HOST_PREFIX]
+    return any(address in one.network for one in interfaces) and address not in {one.ip for _, one in node.addresses}
+
+
+def silent_gateway(where: str, gateway: IPv4Address, neighbors: Mapping[IPv4Address, Neighbor]) -> Iterator[str]:
+    """Say so if no machine answers for the gateway of the guests."""
+    if gateway not in neighbors:
+        yield (
+            f"{where}: no machine answers for the gateway {gateway}, so new guests cannot leave their network: correct "
+            "`gateway`, or start it"
+        )

@@ -211,10 +211,28 @@ def test_addresses_in_use(outputs: dict[str, str], says: str) -> None:
 
 
 def test_removed_guest_holds_no_address() -> None:
-    """A guest that this run removes does not block the one that follows it."""
-    seen = node({}, {questions.GUEST_NETWORKS: FOREIGN})
+    """A guest that this run removes does not block the one that follows it, although it still answers."""
+    neighbor = "10.0.0.20 dev vmbr0 lladdr aa:bb:cc:dd:ee:ff REACHABLE\n"
+    seen = node(WITHOUT_APP, {questions.GUEST_NETWORKS: FOREIGN}, neighbors=neighbor)
     seen.run_of_estate.consent = type(seen.run_of_estate.consent)(pruned=frozenset({917}))
     assert seen.check() == []
+
+
+@pytest.mark.parametrize(
+    ("addresses", "neighbors", "notes"),
+    [
+        ("10.0.0.2/24", "", 1),
+        ("10.0.0.2/24", "10.0.0.1 dev vmbr0 lladdr aa:bb:cc:dd:ee:ff REACHABLE\n", 0),
+        ("10.0.0.2/24\n3: vmbr0    inet 10.0.0.1/24", "", 0),
+        ("10.0.0.2/32", "", 0),
+    ],
+)
+def test_gateway(addresses: str, neighbors: str, notes: int) -> None:
+    """A gateway that does not answer is a note, if it is in a network of the node and not the node itself."""
+    seen = node(WITHOUT_APP, {questions.ADDRESSES: f"3: vmbr0    inet {addresses}"}, neighbors=neighbors)
+    assert seen.check() == []
+    assert len(seen.outcome.notes) == notes
+    assert all("no machine answers for the gateway 10.0.0.1" in note for note in seen.outcome.notes)
 
 
 NO_EGRESS = estate(APP, egress=())
