@@ -13,6 +13,7 @@ from tests.system.edited import inventory
 pytestmark = [pytest.mark.usefixtures("estate"), pytest.mark.timeout(300)]
 
 OWN_DNS = "phoenix-dns-watch phoenix-dns-lan phoenix-dns-guest"
+CLIENT = "10.0.0.50"
 OTHER_NODE = "/etc/pve/nodes/other"
 
 
@@ -24,6 +25,15 @@ def refused(*arguments: str) -> list[str]:
     problems = run.errors("pve").splitlines()
     assert [problem for problem in problems if problem not in run.output] == []
     return problems
+
+
+def with_newcomer(folder: Path, address: str) -> Path:
+    """Declare one more guest, which does not exist."""
+    hosts = inventory(folder) / "hosts.yaml"
+    data = "{vmid: 577, clone_of: copy-base}"
+    new = f"\nnewcomer:\n  hostname: {address}\n  groups: [lxc, base_setup]\n  data: {data}\n"
+    hosts.write_text(hosts.read_text("utf-8") + new)
+    return hosts.parent
 
 
 @pytest.fixture
@@ -94,14 +104,18 @@ def test_several_problems(tmp_path: Path, foreign_guest: None) -> None:  # noqa:
     assert len(problems) > 1
 
 
+def test_address_in_use(tmp_path: Path) -> None:
+    """A new guest is not given the address of a machine in the network, which is named by its MAC address."""
+    mac = bench.sh("client", "cat /sys/class/net/eth0/address").upper()
+    problems = refused("--inventory", str(with_newcomer(tmp_path, CLIENT)))
+    assert [f"the MAC address {mac} answers for it on vmbr0" in problem for problem in problems] == [True]
+
+
 def test_new_guests_need_egress(tmp_path: Path) -> None:
     """Without egress, guests that have their packages are deployed; one that is to be created is refused."""
     first = "  egress: # connections that every guest may open to the Internet\n"
     text = inventory(tmp_path) / "defaults.yaml"
     lines = text.read_text("utf-8").replace(first, "  egress: []\n").splitlines(keepends=True)
     text.write_text("".join(line for line in lines if "purpose: packages" not in line and "purpose: time" not in line))
-    new = "\nnewcomer:\n  hostname: 10.0.0.77\n  groups: [lxc, base_setup]\n  data: {vmid: 577, clone_of: copy-base}\n"
-    hosts = tmp_path / "inventory/hosts.yaml"
-    hosts.write_text(hosts.read_text("utf-8") + new)
-    (problem,) = refused("--inventory", str(tmp_path / "inventory"))
+    (problem,) = refused("--inventory", str(with_newcomer(tmp_path, "10.0.0.77")))
     assert problem.startswith("newcomer: needs egress tcp/80 to its package mirror to install ca-certificates, curl")
