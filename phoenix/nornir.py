@@ -55,7 +55,7 @@ def _preflight(nornir: Nornir, run: Run) -> None:
     chosen = nornir.filter(filter_func=lambda host: host.name in names)
     results = chosen.run(task=check_access, run=run)
     if results.failed:
-        raise TaskFailedError("; ".join(str(result.exception) for result in results.failed_hosts.values()))
+        raise TaskFailedError("\n".join(str(result.exception) for result in results.failed_hosts.values()))
 
 
 class _Programs(Mapping[str, Artifact]):

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def on_authority(task: TaskFunction) -> Chain:
     """A stage with one task on the CA's guest."""
     from phoenix.run import Stage, Step, guests_in
-    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.hosts.stages import ACCESS
 
-    return lambda _estate: (PREFLIGHT, Stage("authority", (Step(task, guests_in("step_ca")),)))
+    return lambda _estate: (ACCESS, Stage("authority", (Step(task, guests_in("step_ca")),)))
 
 
 def restoration(content: bytes) -> Chain:
@@ -38,14 +38,14 @@ def restoration(content: bytes) -> Chain:
     from phoenix.tasks.authority.service import init_ca
     from phoenix.tasks.hosts.guest import create_guest
     from phoenix.tasks.hosts.software import install_software
-    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.hosts.stages import ACCESS
     from phoenix.tasks.hosts.storage import prepare_storage
 
     authority_guest = guests_in("step_ca")
 
     def chain(_estate: Estate) -> tuple[Stage, ...]:
         return (
-            PREFLIGHT,
+            ACCESS,
             Stage("hypervisor", (Step(prepare_storage, hypervisors, for_guests=True),)),
             Stage("guests", (Step(create_guest, authority_guest),)),
             Stage("software", (Step(install_software, authority_guest),)),

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def reachability(reach: Reach) -> tuple[Stage, ...]:
     """Open real connections between all running hosts; change no host."""
     from phoenix.run import Stage, Step, hypervisors
-    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.hosts.stages import ACCESS
 
-    return PREFLIGHT, Stage("matrix", (Step(reach.try_connections, hypervisors, for_guests=True),))
+    return ACCESS, Stage("matrix", (Step(reach.try_connections, hypervisors, for_guests=True),))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,10 +25,10 @@ def revocation(chosen: Chosen) -> tuple[Stage, ...]:
     """The chain that revokes one certificate and replaces it on its host."""
     from phoenix.run import Stage, Step
     from phoenix.tasks.certificates.revocation import revoke
-    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.hosts.stages import ACCESS
 
     step = Step(revoke(chosen), lambda estate: (estate.host(chosen.host),))
-    return PREFLIGHT, Stage("revocation", (step,))
+    return ACCESS, Stage("revocation", (step,))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -46,11 +46,11 @@ def announcement(_estate: Estate, rotated: RotationTarget, root_key: str | None)
     """The first half of a rotation: create the next signer and prove that every host trusts it."""
     from phoenix.run import Stage, Step, group
     from phoenix.tasks.authority.rotation import announce_next, prepare_next
-    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.hosts.stages import ACCESS
     from phoenix.tasks.proof.dependence import check_trust
 
     return (
-        PREFLIGHT,
+        ACCESS,
         _authority("next", prepare_next(rotated, root_key)),
         _authority("announcement", announce_next),
         _trust("trust"),
@@ -61,10 +61,10 @@ def announcement(_estate: Estate, rotated: RotationTarget, root_key: str | None)
 def way_back(_estate: Estate) -> tuple[Stage, ...]:
     """The chain that reverts a rotation, from any phase in which the old root is still trusted."""
     from phoenix.tasks.authority.rotation import remove_next, revert_authority, withdraw_next
-    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.hosts.stages import ACCESS
 
     return (
-        PREFLIGHT,
+        ACCESS,
         _authority("switch", revert_authority),
         _trust("trust"),
         *_reissue(),
@@ -79,10 +79,10 @@ def provisioner_change(_estate: Estate) -> tuple[Stage, ...]:
     """The chain for a new key of one-time tokens; it reissues every leaf by token."""
     from phoenix.tasks.authority.provisioner import prepare_provisioner, settle_provisioner, switch_provisioner
     from phoenix.tasks.certificates.stages import holders_of_leaves, leaves, web_certificates
-    from phoenix.tasks.hosts.stages import PREFLIGHT
+    from phoenix.tasks.hosts.stages import ACCESS
 
     return (
-        PREFLIGHT,
+        ACCESS,
         _authority("next", prepare_provisioner),
         _authority("switch", switch_provisioner),
         *leaves(holders_of_leaves),

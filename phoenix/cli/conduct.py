@@ -18,6 +18,7 @@ def conduct(prepared: PreparedRun, chain: Chain, closing: Closing | None, report
     options, estate, record = prepared.options, prepared.links.estate, RunRecord()
     out, err = Console(), Console(stderr=True)
     progress = Progress(err if report else out, diff=options.diff, dry_run=options.dry_run)
+    prepared.links.waits.announce = progress.wait
     interrupted = _take(prepared, chain, record, progress)
     if report is None:
         summary(out, record, [host.name for host in estate.hosts()], dry_run=options.dry_run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -14,11 +14,14 @@ from phoenix.connections.guest_address import current_addresses
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.shell import ContainerShell, MachineShell, NodeShell, Shell
 from phoenix.connections.ssh import ConnectionFailedError, SshLink, connect, handshake
+from phoenix.connections.waits import TurnQueue, Waits
 from phoenix.conventions import SSH_PORT
 from phoenix.estate import Estate, Guest, Hypervisor
 
 MAX_CONNECTING = 8
 HOST_KEY_FILE = "/etc/ssh/ssh_host_ed25519_key.pub"
+CLONE_QUEUE_SECONDS = 3600.0
+"""How long a clone waits for the clones of the same template before it."""
 
 
 class Links:
@@ -26,14 +29,16 @@ class Links:
 
     def __init__(self, estate: Estate, access: Mapping[str, HypervisorAccess]) -> None:
         self.estate = estate
+        self.waits = Waits()
         self._access = access
+        self._clones = TurnQueue(self.waits)
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._pending: dict[str, Future[SshLink]] = {}
         self._nodes: dict[str, SshLink] = {}
         self._machines: dict[str, SshLink] = {}
         self._elsewhere: set[str] = set()
-        self._apis = {name: ProxmoxClient(entry.api, name) for name, entry in access.items()}
+        self._apis = {name: ProxmoxClient(entry.api, name, self.waits) for name, entry in access.items()}
 
     def reconnected(self) -> Links:
         """Create separate connections to the same estate; none of them is open yet."""
@@ -49,6 +54,15 @@ class Links:
     def api(self, hypervisor: str) -> ProxmoxClient:
         """Return the API client of a hypervisor."""
         return self._apis[hypervisor]
+
+    def clone_queue(
+        self, hypervisor: str, vmid: int, limit: float = CLONE_QUEUE_SECONDS
+    ) -> AbstractContextManager[None]:
+        """Hold the turn to clone a template during a block: Proxmox VE locks a template while it is cloned.
+
+        `vmid` is that of the template. WaitExpiredError if the clones before take longer than `limit` seconds.
+        """
+        return self._clones.turn((hypervisor, vmid), f"earlier clones of template {vmid}", limit)
 
     def public_key(self, hypervisor: str) -> str:
         """Read the controller's public key, which virtual machines of the hypervisor must accept."""

@@ -133,11 +133,22 @@ def handshake(sock: socket.socket | paramiko.Channel, where: str, user: str, key
         action = f"add {key_file}.pub to the authorized_keys of {user} on it"
         raise ConnectionFailedError(f"{where}: {user} was refused with the key {key_file}: {action}") from None
     except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+        reason = _describe_key(transport, host_key) if "host key" in str(error).lower() else str(error) or "closed"
         transport.close()
-        reason = "the host key is not the pinned one" if "host key" in str(error).lower() else str(error) or "closed"
         raise ConnectionFailedError(f"{where}: no SSH connection: {reason}") from None
     transport.set_keepalive(KEEPALIVE_SECONDS)
     return SshLink(where, transport)
+
+
+def _describe_key(transport: paramiko.Transport, pinned: str) -> str:
+    """Describe a host key that is not the pinned one, by both fingerprints as ssh-keygen(1) prints them."""
+    presented, expected = transport.get_remote_server_key(), parse_host_key(pinned)
+    return (
+        f"the host key is not the pinned one: it has the fingerprint {presented.fingerprint} ({presented.get_name()}), "
+        f"and the access file pins {expected.fingerprint} ({expected.get_name()}). Compare with `ssh-keygen -lf` on "
+        "the keys in /etc/ssh of the host: if the presented one is its own, correct `host_key`; otherwise another "
+        "machine answers"
+    )
 
 
 @contextmanager

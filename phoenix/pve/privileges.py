@@ -29,7 +29,7 @@ AGENT = {8: ("VM.Monitor",), 9: ("VM.GuestAgent.Audit", "VM.GuestAgent.FileRead"
 
 def needed_privileges(estate: Estate, hypervisor: Hypervisor, version: str) -> Iterator[tuple[str, str]]:
     """Every path with a privilege that is needed on it; `version` is that of Proxmox VE, such as `8.4.1`."""
-    agent = AGENT[8 if version.startswith("8") else 9]
+    agent = AGENT[9 if int(version.partition(".")[0]) >= 9 else 8]  # noqa: PLR2004
     yield from (("/vms", privilege) for privilege in (*GUESTS, *agent))
     machines = [m for m in (*estate.guests, *estate.templates) if m.hypervisor == hypervisor.name]
     for storage in sorted({machine.storage for machine in machines}):

@@ -38,7 +38,19 @@ class Progress:
             if record.skipped:
                 self._print(f"[dim]- {host} {record.stage}: {escape(str(record.error))}[/]")
             elif record.error:
-                self._print(f"[red]✗[/] [bold]{host}[/] {record.stage}: {escape(record.error)}")
+                self._print_error(host, record.stage, record.error.splitlines())
+
+    def wait(self, host: str, text: str) -> None:
+        """Print what a host waits for."""
+        with self._lock:
+            self._print(f"[dim]… {host} {escape(text)}[/]")
+
+    def _print_error(self, host: str, stage: str, lines: Sequence[str]) -> None:
+        """Print an error; one of several lines begins below its host."""
+        first, *rest = lines if len(lines) == 1 else ("", *lines)
+        self._print(f"[red]✗[/] [bold]{host}[/] {stage}: {escape(first)}".rstrip())
+        for line in rest:
+            self._print(f"  {escape(line)}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, highlight=False)

@@ -11,6 +11,7 @@ from types import FrameType
 from nornir.core import Nornir
 from nornir.core.task import Result, Task
 
+from phoenix.connections.waits import acting_for
 from phoenix.converge import Change, PartialFailureError
 from phoenix.errors import PhoenixError
 from phoenix.estate import Guest, Template
@@ -70,7 +71,8 @@ class Runner:
         notes: tuple[str, ...] = ()
         error = None
         try:
-            outcome = step.task(task, run=self.run)
+            with acting_for(name):
+                outcome = step.task(task, run=self.run)
             changes, notes = outcome.changes, outcome.notes
         except PartialFailureError as failure:
             changes, error = failure.changes, _describe(failure.__cause__)

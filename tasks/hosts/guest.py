@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from phoenix.connections.locks import LOCK_SECONDS, how_to_unlock, lock_in, repeat_while_locked
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.converge import Change, PartialFailureError, Plan
 from phoenix.derive.guests import bind_mounts, creation, options
@@ -128,7 +129,8 @@ class _Application:
         name = {"hostname" if machine.kind == "lxc" else "name": machine.name}
         source = path_of(self._run.estate, origin)
         target = {"newid": machine.vmid, "full": 1, "storage": machine.storage, **name}
-        self._api.run("post", f"{source}/clone", CREATE_SECONDS, **target, description=self._note(unfinished=True))
+        with self._run.links.clone_queue(machine.hypervisor, origin.vmid):
+            self._api.run("post", f"{source}/clone", CREATE_SECONDS, **target, description=self._note(unfinished=True))
 
     def _note(self, *, unfinished: bool = False) -> str:
         return write_marker("", marker_of(self._run.estate, self._machine, is_unfinished=unfinished))
@@ -177,10 +179,19 @@ class _Application:
         words += [f"-delete {','.join(mounts.removals)}"] if mounts.removals else []
         if not words:
             return
-        script = f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\npct set {guest.vmid} {' '.join(words)}"
-        done = self._run.session(guest.hypervisor).run(script, STATE_SECONDS)
-        if done.status:
-            raise TaskFailedError(f"pct set {guest.vmid} {' '.join(words)} failed: {done.err.strip()[-300:]}")
+        command = f"pct set {guest.vmid} {' '.join(words)}"
+        subject = f"CT {guest.vmid}"
+        if not repeat_while_locked(self._run.links.waits, subject, lambda: self._pct(guest, command)):
+            raise TaskFailedError(f"{command}: {subject} is locked; {how_to_unlock(subject, LOCK_SECONDS)}")
+
+    def _pct(self, guest: Guest, command: str) -> str:
+        """Run pct on the node; return the lock that kept it from its work, if any."""
+        done = self._run.session(guest.hypervisor).run(
+            f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{command}", STATE_SECONDS
+        )
+        if done.status and not (lock := lock_in(done.err)):
+            raise TaskFailedError(f"{command} failed: {done.err.strip()[-300:]}")
+        return lock if done.status else ""
 
     def _run_again(self, plan: GuestPlan) -> None:
         """Start or restart the guest, and restart it for settings that turn out to wait for that."""

@@ -26,14 +26,19 @@ def _of_hypervisor(run: Run, hypervisor: Hypervisor) -> tuple[Resource, ...]:
     return (packages, *((pinned_program("step", run.artifacts),) if has_leaf else ()))
 
 
-def _of_guest(run: Run, guest: Guest) -> tuple[Resource, ...]:
+def packages_of(guest: Guest) -> tuple[str, ...]:
+    """Name the packages that a guest needs."""
     names = [*BASE] if guest.has("base_setup") else ["ca-certificates"]
     for feature, packages in FEATURES.items():
         names += packages if guest.has(feature) else ()
     if guest.persistent_storage:
         names.append("nfs-common")
+    return tuple(dict.fromkeys(names))
+
+
+def _of_guest(run: Run, guest: Guest) -> tuple[Resource, ...]:
     programs = (name for group, name in PROGRAMS if guest.has(group))
-    return (Packages(tuple(dict.fromkeys(names))), *(pinned_program(name, run.artifacts) for name in programs))
+    return (Packages(packages_of(guest)), *(pinned_program(name, run.artifacts) for name in programs))
 
 
 install_software = Converge("install_software", software_resources)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from phoenix.estate import Estate, Template
 from phoenix.run import Stage, Step, hypervisors
 from phoenix.run.selectors import Selector
-from phoenix.tasks.hosts.preflight import check_access
+from phoenix.tasks.hosts.preflight import check_access, check_deployment
 from phoenix.tasks.hosts.removal import announce_undeclared
 
-PREFLIGHT = Stage(
-    "preflight",
-    (Step(check_access, hypervisors, for_guests=True), Step(announce_undeclared, hypervisors, for_guests=True)),
-)
-"""The first stage of every runbook that changes or enters hosts."""
+ANNOUNCEMENT = Step(announce_undeclared, hypervisors, for_guests=True)
+PREFLIGHT = Stage("preflight", (Step(check_deployment, hypervisors, for_guests=True), ANNOUNCEMENT))
+"""The first stage of a run that creates and changes guests."""
+ACCESS = Stage("preflight", (Step(check_access, hypervisors, for_guests=True), ANNOUNCEMENT))
+"""The first stage of every other runbook that changes or enters hosts."""
 
 
 def template_levels(estate: Estate) -> list[Selector[Template]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from phoenix.connections.links import Links
 from phoenix.connections.ssh import Completed
+from phoenix.connections.waits import Waits
 from phoenix.estate import Estate
 from phoenix.pve.guests import GUEST_LISTS
 from phoenix.run import Stage, Step, hypervisors
@@ -38,6 +40,7 @@ class ModelNode:
         self.node = node
         self.client = Recorder(server.access(), "pve")
         self.scripts: list[str] = []
+        self.waits = Waits()
 
     def take(
         self,
@@ -111,6 +114,10 @@ class ModelNode:
     def shell(self, _name: str) -> ModelNode:
         """A shell to whatever."""
         return self
+
+    def clone_queue(self, _hypervisor: str, _vmid: int) -> AbstractContextManager[None]:
+        """This node does not lock its templates."""
+        return nullcontext()
 
     def is_elsewhere(self, _guest: object) -> bool:
         """Nobody is elsewhere."""

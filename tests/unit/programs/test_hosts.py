@@ -9,7 +9,7 @@ import pytest
 from phoenix.connections.fanout import run_in_containers
 from phoenix.connections.shell import NodeShell
 from phoenix.connections.ssh import Completed
-from phoenix.templating import program, shell_program
+from phoenix.templating import shell_program
 from tests.support.programs import ProgramHost
 
 PVE = "# --- BEGIN PVE ---\nsearch lab.test\nnameserver 10.0.0.53\n# --- END PVE ---\n"
@@ -68,7 +68,7 @@ def test_machine_is_ready(host: ProgramHost) -> None:
     """A machine is waited for, whatever its state is then."""
     host.stand_in("systemctl", "exit 1")
     host.stand_in("cloud-init")
-    assert host.run(program("guests/machine-ready.sh")).returncode == 0
+    assert host.run(shell_program("guests/machine-ready.sh", limit=20)).returncode == 0
     assert host.calls == ["cloud-init status --wait", "systemctl is-system-running --wait"]
 
 

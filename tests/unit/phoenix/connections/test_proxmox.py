@@ -8,17 +8,22 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from requests import Request
 from requests.adapters import HTTPAdapter
 from requests.exceptions import SSLError
 
 pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
-from phoenix.connections import proxmox
-from phoenix.connections.proxmox import ApiError, ProxmoxClient
+from phoenix.connections import api_sessions, proxmox
+from phoenix.connections import waits as waits_module
+from phoenix.connections.locks import LOCK_PAUSE
+from phoenix.connections.proxmox import ApiError, ApiTimeoutError, ProxmoxClient
 from phoenix.connections.tls_adapters import tls_adapter
+from phoenix.connections.waits import Waits, acting_for
 from tests.support.chains import HOUR, Authority
 from tests.support.pve_schema_server import Server
 
@@ -52,6 +57,8 @@ def test_wrong_fingerprint(server: Server) -> None:
         ApiError, match=r"pve \(https://127.0.0.1:\d+\): .*the certificate is not the pinned one"
     ) as rejected:
         ProxmoxClient(server.access(fingerprint=wrong), "pve").get("version")
+    assert server.fingerprint in str(rejected.value)
+    assert wrong in str(rejected.value)
     assert rejected.value.status == 0
     assert len(server.pve.requests) == before
 
@@ -157,7 +164,9 @@ def test_environment_does_not_loosen_the_pin(server: Server, monkeypatch: pytest
 def test_wrong_token(server: Server) -> None:
     """A wrong token is reported with status 401 and without the token."""
     secret = "99999999-0000-0000-0000-000000000000"
-    with pytest.raises(ApiError, match="401") as rejected:
+    with pytest.raises(
+        ApiError, match=r"401: the token phoenix@pve!deploy was refused\. .*disabled.*expired"
+    ) as rejected:
         ProxmoxClient(server.access(token_secret=secret), "pve").get("version")
     assert rejected.value.status == 401
     assert secret not in str(rejected.value)
@@ -173,7 +182,7 @@ def test_closed_port(server: Server) -> None:
 
 def test_silent_api(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """An API that accepts the connection but sends no data is an error after the time limit."""
-    monkeypatch.setattr(proxmox, "REQUEST_SECONDS", 1)
+    monkeypatch.setattr(api_sessions, "REQUEST_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"https://127.0.0.1:{mute.getsockname()[1]}"
         with pytest.raises(ApiError, match="no answer within 1 s"):
@@ -240,14 +249,121 @@ def test_lock_is_waited_for(server: Server, client: ProxmoxClient, busy: str) ->
     assert client.get(f"{path}/current")["status"] == "running"
 
 
-def test_lock_is_not_waited_for_endlessly(server: Server, client: ProxmoxClient) -> None:
+def test_lock_is_not_waited_for_endlessly(
+    server: Server, client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A lock that is held for longer than the limit is an error."""
     path = add_container(server, 350)
     server.pve.fail("POST", f"/{path}/start", 500, "CT is locked (backup)")
     start = time.monotonic()
+    monkeypatch.setattr(proxmox, "LOCK_SECONDS", 0.2)
     with pytest.raises(ApiError, match="is locked"):
-        client.run("post", f"{path}/start", limit=0.2)
+        client.run("post", f"{path}/start")
     assert time.monotonic() - start < 3
+
+
+def test_limit_begins_with_the_task(server: Server, client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait for a lock does not count against the limit of the task, and names lock and guest."""
+    path = add_container(server, 351)
+    server.pve.fail("POST", f"/{path}/start", 500, "CT is locked (disk)", times=1)
+    client.run("post", f"{path}/start", limit=LOCK_PAUSE / 2)
+    server.pve.fail("POST", f"/{path}/stop", 500, "CT is locked (backup)")
+    monkeypatch.setattr(proxmox, "LOCK_SECONDS", 0.1)
+    with pytest.raises(ApiError, match=r"CT is locked \(backup\); it was not released within 0 s: .*CT 351"):
+        client.run("post", f"{path}/stop")
+
+
+def test_expired_wait_is_no_lock(server: Server, client: ProxmoxClient) -> None:
+    """A timeout that is not about a lock is an error at once, and the change is not repeated."""
+    path = add_container(server, 352)
+    server.pve.fail("POST", f"/{path}/start", 500, "VM quit/powerdown failed - got timeout")
+    before = len(server.pve.requests)
+    with pytest.raises(ApiError, match="got timeout"):
+        client.run("post", f"{path}/start")
+    assert len(server.pve.requests) == before + 1
+
+
+def test_waits_are_announced(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait for a lock is announced with what is waited for, and with the host that waits."""
+    monkeypatch.setattr(waits_module, "ANNOUNCE_SECONDS", 0.05)
+    waits, lines = Waits(), []
+    waits.announce = lambda host, text: lines.append((host, text))
+    client = ProxmoxClient(server.access(), "pve", waits)
+    path = add_container(server, 353)
+    server.pve.fail("POST", f"/{path}/start", 500, "CT is locked (disk)", times=1)
+    with acting_for("wiki"):
+        client.run("post", f"{path}/start")
+    client.close()
+    assert ("wiki", "waits for the lock (disk) of CT 353: 0 s of 600 s") in lines
+
+
+def test_idle_session_is_renewed(client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that was idle for longer than the limit opens a new connection; a younger one keeps its own."""
+    closed: list[object] = []
+    original = requests.Session.close
+
+    def close(self: requests.Session) -> None:
+        closed.append(self)
+        original(self)
+
+    monkeypatch.setattr(requests.Session, "close", close)
+    client.get("version")
+    client.get("version")
+    assert not closed
+    monkeypatch.setattr(api_sessions, "IDLE_SECONDS", 0.0)
+    assert client.get("version")
+    assert len(closed) == 1
+
+
+@pytest.mark.parametrize(("method", "attempts"), [("get", 2), ("post", 1), ("put", 1), ("delete", 1)])
+def test_closed_connection(client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch, method: str, attempts: int) -> None:
+    """On a connection that the server closed, a read is repeated once; a write never is."""
+    tried: list[object] = []
+
+    def closed(self: HTTPAdapter, *_args: object, **_options: object) -> None:
+        tried.append(self)
+        raise requests.ConnectionError("('Connection aborted.', RemoteDisconnected('closed without response'))")
+
+    monkeypatch.setattr(HTTPAdapter, "send", closed)
+    with pytest.raises(ApiError, match="closed at once"):
+        getattr(client, method)("version")
+    assert len(tried) == attempts
+
+
+def test_read_survives_a_closed_connection(client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read whose first connection was closed is answered on the second."""
+    original, failures = HTTPAdapter.send, iter([requests.ConnectionError("Connection aborted")])
+
+    def send(self: HTTPAdapter, *args: Any, **options: Any) -> Any:
+        if failure := next(failures, None):
+            raise failure
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    assert client.get("version")["version"]
+
+
+def test_slow_write(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a write without an answer in time, the error says that its outcome is not known."""
+    monkeypatch.setattr(api_sessions, "REQUEST_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"https://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(ApiTimeoutError, match=r"no answer within 1 s; .*PUT /x was carried out is not known"):
+            ProxmoxClient(server.access(url=url), "pve").put("x")
+
+
+def test_slow_status_does_not_end_the_wait(client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task is waited for until its own limit, although a loaded node does not answer a question about it in time."""
+    answers = iter([ApiTimeoutError("slow"), {"status": "stopped", "exitstatus": "OK"}])
+
+    def get(_path: str) -> object:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(client, "get", get)
+    client.wait("UPID:phoenix:00000001:00000001:00000001:vzstart:303:root@pam:")
 
 
 def test_many_threads(client: ProxmoxClient) -> None:
@@ -264,7 +380,7 @@ def test_many_threads(client: ProxmoxClient) -> None:
 def test_close(client: ProxmoxClient) -> None:
     """A closed client has no connection, and opens a new one for the next request."""
     assert client.get("version")
-    assert client._idle.qsize() == 1
+    assert client._sessions._idle.qsize() == 1
     client.close()
-    assert client._idle.qsize() == 0
+    assert client._sessions._idle.qsize() == 0
     assert client.get("version")

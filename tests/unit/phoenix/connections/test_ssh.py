@@ -43,8 +43,12 @@ def test_file_as_input(server: SshServer, tmp_path: Path) -> None:
 
 def test_wrong_host_key(server: SshServer) -> None:
     """A server with a host key other than the pinned one is rejected before authentication."""
-    with pytest.raises(ConnectionFailedError, match=r"pve \(127.0.0.1:\d+\): no SSH connection: the host key is not"):
+    with pytest.raises(
+        ConnectionFailedError, match=r"pve \(127.0.0.1:\d+\): no SSH connection: the host key is not"
+    ) as rejected:
         connect(server.access(host_key=server.other_key), "pve")
+    for key in (server.other_key, server.host_key):
+        assert key.fingerprint in str(rejected.value)
     assert not server.transports[-1].is_authenticated()
 
 

@@ -75,6 +75,21 @@ def shown(*, diff: bool, dry_run: bool) -> str:
     return console.file.getvalue()
 
 
+def test_several_problems() -> None:
+    """An error of several lines, and a wait, are printed one a line, as text."""
+    console = Console(file=StringIO(), width=40, force_terminal=False)
+    progress = Progress(console, diff=False, dry_run=False)
+    progress("pve", TaskRecord("preflight", "check_access", 0.5, error="no bridge [vmbr9]\nport 53 is taken"))
+    progress.wait("wiki", "waits for the lock [disk] of CT 900: 2 s of 600 s")
+    assert isinstance(console.file, StringIO)
+    assert console.file.getvalue().splitlines() == [
+        "✗ pve preflight:",
+        "  no bridge [vmbr9]",
+        "  port 53 is taken",
+        "… wiki waits for the lock [disk] of CT 900: 2 s of 600 s",
+    ]
+
+
 def test_console() -> None:
     """The console prints host, stage and cause; diffs are optional; markup in a message is printed as text."""
     text = shown(diff=False, dry_run=False)

@@ -10,6 +10,7 @@ import time
 import pytest
 from nornir.core.task import Task
 
+from phoenix.connections import waits
 from phoenix.connections.links import Links
 from phoenix.connections.proxmox import ApiError
 from phoenix.connections.ssh import ConnectionFailedError
@@ -133,6 +134,22 @@ def test_changes_before_a_failure_count() -> None:
     record = log.take(Stage("one", (log.step("a"),)))
     assert record.changed == 1
     assert record.errors() == {"free": "then it broke"}
+
+
+def test_waits_name_their_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a task waits for is announced as a wait of the task's host."""
+    monkeypatch.setattr(waits, "ANNOUNCE_SECONDS", 0.02)
+    links, seen = Links(SMALL, {}), []
+    links.waits.announce = lambda host, text: seen.append((host, text))
+
+    def wait(task: Task, run: Run) -> Outcome:
+        with run.links.waits.waiting("a lock", 9, "pve"):
+            time.sleep(0.06)
+        return Outcome(task.host)
+
+    nornir, run = begin(links, {}, Scope(frozenset(ALL_HOSTS), workers=8))
+    Runner(nornir, run, RunRecord(), lambda *_: None).take([Stage("wait", (Step(wait, group("traefik")),))])
+    assert ("mesh", "waits for a lock: 0 s of 9 s") in seen
 
 
 def test_only_targets() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from phoenix.connections.proxmox import ApiError
 from phoenix.connections.ssh import Completed
+from phoenix.connections.waits import Waits
 from phoenix.converge import PartialFailureError, Plan
 from phoenix.derive.guests import options
 from phoenix.derive.ownership import owner_tag
@@ -57,7 +58,9 @@ class Bench:
         self.api = Api(fails, error, config or {})
         self.scripts: list[str] = []
         shell = SimpleNamespace(run=lambda script, _limit: self._script(script, pct))
-        links: Any = SimpleNamespace(api=lambda _name: self.api, shell=lambda _name: shell, forget=lambda _name: None)
+        links: Any = SimpleNamespace(
+            api=lambda _name: self.api, shell=lambda _name: shell, forget=lambda _name: None, waits=Waits()
+        )
         self.run: Run = planning_run(SMALL, links=links)
         if config is not None:
             tags = ("phoenix", owner_tag(SMALL, APP.vmid))
