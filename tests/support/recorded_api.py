@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import unquote
 
 from phoenix.connections.ssh import Completed
+from phoenix.connections.waits import Waits
 from tests.support.recorded_situation import RecordedGuest, Situation, final_guests, situation, subject_of
 from tests.support.recordings import Session
 
@@ -80,10 +82,15 @@ class RecordedLinks:
 
     def __init__(self, api: RecordedApi) -> None:
         self._api = api
+        self.waits = Waits()
 
     def api(self, _hypervisor: str) -> RecordedApi:
         """Return the API."""
         return self._api
+
+    def clone_queue(self, _hypervisor: str, _vmid: int) -> AbstractContextManager[None]:
+        """Clone at once."""
+        return nullcontext()
 
     def shell(self, _name: str) -> RecordedLinks:
         """Return a shell."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from phoenix.artifacts.store import Artifact
-from phoenix.estate import Estate, Guest, Hypervisor
+from phoenix.derive.ownership import owner_tag
+from phoenix.estate import Estate, Guest, Hypervisor, Machine
 from phoenix.estate.model import Host
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.run import Run
@@ -29,6 +30,12 @@ def planning_run(
     """A run on an estate; on all of its hosts unless targets are given."""
     names = frozenset(host.name for host in estate.hosts()) if targets is None else targets
     return Run(estate, links, names, artifacts, known_authority=authority)
+
+
+def exists(run: Run, machine: Machine, status: str) -> None:
+    """Let a run know a machine of its estate, with this status."""
+    run.guests.note(machine, status)
+    run.guests.claim(machine, owner_tag(run.estate, machine.vmid))
 
 
 def with_host(estate: Estate, name: str, **update: Any) -> Estate:

@@ -16,6 +16,7 @@ from phoenix.estate import Estate, Guest, Template
 from phoenix.pve.firewall.plan.level import WritePhase
 from phoenix.pve.properties import parse
 from phoenix.run import Run
+from phoenix.run.context import Consent
 from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall
 from phoenix.tasks.hosts.guest import apply_guest, plan_guest
 from phoenix.tasks.hosts.guest_plan import GuestPlan
@@ -39,6 +40,7 @@ def begun(name: str) -> tuple[Run, RecordedApi]:
     estate = recorded_estate(with_vm=session.run.startswith("vm"))
     run = planning_run(estate, targets=targets(estate, session), links=cast("Links", RecordedLinks(api)))
     run.guests.learn(list_guests(cast("Any", api), "phoenix"))
+    run.consent = Consent(adopted=run.targets)
     return run, api
 
 

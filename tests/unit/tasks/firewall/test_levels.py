@@ -17,7 +17,7 @@ from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, touched
 from phoenix.tasks.firewall.writes import ConcurrentEditError, carry_out
 from tests.support.estates import estate, guest
 from tests.support.firewall_api import FirewallApi
-from tests.support.runs import planning_run, with_host
+from tests.support.runs import exists, planning_run, with_host
 
 SERVICES = {"web": Service(port=8000, expose=True)}
 SMALL = estate(guest("app", 20, "lxc", services=SERVICES))
@@ -36,7 +36,7 @@ class Bench:
         links: Any = SimpleNamespace(api=lambda _name: self.api)
         self.run: Run = planning_run(of, targets=frozenset(targets) if targets else None, links=links)
         for one in of.guests:
-            self.run.guests.note(one, "running")
+            exists(self.run, one, "running")
 
     def converge(self) -> Bench:
         """Make every write that is planned."""
@@ -95,9 +95,9 @@ def test_targets(targets: tuple[str, ...], levels: set[str]) -> None:
 def test_touched_guests() -> None:
     """Guests that are targeted and exist are planned; their state does not matter."""
     run = planning_run(SMALL, targets=frozenset({"app", "mesh", "edge"}))
-    run.guests.note(SMALL.guest("app"), "running")
-    run.guests.note(SMALL.guest("mesh"), "stopped")
-    run.guests.note(SMALL.guest("ca"), "running")
+    exists(run, SMALL.guest("app"), "running")
+    exists(run, SMALL.guest("mesh"), "stopped")
+    exists(run, SMALL.guest("ca"), "running")
     assert [one.name for one in touched(run, SMALL.hypervisor("pve"))] == ["mesh", "app"]
 
 
