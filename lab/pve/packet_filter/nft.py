@@ -43,7 +43,6 @@ _NAMES_V6 = {
     "redirect": "nd-redirect",
 }
 _NEIGHBORS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept"
-_REFUSALS = ("tcp flags & rst == rst", "icmp type destination-unreachable", "icmpv6 type destination-unreachable")
 _VERDICTS = {"accept": "accept", "drop": "drop", "reject": "jump refuse"}
 
 
@@ -88,10 +87,9 @@ def _hooks(compiled: PacketFilter) -> str:
             f'meta mark {_OUTBOUND} iifname "{g.bridge}" jump {g.veth}-out',
         )
     ]
-    # A refusal passes several bridges. conntrack drops (or never had) its connection at the first, so all bridges must
-    # accept it although its state is invalid.
-    refusals = [f"ct state invalid {what} accept" for what in _REFUSALS]
-    known = ["ct state established,related accept", *refusals, "ct state invalid drop"]
+    # conntrack forgets a refused connection at the first bridge, so the refusal is invalid at the next one. Proxmox
+    # drops it there: the sender of a connection to a closed port sees a timeout.
+    known = ["ct state established,related accept", "ct state invalid drop"]
     return "".join(
         (
             _hook("forward", [*known, _NEIGHBORS, *forward]),
