@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for host, error in record.errors().items():
             print(f"{host}: {error}")
         print(as_text(reach.tried), end="")
-        good = not record.failed and reach.tried and all(one.agrees for one in reach.tried)
+        good = not record.failed and reach.tried and all(one.judgment == "agrees" for one in reach.tried)
         return GOOD if good else HOST_FAILED
 
     looking = replace(options(given), dry_run=True)
