@@ -30,7 +30,7 @@ def inspection(scan: Audit) -> tuple[Stage, ...]:
 
     return (
         Stage("hypervisors", (Step(scan.observe_guests, hypervisors, for_guests=True),)),
-        Stage("audit", (Step(scan.observe_certificates, everyone),)),
+        Stage("audit", (Step(scan.observe_certificates, everyone), Step(scan.observe_again, everyone))),
     )
 
 

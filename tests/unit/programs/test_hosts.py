@@ -118,15 +118,16 @@ def test_state_of_units_and_ports_is_scanned(host: ProgramHost, tmp_path: Path) 
     """The scan asks for every unit and every port that it is given, and comes to its end."""
     states = r"Id=a.service\nActiveState=failed\nResult=exit-code\n\nId=b.timer\nActiveState=active\nResult=success\n"
     host.stand_in("systemctl", f"printf '{states}'")
-    host.stand_in("timeout", 'echo "$*" >>"$HERE/asked"')
+    host.stand_in("timeout", 'echo "$*" >>"$HERE/asked"; case "$*" in *late.lab.test*) exit 124 ;; esac')
     (tmp_path / "root").mkdir()
     values = {"roots": str(tmp_path / "root"), "skipped": "", "xdev": "-xdev", "units": "a.service b.timer"}
-    endpoints = "web 10.0.0.11:443 web.lab.test\ndoor 10.0.0.12:9001 door.lab.test"
+    endpoints = "web 10.0.0.11:443 web.lab.test\ndoor 10.0.0.12:9001 door.lab.test\nlate 10.0.0.13:443 late.lab.test"
     done = host.run(shell_program("audit/scan.sh", store_size=20, endpoints=endpoints, **values))
     lines = done.stdout.splitlines()
     assert sorted(lines[:-1]) == [
         "@served||door",
         "@served||web",
+        "@silent|late",
         "@unit|active|success|b.timer",
         "@unit|failed|exit-code|a.service",
     ]
