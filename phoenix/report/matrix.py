@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from phoenix.pve.firewall.query.attempt import (
     AttemptOutcome,
@@ -17,10 +18,15 @@ from phoenix.pve.firewall.query.attempt import (
 MADE: tuple[AttemptOutcome, ...] = ("open", "refused", "dropped", "unreachable")
 
 
-def as_text(results: Sequence[AttemptResult]) -> str:
-    """List the attempts that disagree with the model, and why others could not be judged; add the totals."""
+def as_text(results: Sequence[AttemptResult], undeclared: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
+    """List the attempts that disagree with the model, and why others could not be judged; add the totals.
+
+    `undeclared` are interfaces by guest: no attempt was made at them.
+    """
     disagreeing = disagreements(results)
     lines = [*map(str, disagreeing), *untried(results)]
+    for guest, nics in sorted(undeclared.items()):
+        lines.append(f"{guest}: {', '.join(nics)} is not in the inventory and was not tried; remove it from the guest")
     outcomes = Counter(one.observed.outcome for one in results)
     totals = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in MADE if outcomes[outcome])
     hosts = len({one.attempt.source for one in results})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,10 +29,11 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Swept:
-    """The observed configuration of the levels, and the context of a plan."""
+    """The observed configuration of the levels, the context of a plan, and guests' undeclared interfaces by name."""
 
     levels: Mapping[FirewallLevel, LevelConfig]
     context: PlanContext
+    undeclared: Mapping[str, tuple[str, ...]]
 
 
 def cluster_level() -> FirewallLevel:
@@ -56,12 +58,15 @@ def sweep(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, guests: It
     wanted = (cluster_level(), node, *(guest_level(estate, guest) for guest in every))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         levels = [(level, pool.submit(read_level, api, level)) for level in wanted]
-        nics = [(guest, pool.submit(api.get, f"{path_of(estate, guest)}/config")) for guest in every]
+        configs = [(guest, pool.submit(api.get, f"{path_of(estate, guest)}/config")) for guest in every]
         groups = pool.submit(_groups, api)
         seen = {level: config.result() for level, config in levels}
-        cards = {guest.vmid: _nic(guest, config.result()) for guest, config in nics}
+        cards = {guest.vmid: _nic(guest, config.result()) for guest, config in configs}
+        others = {guest.name: undeclared_nics(config.result()) for guest, config in configs}
     backend: FirewallBackend = "nftables" if parse_bool(seen[node].options.get("nftables")) else "iptables"
-    return Swept(seen, PlanContext(groups.result(), cards, backend))
+    return Swept(
+        seen, PlanContext(groups.result(), cards, backend), {name: nics for name, nics in others.items() if nics}
+    )
 
 
 def read_level(api: ProxmoxClient, level: FirewallLevel) -> LevelConfig:
@@ -83,6 +88,11 @@ def _groups(api: ProxmoxClient) -> dict[str, tuple[ListedRule, ...]]:
     get: Callable[[str], Any] = api.get
     base = "cluster/firewall/groups"
     return {str(group["group"]): tuple(get(f"{base}/{group['group']}")) for group in get(base)}
+
+
+def undeclared_nics(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The interfaces in a guest's configuration besides the first one, which is the inventory's."""
+    return tuple(sorted(key for key in config if re.fullmatch(r"net[1-9]\d*", key)))
 
 
 def _nic(guest: Guest, config: Mapping[str, Any]) -> FirewallNic:

@@ -14,6 +14,7 @@ from phoenix.estate import Estate, Service
 from phoenix.run import Run
 from phoenix.tasks.firewall.apply import OPENING, apply_cluster_sets, plan_cluster_sets, plan_everything
 from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, touched
+from phoenix.tasks.firewall.read_levels import undeclared_nics
 from phoenix.tasks.firewall.writes import ConcurrentEditError, carry_out
 from tests.support.estates import estate, guest
 from tests.support.firewall_api import FirewallApi
@@ -243,3 +244,8 @@ def test_concurrent_edit() -> None:
         carry_out(bench.api, writes)  # type: ignore[arg-type]  # the part of the API that is needed
     assert edit.value.made == (writes[0],)
     assert bench.api.writes == [f"post {CLUSTER}/ipset/management"]
+
+
+def test_undeclared_nics() -> None:
+    """Every interface besides the first is undeclared; other keys that begin with `net` are no interfaces."""
+    assert undeclared_nics({"net0": "", "net1": "", "net12": "", "nets": "", "nameserver": ""}) == ("net1", "net12")

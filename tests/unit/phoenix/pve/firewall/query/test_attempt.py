@@ -102,3 +102,9 @@ def test_unresponsive_host() -> None:
     assert "b: 1 attempts could not be made from this host; the host is unresponsive" in as_text(hanging)
     for answered in (one("c", "b", "open", 81), one("b", "c", "refused")):
         assert str(hanging[0].attempt) in [str(two.attempt) for two in disagreements([*hanging, answered])]
+
+
+def test_undeclared_interfaces() -> None:
+    """An interface that the inventory does not declare is named with its guest."""
+    text = as_text([], {"wiki": ("net1", "net2")})
+    assert text.startswith("wiki: net1, net2 is not in the inventory and was not tried; remove it from the guest\n")
