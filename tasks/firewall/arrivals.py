@@ -45,16 +45,20 @@ def observing(estate: Estate, hosts: Iterable[str], udp: Iterable[int], shells: 
     try:
         yield arrivals
     finally:
-        for lines in at_once(lambda carrier: observer.collect(carrier, folders[carrier]), observer.places).values():
-            arrivals.seen |= read_arrivals(lines)
+        collected = at_once(lambda carrier: observer.collect(carrier, folders[carrier]), observer.places)
+        for carrier, lines in collected.items():
+            arrivals.seen |= read_arrivals(lines, observer.places[carrier])
 
 
-def read_arrivals(lines: Iterable[str]) -> dict[str, frozenset[tuple[str, ...]]]:
-    """Parse the lines of collected observers; a host whose observer missed packets or did not end is left out."""
-    by_host: dict[str, set[tuple[str, ...]]] = {}
-    for line in lines:
-        name, *what = line.split()
-        by_host.setdefault(name, set()).add(tuple(what))
+def read_arrivals(lines: Iterable[str], hosts: Iterable[str]) -> dict[str, frozenset[tuple[str, ...]]]:
+    """Parse the lines of collected observers; a host whose observer missed packets or did not end is left out.
+
+    `hosts` are those of the shell that printed the lines: a machine reports on itself alone.
+    """
+    by_host: dict[str, set[tuple[str, ...]]] = {host: set() for host in hosts}
+    for name, *what in filter(None, map(str.split, lines)):
+        if name in by_host:
+            by_host[name].add(tuple(what))
     return {name: frozenset(seen) for name, seen in by_host.items() if COMPLETE in seen}
 
 

@@ -5,6 +5,7 @@ Pure: `tasks/proof/ask.py` observes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address
@@ -14,6 +15,8 @@ ReplyKind = Literal["status", "certificate", "unconnected", "silent"]
 TLS_FAILURES = frozenset({35, 51, 58, 59, 60, 66, 77, 83, 90, 91})
 """Exit statuses of curl (curl(1), "EXIT CODES") that concern certificates and TLS."""
 NOT_CONNECTED, TIMEOUT = 7, 28
+SOCKET = re.compile(r"\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F:]+ 0A ")
+"""A socket that listens: number, local address and port, remote address, state."""
 WILDCARDS = (ip_address("0.0.0.0"), ip_address("::"))  # noqa: S104  # addresses to compare with, none to listen on
 
 
@@ -72,13 +75,13 @@ class RouteReplies:
 
 
 def read_listening(lines: Iterable[str]) -> Listening:
-    """Parse the lines of /proc/net/tcp and tcp6 (proc(5)): the sockets in the state LISTEN."""
+    """Parse the lines of /proc/net/tcp and tcp6 (proc(5)): the sockets in the state LISTEN.
+
+    A guest wrote them: what is no such line is ignored.
+    """
     addresses: dict[int, set[str]] = {}
-    for line in lines:
-        fields = line.split()
-        if len(fields) > 3 and fields[3] == "0A":  # noqa: PLR2004  # number, local address, remote address, state
-            address, _, port = fields[1].partition(":")
-            addresses.setdefault(int(port, 16), set()).add(_address(address))
+    for match in filter(None, map(SOCKET.match, lines)):
+        addresses.setdefault(int(match[2], 16), set()).add(_address(match[1]))
     return Listening({port: frozenset(own) for port, own in addresses.items()})
 
 

@@ -15,7 +15,9 @@ LINES = (
     "web complete",
     "db ready",
     "db tcp 10.0.0.1 10.0.0.3 80",
+    "",
 )
+HOSTS = ("web", "db")
 
 
 @pytest.mark.parametrize(
@@ -30,12 +32,12 @@ LINES = (
 )
 def test_arrived(attempt: Attempt, *, arrived: bool | None) -> None:
     """An attempt arrived if its packet was seen; a host that was not observed, or not completely, is unknown."""
-    assert Arrivals(read_arrivals(LINES)).arrived(attempt, ("10.0.0.1",)) is arrived
+    assert Arrivals(read_arrivals(LINES, HOSTS)).arrived(attempt, ("10.0.0.1",)) is arrived
 
 
 def test_arrived_from_another_host() -> None:
     """A packet of another sender is no evidence; one from any address of the sender is."""
-    arrivals, attempt = Arrivals(read_arrivals(LINES)), Attempt("a", "web", "10.0.0.2", "tcp", 80)
+    arrivals, attempt = Arrivals(read_arrivals(LINES, HOSTS)), Attempt("a", "web", "10.0.0.2", "tcp", 80)
     assert arrivals.arrived(attempt, ("10.0.0.9",)) is False
     assert arrivals.arrived(attempt, ("10.0.0.9", "10.0.0.1")) is True
 
@@ -46,3 +48,9 @@ def test_carriers() -> None:
         "pve": {"pve": "", "traefik": "102", "ollama": "914"},
         "drphoenix": {"drphoenix": ""},
     }
+
+
+def test_machine_that_reports_on_another() -> None:
+    """What a machine reports on a host that it does not serve is ignored."""
+    assert read_arrivals(LINES, ("db",)) == {}
+    assert read_arrivals(LINES, ("web", "gone")).keys() == {"web"}
