@@ -32,7 +32,7 @@ def inspection(scan: Audit) -> tuple[Stage, ...]:
     learn = Step(scan.observe_guests, hypervisors, for_guests=True)
     return (
         Stage("hypervisors", (learn, Step(announce_undeclared, hypervisors, for_guests=True))),
-        Stage("audit", (Step(scan.observe_certificates, everyone),)),
+        Stage("audit", (Step(scan.observe_certificates, everyone), Step(scan.observe_again, everyone))),
     )
 
 

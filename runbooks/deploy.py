@@ -96,11 +96,11 @@ def deployment(estate: Estate, *, reset: bool = False) -> tuple[Stage, ...]:
 
 
 def proof() -> Step:
-    """Request every route through the edge and at the mesh; the closing lines depend on it."""
+    """Request the targets' routes through the edge and at the mesh; the closing lines depend on it."""
     from phoenix.run import Step, hypervisors
     from phoenix.tasks.proof.routes import prove_routes
 
-    return Step(prove_routes, hypervisors)
+    return Step(prove_routes, hypervisors, for_guests=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -176,15 +176,21 @@ def _confirm(pruned: dict[int, str], *, asked: bool) -> None:
 
 def _closing(estate: Estate, record: RunRecord, *, lab: bool) -> Iterator[str]:
     from phoenix.derive.authority import exported_root
-    from phoenix.tasks.proof.routes import answering
 
     if not record.did(proof()):
         return
-    urls = answering(estate)
+    proven = record.of(proof())
+    urls = [f"https://{name}/" for one in proven for name in one.answers]
+    notes = [note for one in proven for note in one.notes]
+    if notes:
+        yield "These names do not answer, because their programs are external and down:"
+        yield from (f"  {note}" for note in notes)
+    if not urls:
+        return
     yield "These names answer:"
     yield from (f"  {url}" for url in urls)
     root = exported_root(estate)
-    if lab and urls:
+    if lab:
         yield "Try one, from a machine outside the estate that has only the root:"
         client = f"{command('lab', 'exec', 'client')} -- curl -sS --cacert /dev/stdin {urls[0]}"
         yield f"  {command('lab', 'exec', 'pve')} -- cat {root} | {client}"

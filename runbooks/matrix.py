@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Open real connections between all hosts, and compare each with the model of the firewall as it is now.
 
     Tests every declared port and some undeclared ones from inside the hosts; installs and changes nothing there.
-    Exit status: 0 if all packets were treated as in the model, 1 if some were not or could not be tested.
+    Exit status: 0 if all packets were treated as in the model, 1 if some were not or could not be tested, or if a guest
+    has an interface that the inventory does not declare.
     """
     given = parser().parse_args(arguments)
 
@@ -47,8 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def report(_estate: Estate, _targets: frozenset[str], record: RunRecord) -> int:
         for host, error in record.errors().items():
             print(f"{host}: {error}")
-        print(as_text(reach.tried), end="")
-        good = not record.failed and reach.tried and all(one.agrees for one in reach.tried)
+        print(as_text(reach.tried, reach.undeclared), end="")
+        good = (
+            not record.failed
+            and not reach.undeclared
+            and reach.tried
+            and all(one.judgment == "agrees" for one in reach.tried)
+        )
         return GOOD if good else HOST_FAILED
 
     looking = replace(options(given), dry_run=True)

@@ -21,11 +21,21 @@ class Plan:
 
 
 class Outcome(Result):
-    """A task's Nornir result with its changes (without guards) and notes; `diff` is for people."""
+    """A task's Nornir result with its changes (without guards) and notes; `diff` is for people.
 
-    def __init__(self, host: Host | None, changes: Iterable[Change] = (), notes: Iterable[str] = ()) -> None:
+    `answers` are the names of routes that the task has seen to answer.
+    """
+
+    def __init__(
+        self,
+        host: Host | None,
+        changes: Iterable[Change] = (),
+        notes: Iterable[str] = (),
+        answers: Iterable[str] = (),
+    ) -> None:
         self.changes = tuple(change for change in changes if not change.guard)
         self.notes = tuple(notes)
+        self.answers = tuple(answers)
         diff = "\n".join(change.diff or str(change) for change in self.changes)
         super().__init__(host=host, changed=bool(self.changes), diff=diff)
 

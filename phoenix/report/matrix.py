@@ -1,25 +1,46 @@
-"""Format the matrix of connection attempts: those that disagree with the model, and the totals."""
+"""Format the matrix of connection attempts: those that disagree with the model, those without evidence, the totals."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-from phoenix.pve.firewall.query.attempt import AttemptOutcome, AttemptResult, disagreements, unresponsive_hosts
+from phoenix.pve.firewall.query.attempt import (
+    AttemptOutcome,
+    AttemptResult,
+    disagreements,
+    unobserved_at,
+    unresponsive_hosts,
+    untried_from,
+)
+
+MADE: tuple[AttemptOutcome, ...] = ("open", "refused", "dropped", "unreachable")
 
 
-def as_text(results: Sequence[AttemptResult]) -> str:
-    """List the attempts that disagree with the model and the hosts that could make none; add the totals."""
-    disagreeing, unresponsive = disagreements(results), unresponsive_hosts(results)
-    lines = [str(one) for one in disagreeing]
-    untried = Counter(one.attempt.source for one in results if one.outcome == "untried")
-    for host, count in sorted(untried.items()):
-        reason = "; the host is unresponsive" if host in unresponsive else ""
-        lines.append(f"{host}: {count} attempts could not be made from this host{reason}")
-    outcomes = Counter(one.outcome for one in results)
-    made: tuple[AttemptOutcome, ...] = ("open", "refused", "dropped", "unreachable")
-    totals = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in made if outcomes[outcome])
+def as_text(results: Sequence[AttemptResult], undeclared: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
+    """List the attempts that disagree with the model, and why others could not be judged; add the totals.
+
+    `undeclared` are interfaces by guest: no attempt was made at them.
+    """
+    disagreeing = disagreements(results)
+    lines = [*map(str, disagreeing), *untried(results)]
+    for guest, nics in sorted(undeclared.items()):
+        lines.append(f"{guest}: {', '.join(nics)} is not in the inventory and was not tried; remove it from the guest")
+    outcomes = Counter(one.observed.outcome for one in results)
+    totals = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in MADE if outcomes[outcome])
     hosts = len({one.attempt.source for one in results})
-    connections = f"{len(results)} connections tried between {hosts} hosts: {totals or 'none'}"
-    lines.append(f"{connections}; disagreements with the model: {len(disagreeing)}")
+    missing = sum(one.judgment == "untried" for one in results)
+    connections = f"{len(results) - missing} connections tried between {hosts} hosts: {totals or 'none'}"
+    lines.append(f"{connections}; untried: {missing}; disagreements with the model: {len(disagreeing)}")
     return "\n".join(lines) + "\n"
+
+
+def untried(results: Sequence[AttemptResult]) -> Iterator[str]:
+    """For each host, how many attempts have no evidence, and why."""
+    unresponsive = unresponsive_hosts(results)
+    for host, count in sorted(untried_from(results).items()):
+        reason = "; the host is unresponsive" if host in unresponsive else ""
+        yield f"{host}: {count} attempts could not be made from this host{reason}"
+    for host, count in sorted(unobserved_at(results).items()):
+        yield f"{host}: {count} attempts to this host prove nothing: their arrival could not be observed (needs perl)"

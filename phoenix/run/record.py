@@ -17,7 +17,7 @@ from phoenix.run.stage import Step
 class TaskRecord:
     """One task on one host. `seconds` is its wall time; `error` and `notes` are text for a person.
 
-    `step` is the step of the chain; None for a host that was left out.
+    `answers` are the names of routes that answered. `step` is the step of the chain; None for a host that was left out.
     """
 
     stage: str
@@ -27,6 +27,7 @@ class TaskRecord:
     error: str | None = None
     skipped: bool = False
     notes: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
     step: Step | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -42,6 +43,7 @@ class TaskRecord:
             "changes": changes,
         }
         fields |= {"notes": list(self.notes)} if self.notes else {}
+        fields |= {"answers": list(self.answers)} if self.answers else {}
         return fields | ({"error": self.error} if self.error else {})
 
 
@@ -76,8 +78,12 @@ class RunRecord:
 
     def did(self, step: Step) -> bool:
         """Report whether a step ran and failed on no host."""
-        records = [record for records in self.hosts.values() for record in records if record.step == step]
+        records = self.of(step)
         return bool(records) and not any(record.error for record in records)
+
+    def of(self, step: Step) -> list[TaskRecord]:
+        """The records of a step, of all hosts."""
+        return [record for records in self.hosts.values() for record in records if record.step == step]
 
     @property
     def seconds(self) -> float:

@@ -69,17 +69,20 @@ class Runner:
             return False
         changes: tuple[Change, ...] = ()
         notes: tuple[str, ...] = ()
+        answers: tuple[str, ...] = ()
         error = None
         try:
             with acting_for(name):
                 outcome = step.task(task, run=self.run)
-            changes, notes = outcome.changes, outcome.notes
+            changes, notes, answers = outcome.changes, outcome.notes, outcome.answers
         except PartialFailureError as failure:
             changes, error = failure.changes, _describe(failure.__cause__)
         except Exception as problem:  # noqa: BLE001  # a bug that occurs on one host must not stop the others
             error = _describe(problem)
         seconds = time.monotonic() - started
-        record = TaskRecord(stage.name, step.task.__name__, seconds, changes, error, notes=notes, step=step)
+        record = TaskRecord(
+            stage.name, step.task.__name__, seconds, changes, error, notes=notes, answers=answers, step=step
+        )
         self._record.add(name, record)
         self._announce(name, record)
         if error:

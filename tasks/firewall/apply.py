@@ -20,7 +20,7 @@ from phoenix.pve.firewall.model.configuration import LevelConfig
 from phoenix.pve.firewall.plan.level import Write, WritePhase, in_order
 from phoenix.pve.firewall.plan.policy import policy_at
 from phoenix.pve.firewall.plan.reconcile import plan_level
-from phoenix.pve.firewall.query.attempt import disagreements
+from phoenix.pve.firewall.query.attempt import disagreements, unobserved_at, untried_from
 from phoenix.run import Planned, Run
 from phoenix.tasks.firewall.live_matrix import try_present
 from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, some
@@ -158,12 +158,14 @@ def _reconnected(run: Run, hypervisor: Hypervisor) -> Iterator[Links]:
 def _hold(run: Run, hypervisor: Hypervisor, links: Links) -> tuple[str, ...]:
     """Test the changed hosts with real packets: each outcome must agree with the model of the present firewall.
 
-    Returns a note for each host from which no attempt could be made; if that is every host, it is an error.
+    Returns a note for each host whose attempts have no evidence; if that is every host, it is an error.
     """
     tried = try_present(run, hypervisor, links)
     if odd := disagreements(tried):
         raise TaskFailedError(f"packets are not treated as in the model: {some([str(one) for one in odd])}")
-    if tried and all(one.outcome == "untried" for one in tried):
+    if tried and all(one.judgment == "untried" for one in tried):
         raise TaskFailedError("no connection could be tried: perl, nsenter and lxc-info are needed on the node")
-    untried = sorted({one.attempt.source for one in tried if one.outcome == "untried"})
-    return tuple(f"no connections could be tried from {name}" for name in untried)
+    unobserved = (
+        f"connections to {name} prove nothing: they could not be observed" for name in sorted(unobserved_at(tried))
+    )
+    return (*(f"no connections could be tried from {name}" for name in sorted(untried_from(tried))), *unobserved)

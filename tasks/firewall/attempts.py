@@ -6,15 +6,15 @@ The node's Perl runs in the network namespaces of its containers; a virtual mach
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast, get_args
 
-from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import ConnectionFailedError
-from phoenix.estate import Estate, Guest
-from phoenix.pve.firewall.query.attempt import Attempt, AttemptOutcome, AttemptResult, disagreements
+from phoenix.estate import Estate
+from phoenix.pve.firewall.query.attempt import Attempt, AttemptOutcome, AttemptResult, Observed, disagreements
 from phoenix.pve.firewall.query.matrix import Matrix
+from phoenix.tasks.firewall.arrivals import observing
+from phoenix.tasks.firewall.carriers import Shells, at_once, carriers
 from phoenix.templating import program, shell_program
 
 BATCH = 400
@@ -25,45 +25,49 @@ PAUSE = 6
 """Seconds before the second attempts. The kernel has one table of neighbours for all containers of a node and 1024
 entries by default (arp(7), gc_thresh3). The first attempts may fill it; entries unused for 5 s are replaced.
 """
-Shells = Callable[[str], Shell]
 
 
 def try_all(estate: Estate, matrix: Matrix, shells: Shells, *, full: bool = False) -> list[AttemptResult]:
-    """Make every attempt; repeat those with an unexpected outcome once, after a pause and with a longer timeout."""
-    attempts = matrix.attempts(full=full)
-    outcomes: dict[Attempt, AttemptOutcome] = dict.fromkeys(attempts, "untried")
-    outcomes |= _tried(estate, attempts, shells, SECONDS)
-    if odd := [result.attempt for result in disagreements(matrix.compare(outcomes))]:
+    """Make every attempt; repeat those that disagree with the model once, after a pause and with a longer timeout."""
+    observed = _observed(estate, matrix, matrix.attempts(full=full), shells, SECONDS)
+    if odd := [result.attempt for result in disagreements(matrix.compare(observed))]:
         time.sleep(PAUSE)
-        outcomes |= _tried(estate, odd, shells, AGAIN)
-    return matrix.compare(outcomes)
+        observed |= _observed(estate, matrix, odd, shells, AGAIN)
+    return matrix.compare(observed)
+
+
+def _observed(
+    estate: Estate, matrix: Matrix, attempts: Sequence[Attempt], shells: Shells, limit: int
+) -> dict[Attempt, Observed]:
+    """Make attempts and observe their receivers."""
+    udp = {one.port for one in attempts if one.proto == "udp"}
+    with observing(estate, dict.fromkeys(one.dest for one in attempts), udp, shells) as arrivals:
+        outcomes = _tried(estate, attempts, shells, limit)
+    return {one: Observed(outcomes.get(one, "untried"), arrivals.arrived(one, matrix.sources(one))) for one in attempts}
 
 
 def _tried(estate: Estate, attempts: Iterable[Attempt], shells: Shells, limit: int) -> dict[Attempt, AttemptOutcome]:
     own: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         own.setdefault(attempt.source, []).append(attempt)
-    nodes: dict[str, dict[str, list[Attempt]]] = {}
-    for name, asked in own.items():
-        host = estate.host(name)
-        carrier = host.hypervisor if isinstance(host, Guest) and host.kind == "lxc" else name
-        nodes.setdefault(carrier, {})[name] = asked
-    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-        found = pool.map(lambda carrier: _from_one(estate, shells, carrier, nodes[carrier], limit), nodes)
-        return {attempt: outcome for part in found for attempt, outcome in part.items()}
+    places = carriers(estate, own)
+
+    def try_from(carrier: str) -> dict[Attempt, AttemptOutcome]:
+        return _from_one(shells, carrier, places[carrier], {name: own[name] for name in places[carrier]}, limit)
+
+    return {one: outcome for part in at_once(try_from, places).values() for one, outcome in part.items()}
 
 
 def _from_one(
-    estate: Estate, shells: Shells, carrier: str, asked: Mapping[str, Sequence[Attempt]], limit: int
+    shells: Shells, carrier: str, places: Mapping[str, str], asked: Mapping[str, Sequence[Attempt]], limit: int
 ) -> dict[Attempt, AttemptOutcome]:
     """Make the attempts of one shell: those of its own host and of the containers on it."""
-    containers = {host.name: host.vmid for host in map(estate.host, asked) if isinstance(host, Guest)}
     script = shell_program(
         "firewall/attempts.sh",
         program=program("firewall/attempts.pl"),
         limit=limit,
         at_once=BATCH,
-        hosts=(f"{name}={'' if name == carrier else containers[name]}" for name in asked),
+        hosts=(f"{name}={vmid}" for name, vmid in places.items()),
         attempts="\n".join(
             f"{name} {one.proto} {one.address} {one.port}" for name, attempts in asked.items() for one in attempts
         ),

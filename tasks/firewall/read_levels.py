@@ -20,6 +20,7 @@ from phoenix.pve.firewall.model.configuration import (
 )
 from phoenix.pve.firewall.plan.after_plan import PlanContext
 from phoenix.pve.firewall.plan.level import FirewallLevel
+from phoenix.pve.nics import undeclared_nics
 from phoenix.pve.paths import path_of
 from phoenix.pve.properties import parse
 
@@ -30,11 +31,13 @@ AT_ONCE = 8
 class Swept:
     """The observed configuration of the levels, and the context of a plan.
 
-    `moving` are the names of the guests whose configured address is not the declared one.
+    `undeclared` are guests' interfaces that the inventory does not declare, by name; `moving` are the names of the
+    guests whose configured address is not the declared one.
     """
 
     levels: Mapping[FirewallLevel, LevelConfig]
     context: PlanContext
+    undeclared: Mapping[str, tuple[str, ...]]
     moving: frozenset[str] = frozenset()
 
 
@@ -60,14 +63,16 @@ def sweep(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, guests: It
     wanted = (cluster_level(), node, *(guest_level(estate, guest) for guest in every))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         levels = [(level, pool.submit(read_level, api, level)) for level in wanted]
-        nics = [(guest, pool.submit(api.get, f"{path_of(estate, guest)}/config")) for guest in every]
+        configs = [(guest, pool.submit(api.get, f"{path_of(estate, guest)}/config")) for guest in every]
         groups = pool.submit(_groups, api)
         seen = {level: config.result() for level, config in levels}
-        configs = [(guest, config.result()) for guest, config in nics]
-        cards = {guest.vmid: _nic(guest, config) for guest, config in configs}
+        found = [(guest, config.result()) for guest, config in configs]
+    cards = {guest.vmid: _nic(guest, config) for guest, config in found}
+    others = {guest.name: tuple(nic.key for nic in undeclared_nics(config)) for guest, config in found}
+    moving = frozenset(guest.name for guest, config in found if not _is_at_its_address(guest, config))
     backend: FirewallBackend = "nftables" if parse_bool(seen[node].options.get("nftables")) else "iptables"
-    moving = frozenset(guest.name for guest, config in configs if not _is_at_its_address(guest, config))
-    return Swept(seen, PlanContext(groups.result(), cards, backend), moving)
+    undeclared = {name: nics for name, nics in others.items() if nics}
+    return Swept(seen, PlanContext(groups.result(), cards, backend), undeclared, moving)
 
 
 def read_level(api: ProxmoxClient, level: FirewallLevel) -> LevelConfig:

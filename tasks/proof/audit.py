@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,12 +17,13 @@ from phoenix.derive.certificates import leaves_of
 from phoenix.derive.renewal_schedule import stem
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
-from phoenix.pki.audit.compare import AuditInput
+from phoenix.pki.audit.compare import AuditInput, audit, may_pass
 from phoenix.pki.audit.endpoints import endpoints_of
 from phoenix.pki.audit.expected import AuditPaths
 from phoenix.pki.audit.parse import read_scan
 from phoenix.pki.audit.scan import Scan
 from phoenix.pki.bundle import SeenAuthority
+from phoenix.pki.x509.validity import utc_now
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
 from phoenix.tasks.support.guests import learn_guests
@@ -29,6 +31,8 @@ from phoenix.templating import shell_program
 
 PLACES = AuditPaths(CA_STATE, ANCHOR, BUNDLE, MESH_STORAGE)
 SCAN_SECONDS = 90
+PAUSES = (5, 10)
+"""Seconds before each further scan of a host whose ports do not present their files' certificates yet."""
 STORE_SIZE = 20
 """A file with at least this many certificates is listed as a store."""
 ROOTS = ("/etc", "/opt", "/srv", "/root", "/home", "/usr/local", "/var/lib")
@@ -72,6 +76,16 @@ class Audit:
             raise TaskFailedError("the guest is not running, or does not exist")
         done = host.run(_scan_script(run.estate, task.host.name), SCAN_SECONDS + 20)
         self.scans[task.host.name] = read_scan(task.host.name, done.out)
+        return Outcome(task.host)
+
+    def observe_again(self, task: Task, run: Run) -> Outcome:
+        """Scan the host again, after pauses, while it has findings that a restart or a renewal may still correct."""
+        for pause in PAUSES:
+            only = AuditInput({task.host.name: self.scans[task.host.name]}, {}, self.authority)
+            if not may_pass(PLACES, audit(run.estate, PLACES, only, utc_now())):
+                break
+            time.sleep(pause)
+            self.observe_certificates(task, run)
         return Outcome(task.host)
 
     def seen(self, wanted: frozenset[str], errors: dict[str, str]) -> AuditInput:

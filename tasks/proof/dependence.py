@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from nornir.core.task import Task
 
 from phoenix.conventions import BUNDLE
@@ -16,7 +14,7 @@ from phoenix.pki.ca.config import NEXT_PAIR
 from phoenix.run import Run
 from phoenix.tasks.authority.files import published
 from phoenix.tasks.authority.state import look
-from phoenix.tasks.proof.routes import silent_routes
+from phoenix.tasks.proof.routes import route_verdicts, unanswered
 from phoenix.tasks.routing.mesh_certificates import MeshCertificates
 from phoenix.tasks.trust.system_store import STORE, SYSTEM_BUNDLE
 from phoenix.templating import shell_program
@@ -39,7 +37,9 @@ def check_independence(task: Task, run: Run) -> Outcome:
     texts = published(found.state, found.signs)
     host = run.estate.host(task.host.name)
     if isinstance(host, Hypervisor):
-        _prove_with(task, run, texts[SIGNING_ROOT])
+        verdicts = route_verdicts(run, host.name, texts[SIGNING_ROOT].strip())
+        if failed := [str(one) for one in verdicts if one.is_failure]:
+            raise TaskFailedError(f"with the current root alone, {unanswered(failed)}")
         return Outcome(task.host)
     leaves = [leaf.certificate for leaf in leaves_of(run.estate, host.name)]
     issuer = found.state.certificates[found.signs.certificate].strip()
@@ -51,16 +51,6 @@ def check_independence(task: Task, run: Run) -> Outcome:
         if changes := waiting.changes(run.session(task.host.name).observe([waiting])):
             raise TaskFailedError(f"the mesh's certificates are not replaced yet: {'; '.join(map(str, changes))}")
     return Outcome(task.host)
-
-
-def _prove_with(task: Task, run: Run, root: str) -> None:
-    """Request every route, trusting one root alone."""
-    anchors = f"/run/phoenix-root-{task.host.name}.crt"
-    run.session(task.host.name).run(f"printf '%s\\n' {shlex.quote(root.strip())} >{anchors}")
-    silent = silent_routes(task, run, anchors)
-    run.session(task.host.name).run(f"rm -f {anchors}")
-    if silent:
-        raise TaskFailedError(f"routes that do not answer with the current root alone: {silent}")
 
 
 def _told(task: Task, run: Run, script: str) -> str:

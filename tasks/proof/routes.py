@@ -1,65 +1,74 @@
-"""The final proof: request every route from the hypervisor, through the edge and directly at the mesh."""
+"""The final proof: request every route of the run's targets, through the edge and directly at the mesh."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable
+
 from nornir.core.task import Task
 
-from phoenix.conventions import BUNDLE
 from phoenix.converge import Outcome
-from phoenix.derive.routes import Route, routes
+from phoenix.derive.route_probes import RouteProbe, probes_of
 from phoenix.errors import TaskFailedError
-from phoenix.estate import Estate
 from phoenix.run import Run
-from phoenix.templating import shell_program
+from phoenix.tasks.proof.ask import RouteQuestions
+from phoenix.tasks.proof.patience import SETTLE_SECONDS, patience
+from phoenix.tasks.proof.reply import RouteReplies
+from phoenix.tasks.proof.verdict import RouteVerdict, judge
 
-PROOF_SECONDS = 45
-SHORT_SECONDS = 5  # after a failure of another host most routes are down
+FIRST_SECONDS, MAX_SECONDS = 2, 8
+"""The time of a request: of the first one, doubled for each further one up to the second."""
+PAUSE = 0.3
+Ask = Callable[[Iterable[RouteProbe], int], dict[RouteProbe, RouteReplies]]
 
 
 def prove_routes(task: Task, run: Run, *, dry_run: bool | None = None) -> Outcome:
-    """Request every route whose host did not fail; a route without a good answer in time fails the run."""
+    """Request every route of the targets whose host did not fail; a route that does not answer in time fails the run.
+
+    The program of an external workload may be down: that is a note.
+    """
     if task.is_dry_run(dry_run):
         return Outcome(task.host)
-    if silent := silent_routes(task, run, BUNDLE):
-        raise TaskFailedError(f"routes that do not answer: {silent}")
-    return Outcome(task.host)
+    verdicts = route_verdicts(run, task.host.name)
+    if failed := [str(one) for one in verdicts if one.is_failure]:
+        raise TaskFailedError(unanswered(failed))
+    return Outcome(
+        task.host,
+        notes=[str(one) for one in verdicts if one.state != "answers"],
+        answers=[one.name for one in verdicts if one.state == "answers"],
+    )
 
 
-def silent_routes(task: Task, run: Run, anchors: str) -> str:
-    """Request every route whose host did not fail, trusting the file of anchors; list those without a good answer."""
-    estate = run.estate
-    edge, mesh = estate.guest_with("nginx").address, estate.guest_with("traefik").address
-    limit = SHORT_SECONDS if run.failed else PROOF_SECONDS
-    asks = [
-        f"{name} {via} {route.health} {_good(estate, route)} {_kind(route)}"
-        for route in routes(estate)
-        if _host_of(estate, route) not in run.failed
-        for name in route.hosts
-        for via in (edge, mesh)
-    ]
-    script = shell_program("proof/routes.sh", limit=limit, anchors=anchors, routes="\n".join(asks))
-    done = run.session(task.host.name).run(script, limit + 20)
-    if not done.status and not done.out.strip():
-        return ""
-    return "; ".join(done.out.strip().splitlines()) or done.err.strip()
+def route_verdicts(run: Run, node: str, root: str = "") -> list[RouteVerdict]:
+    """Judge the routes that a node proves; trust one root alone if it is given, in PEM."""
+    probes = [probe for probe in probes_of(run.estate, run.targets, node) if _guest(probe) not in run.failed]
+    limit = SETTLE_SECONDS if run.failed else None
+    return settled(probes, RouteQuestions(run, root).ask, run.targets, limit)
 
 
-def answering(estate: Estate) -> list[str]:
-    """The names that answer after a deployment, as URLs."""
-    return [f"https://{name}/" for route in routes(estate) for name in route.hosts]
+def settled(
+    probes: Iterable[RouteProbe], ask: Ask, targets: frozenset[str], limit: float | None = None
+) -> list[RouteVerdict]:
+    """Ask for routes until each answers or waiting for it is pointless; `limit` is the most seconds to wait."""
+    start, seconds = time.monotonic(), FIRST_SECONDS
+    verdicts: dict[RouteProbe, RouteVerdict] = {}
+    waiting = list(probes)
+    while waiting:
+        seen = ask(waiting, seconds)
+        verdicts |= {probe: judge(probe, seen[probe]) for probe in waiting}
+        passed = time.monotonic() - start
+        waits = {probe: patience(probe, verdicts[probe], targets) for probe in waiting}
+        waiting = [probe for probe, wait in waits.items() if passed < (wait if limit is None else min(wait, limit))]
+        seconds = min(MAX_SECONDS, seconds * 2)
+        time.sleep(PAUSE if waiting else 0)
+    return list(verdicts.values())
 
 
-def _host_of(estate: Estate, route: Route) -> str:
-    return next(guest.name for guest in estate.guests if route.service in guest.services)
+def unanswered(problems: list[str]) -> str:
+    """The message for routes that do not answer, one a line."""
+    noun = "route does" if len(problems) == 1 else "routes do"
+    return "\n  ".join((f"{len(problems)} {noun} not answer:", *problems))
 
 
-def _kind(route: Route) -> str:
-    return "grpc" if route.grpc else "web"
-
-
-def _good(estate: Estate, route: Route) -> str:
-    """A pattern of good HTTP statuses; an external workload may be down."""
-    external = any(route.service in guest.services and guest.workload == "external" for guest in estate.guests)
-    if route.backend is None:
-        return "[23].."
-    return "[23]..|40[135]|50[234]" if external else "2.."
+def _guest(probe: RouteProbe) -> str:
+    return probe.backend.guest if probe.backend else probe.entries[-1].guest

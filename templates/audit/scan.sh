@@ -101,11 +101,14 @@ scan_container() { ! print_file "$1" || echo '@container'; }
 # each COMMAND: runs it for every path on standard input.
 each() { while IFS= read -r file; do [ -z "$file" ] || "$1" "$file"; done; }
 
-# served NAME ADDRESS SERVER_NAME: prints the certificate that a port presents.
+# served NAME ADDRESS SERVER_NAME: prints the certificate that a port presents, or that it did not answer in time.
 served() {
-  certificate=$(timeout 6 openssl s_client -connect "$2" -servername "$3" </dev/null 2>/dev/null |
-    openssl x509 -outform DER 2>/dev/null | base64 -w0)
-  printf '@served|%s|%s\n' "$certificate" "$1"
+  answer=$(timeout 6 openssl s_client -connect "$2" -servername "$3" </dev/null 2>/dev/null)
+  if [ $? -eq 124 ]; then
+    printf '@silent|%s\n' "$1"
+  else
+    printf '@served|%s|%s\n' "$(printf '%s\n' "$answer" | openssl x509 -outform DER 2>/dev/null | base64 -w0)" "$1"
+  fi
 }
 
 states() {

@@ -360,6 +360,67 @@ def test_packets_against_the_model() -> None:
     assert bench.deploy(*some).record["changed"] == 1
 
 
+SEEN = """
+import socket, sys
+try:
+    socket.create_connection(("10.0.0.12", int(sys.argv[1])), 1.5).close()
+    print("open")
+except ConnectionRefusedError:
+    print("refused")
+except TimeoutError:
+    print("timeout")
+"""
+SOME = ("--target", "pve,nginx-gateway,traefik")
+
+
+def _seen(source: str, port: int) -> str:
+    """Open a connection to the mesh and return what its sender sees."""
+    return bench.sh(source, f"python3 -c '{SEEN}' {port}")
+
+
+def test_refusals_as_on_a_real_node() -> None:
+    """Senders see refusals as recorded on Proxmox, and the model agrees about every one of them."""
+    mesh, edge = open_lab().node.lxc("102").firewall.rules, open_lab().node.lxc("101").firewall.rules
+    mesh.post(type="in", action="REJECT", proto="tcp", dport="2375", enable=1, comment="for a test")
+    edge.post(type="out", action="REJECT", proto="tcp", dport="2376", enable=1, comment="for a test")
+    edge.post(type="out", action="ACCEPT", proto="tcp", dport="2375", enable=1, comment="for a test")
+    mesh.post(type="in", action="ACCEPT", proto="tcp", dport="12345", enable=1, comment="for a test")
+    edge.post(type="out", action="ACCEPT", proto="tcp", dport="12345", enable=1, comment="for a test")
+    cases = [("pve", 12345), ("nginx-gateway", 12345), ("pve", 2375), ("nginx-gateway", 2375), ("nginx-gateway", 2376)]
+    try:
+        seen = [_seen(*case) for case in cases]
+        status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", "--full", *SOME)
+    finally:
+        bench.deploy(*SOME)
+    assert seen == ["timeout", "timeout", "refused", "timeout", "refused"]
+    assert (status, "untried: 0; disagreements with the model: 0" in output) == (0, True), output
+
+
+def test_program_that_is_not_up_yet() -> None:
+    """A firewall change is applied although nothing listens on an allowed port."""
+    bench.sh("ollama", "systemctl stop lab-model-server")
+    drift("914")
+    try:
+        done = bench.deploy("--target", "pve,ollama,traefik")
+    finally:
+        bench.sh("ollama", "systemctl start lab-model-server")
+    assert "packets are not treated as in the model" not in done.output
+    assert done.record["changed"] == 4
+
+
+def test_open_port_without_listener() -> None:
+    """A packet that passes where the model drops it is found, although nothing listens there."""
+    bench.sh("pve", "nft insert rule inet pvefw veth102i0-in tcp dport 2375 accept")
+    bench.sh("pve", "nft insert rule inet pvefw veth101i0-out tcp dport 2375 accept")
+    status, output = bench.run(sys.executable, "runbooks/matrix.py", "--lab", "--full", *SOME)
+    open_lab().node.lxc("102").firewall.options.put(policy_in="ACCEPT")  # the lab loads the rules again
+    bench.deploy(*SOME)
+    assert status == 1
+    found = [line for line in output.splitlines() if "2375/tcp at 10.0.0.12" in line]
+    assert len(found) == 2, output
+    assert all(line.endswith("but the outcome is DROPPED, and it arrived") for line in found)
+
+
 def test_record_of_a_change() -> None:
     """The record of a change names the level, the rule and the difference."""
     open_lab().node.lxc("102").firewall.rules(0).put(source="10.0.0.9")

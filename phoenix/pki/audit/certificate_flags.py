@@ -130,6 +130,8 @@ def _served_flags(context: AuditContext, name: str, found: FoundCertificate) -> 
     served = context.scan.served.get(name)
     endpoints = endpoints_of(context.expected.estate, context.scan.host)
     address = next((endpoint.address for endpoint in endpoints if endpoint.name == name), None)
+    if address and name in context.scan.silent:
+        yield red("unasked", f"{address} did not answer in time: the certificate that it presents is not known")
     if address is None or served is None:
         return
     if not served:

@@ -64,13 +64,18 @@ class Classifier:
     def ca_served(self) -> Iterator[Finding]:
         """The certificate that the CA's port presents; step-ca keeps it in memory only."""
         expected, host = self.context.expected, self.context.scan.host
-        der = self.context.scan.served.get(CA_ENDPOINT)
-        if der is None:
+        der, is_silent = self.context.scan.served.get(CA_ENDPOINT), CA_ENDPOINT in self.context.scan.silent
+        if der is None and not is_silent:
             return
         endpoint = next(each for each in endpoints_of(expected.estate, host) if each.name == CA_ENDPOINT)
         location = FileLocation(host, f"port {endpoint.address.split(':')[1]}", "-", "0000")
         if not der:
-            yield _unreadable(location, CommonRole.AUTHORITY, red("served", "the CA does not answer there"))
+            problem = (
+                red("unasked", "the CA did not answer in time")
+                if is_silent
+                else red("served", "the CA does not answer there")
+            )
+            yield _unreadable(location, CommonRole.AUTHORITY, problem)
             return
         certificate = x509.load_der_x509_certificate(der)
         flags = (*algorithm_flags(certificate), *expiry_flags(certificate, self.context.now))

@@ -6,7 +6,7 @@ Red findings need an operator, yellow ones should be known; the others are as ex
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -42,6 +42,16 @@ def audit(estate: Estate, paths: AuditPaths, observed: AuditInput, now: datetime
             _with_duplicates(findings),
             key=lambda finding: (finding.rank, order.get(finding.host, -1), finding.path, finding.kind),
         )
+    )
+
+
+def may_pass(paths: AuditPaths, findings: Iterable[Finding]) -> bool:
+    """Tell whether findings may be gone soon: a port that has not read its file, or the mesh's missing certificates."""
+    return any(
+        flag.kind in ("served", "unasked") or (flag.kind == "missing" and finding.path.startswith(paths.mesh))
+        for finding in findings
+        for flag in finding.flags
+        if flag.severity == "red"
     )
 
 

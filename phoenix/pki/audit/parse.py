@@ -58,6 +58,8 @@ def _read_host_fact(scan: Scan, kind: str, rest: str) -> None:
         case "@served":
             der, name = rest.split("|", 1)
             scan.served[name] = b64decode(der)
+        case "@silent":
+            scan.silent.add(rest)
         case "@end":
             scan.complete = True
 

@@ -79,7 +79,8 @@ class Scan:
     """Everything that one host reported; `complete` is False if the scan did not finish.
 
     `readers` are configuration files by the path that they name; `units` are active state and result by unit; `served`
-    is the certificate in DER that an endpoint presents, empty where nothing answers.
+    is the certificate in DER that an endpoint presents, empty where it presents none; `silent` are endpoints that did
+    not answer in time.
     """
 
     host: str
@@ -91,6 +92,7 @@ class Scan:
     readers: dict[str, list[str]] = field(default_factory=dict)
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     served: dict[str, bytes] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
 
 
 def public_sum(certificate: x509.Certificate) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 
 import pytest
 
@@ -123,3 +125,51 @@ def test_attempts(host: ProgramHost) -> None:
     entered = [call for call in host.calls if call.startswith("nsenter")]
     assert entered == ["nsenter -t 42 -n perl try.pl 2 400"] * 2
     assert list((host.here / "run").iterdir()) == []
+
+
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="observes packets, which requires root")
+
+
+@AS_ROOT
+@pytest.mark.parametrize("where", ["interface", "socket"])
+def test_arrivals(host: ProgramHost, where: str) -> None:
+    """Observers report opened connections by protocol, addresses and port, whether anything listens or not."""
+    host.stand_in("lxc-info", "echo 42")
+    host.stand_in("nsenter", 'shift 3; exec "$@"')
+    values = {"program": program("firewall/arrivals.pl"), "seconds": "20", "ports": "53 123"}
+    hosts = f"here={where} web=104"
+    began = host.run(shell_program("firewall/arrivals.sh", action="start", folder="", hosts=hosts, **values))
+    assert began.returncode == 0, began.stderr
+    with socket.socket() as listener, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as one:
+            one.sendall(b"x" * 100_000)
+        for closed in (53, 124):
+            udp.sendto(b"x", ("127.0.0.2", closed))
+        udp.sendto(b"x", ("127.0.0.2", 123))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.3", port))
+    folder = began.stdout.strip().removeprefix(str(host.here))
+    done = host.run(shell_program("firewall/arrivals.sh", action="collect", folder=folder, hosts="", **values))
+    seen = [line for line in done.stdout.splitlines() if line.startswith("here ")]
+    assert {line for line in seen if line.endswith((f" {port}", " 53", " 123", " 124")) and " 127.0.0." in line} == {
+        f"here tcp 127.0.0.1 127.0.0.1 {port}",
+        f"here tcp 127.0.0.1 127.0.0.3 {port}",
+        "here udp 127.0.0.1 127.0.0.2 53",
+        "here udp 127.0.0.1 127.0.0.2 123",
+    }
+    assert {"here ready", "here complete", "web ready", "web complete"} <= {*done.stdout.splitlines()}
+    assert list((host.here / "run").iterdir()) == []
+    assert subprocess.run(["/usr/bin/pgrep", "-f", folder], check=False, capture_output=True).stdout == b""
+
+
+def test_observer_that_cannot_start(host: ProgramHost) -> None:
+    """A host that cannot be observed has no lines, and does not hold up the others."""
+    host.stand_in("perl", "exit 1")
+    values = {"program": "", "seconds": "20", "ports": "", "hosts": "here=socket"}
+    folder = host.run(shell_program("firewall/arrivals.sh", action="start", folder="", **values)).stdout.strip()
+    folder = folder.removeprefix(str(host.here))
+    done = host.run(shell_program("firewall/arrivals.sh", action="collect", folder=folder, **values))
+    assert (done.returncode, done.stdout, list((host.here / "run").iterdir())) == (0, "", [])

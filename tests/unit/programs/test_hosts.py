@@ -114,48 +114,20 @@ def test_resolver(host: ProgramHost, stub: bool) -> None:  # noqa: FBT001 - a va
     assert (file.read_text(), sorted(path.name for path in host.here.glob("resolv.conf*"))) == (PVE, ["resolv.conf"])
 
 
-CURL = r"""
-code=200
-case "$*" in *https://bad.*) code=502 ;; *https://grpc.*) [ "${*%--http2*}" != "$*" ] || code=415 ;; esac
-printf %s "$code"
-"""
-
-
-def test_routes(host: ProgramHost) -> None:
-    """Routes that answer are silent; one that does not is printed with its address and last status after the limit."""
-    host.stand_in("curl", CURL)
-    routes = [
-        "good.lab.test 10.0.0.11 /health?x=1&y=2 2.. web",
-        "bad.lab.test 10.0.0.12 / [23]..|40[135] web",
-        "odd.lab.test 10.0.0.11 / [23]..|40[135]|50[234] web",
-        "grpc.lab.test 10.0.0.12 / 2.. grpc",
-    ]
-    done = host.run(shell_program("proof/routes.sh", limit=1, anchors="/anchors.crt", routes="\n".join(routes)))
-    assert done.stdout == "bad.lab.test by 10.0.0.12: 502\n"
-    (good,) = [call for call in host.calls if "good.lab.test" in call]
-    assert good.endswith("--cacert /anchors.crt --connect-to ::10.0.0.11:443 https://good.lab.test/health?x=1&y=2")
-
-
-def test_no_routes(host: ProgramHost) -> None:
-    """Without routes nothing is asked."""
-    host.stand_in("curl")
-    done = host.run(shell_program("proof/routes.sh", limit=1, anchors="/anchors.crt", routes=""))
-    assert (done.stdout, done.stderr, host.calls) == ("", "", [])
-
-
 def test_state_of_units_and_ports_is_scanned(host: ProgramHost, tmp_path: Path) -> None:
     """The scan asks for every unit and every port that it is given, and comes to its end."""
     states = r"Id=a.service\nActiveState=failed\nResult=exit-code\n\nId=b.timer\nActiveState=active\nResult=success\n"
     host.stand_in("systemctl", f"printf '{states}'")
-    host.stand_in("timeout", 'echo "$*" >>"$HERE/asked"')
+    host.stand_in("timeout", 'echo "$*" >>"$HERE/asked"; case "$*" in *late.lab.test*) exit 124 ;; esac')
     (tmp_path / "root").mkdir()
     values = {"roots": str(tmp_path / "root"), "skipped": "", "xdev": "-xdev", "units": "a.service b.timer"}
-    endpoints = "web 10.0.0.11:443 web.lab.test\ndoor 10.0.0.12:9001 door.lab.test"
+    endpoints = "web 10.0.0.11:443 web.lab.test\ndoor 10.0.0.12:9001 door.lab.test\nlate 10.0.0.13:443 late.lab.test"
     done = host.run(shell_program("audit/scan.sh", store_size=20, endpoints=endpoints, **values))
     lines = done.stdout.splitlines()
     assert sorted(lines[:-1]) == [
         "@served||door",
         "@served||web",
+        "@silent|late",
         "@unit|active|success|b.timer",
         "@unit|failed|exit-code|a.service",
     ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from phoenix.pve.firewall.model.chains import Chains, RuleChain
-from phoenix.pve.firewall.model.configuration import TrafficDirection
+from phoenix.pve.firewall.model.configuration import FirewallNic, TrafficDirection
 from phoenix.pve.firewall.model.intervals import contains, int_to_address
 from phoenix.pve.firewall.model.match import RuleAction, RuleMatch, RuleOrigin
 
@@ -86,12 +86,17 @@ def chain_of(chains: Chains, end: PacketEnd, address: int, direction: TrafficDir
     """The chain that filters an end's packets; None if there is none."""
     if isinstance(end, str):
         return chains.node(end, direction) if end else None
-    guest = chains.firewall.guests.get(end)
+    nic = nic_of(chains, end, address)
+    return chains.guest(end, nic, direction) if nic else None
+
+
+def nic_of(chains: Chains, vmid: int, address: int) -> FirewallNic | None:
+    """The interface of a guest that has an address, or else its first one; None if it has none."""
+    guest = chains.firewall.guests.get(vmid)
     if guest is None or not guest.nics:
         return None
     own = str(int_to_address(address))
-    nic = next((nic for nic in guest.nics if own in nic.addresses), guest.nics[0])
-    return chains.guest(end, nic, direction)
+    return next((nic for nic in guest.nics if own in nic.addresses), guest.nics[0])
 
 
 def evaluate_chain(chain: RuleChain, packet: Packet) -> PacketVerdict:

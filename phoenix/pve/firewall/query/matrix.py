@@ -16,8 +16,9 @@ from phoenix.pve.firewall.model.configuration import Firewall
 from phoenix.pve.firewall.model.evaluate import Packet, PacketVerdict, evaluate
 from phoenix.pve.firewall.model.intervals import address_to_int, int_to_address
 from phoenix.pve.firewall.model.lookup import parse_ports
+from phoenix.pve.firewall.model.refusals import refusal_is_seen
 from phoenix.pve.firewall.proof.permissions import PROXMOX_PORTS
-from phoenix.pve.firewall.query.attempt import Attempt, AttemptOutcome, AttemptResult
+from phoenix.pve.firewall.query.attempt import Attempt, AttemptResult, Observed
 from phoenix.pve.firewall.query.endpoints import host_addresses, packet_end
 
 LiveHost = Guest | Hypervisor
@@ -35,25 +36,36 @@ class Matrix:
     def __init__(self, estate: Estate, firewall: Firewall, hosts: Iterable[LiveHost]) -> None:
         self._estate = estate
         self._chains = Chains(firewall)
-        self._hosts = tuple(hosts)
+        self.hosts = {host.name: host for host in hosts}
         self._ports = tuple(_ports_of_interest(estate))
 
     def attempts(self, *, full: bool) -> list[Attempt]:
         """Every attempt, by source."""
-        pairs = ((source, dest) for source in self._hosts for dest in self._hosts if source is not dest)
+        pairs = ((source, dest) for source in self.hosts.values() for dest in self.hosts.values() if source is not dest)
         return [attempt for source, dest in pairs for attempt in self._between(source, dest, full=full)]
 
     def expected(self, attempt: Attempt) -> PacketVerdict:
         """The model's verdict on an attempt."""
-        source, dest = self._estate.by_name[attempt.source], self._estate.by_name[attempt.dest]
-        assert isinstance(source, LiveHost) and isinstance(dest, LiveHost)  # noqa: S101, PT018  # attempts are between those
-        addresses = address_to_int(source.address), address_to_int(attempt.address)
-        packet = Packet(packet_end(source), packet_end(dest), *addresses, attempt.proto, attempt.port)
-        return evaluate(self._chains, packet)
+        return evaluate(self._chains, self._packet(attempt))
 
-    def compare(self, outcomes: Mapping[Attempt, AttemptOutcome]) -> list[AttemptResult]:
-        """Add the model's verdict to each outcome."""
-        return [AttemptResult(attempt, self.expected(attempt), outcome) for attempt, outcome in outcomes.items()]
+    def compare(self, observed: Mapping[Attempt, Observed]) -> list[AttemptResult]:
+        """Add the model's verdict to each observation."""
+        return [self._result(attempt, one) for attempt, one in observed.items()]
+
+    def sources(self, attempt: Attempt) -> tuple[str, ...]:
+        """The addresses from which an attempt may come."""
+        return tuple(map(str, map(int_to_address, host_addresses(self.hosts[attempt.source]))))
+
+    def _result(self, attempt: Attempt, observed: Observed) -> AttemptResult:
+        packet = self._packet(attempt)
+        expected = evaluate(self._chains, packet)
+        seen = refusal_is_seen(self._chains, packet) if expected.action == "REJECT" else None
+        return AttemptResult(attempt, expected, observed, seen)
+
+    def _packet(self, attempt: Attempt) -> Packet:
+        source, dest = self.hosts[attempt.source], self.hosts[attempt.dest]
+        addresses = address_to_int(source.address), address_to_int(attempt.address)
+        return Packet(packet_end(source), packet_end(dest), *addresses, attempt.proto, attempt.port)
 
     def _between(self, source: LiveHost, dest: LiveHost, *, full: bool) -> Iterator[Attempt]:
         for address in map(str, map(int_to_address, host_addresses(dest))):

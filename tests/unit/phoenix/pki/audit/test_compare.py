@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from phoenix.derive.certificates import leaves_of
 from phoenix.derive.routes import routes
 from phoenix.estate import Service, Validity, load_estate
-from phoenix.pki.audit.compare import AuditInput, audit
+from phoenix.pki.audit.compare import AuditInput, audit, may_pass
 from phoenix.pki.audit.expected import AuditPaths
 from phoenix.pki.audit.finding import CommonRole, Finding
 from phoenix.pki.audit.scan import FileLocation, FoundCertificate, FoundKey, FoundStore, Scan, public_sum
@@ -150,6 +150,7 @@ TABLE: dict[str, tuple[dict[str, object], list[tuple[str, str, str]]]] = {
     "the file is served": ({"served": {"door": der(GOOD)}}, []),
     "another is served": ({"served": {"door": der(certificate())}}, [("red", "served", LEAF.certificate)]),
     "nothing is served": ({"served": {"door": b""}}, [("red", "served", LEAF.certificate)]),
+    "no answer in time": ({"silent": {"door"}}, [("red", "unasked", LEAF.certificate)]),
     "a store": ({"stores": [FoundStore(at("/srv/x.p12", "0644"))]},
                 [("red", "world-readable", "/srv/x.p12"), ("yellow", "store", "/srv/x.p12")]),
     "many anchors": ({"stores": [FoundStore(at("/opt/cacert.pem"), 140)]}, [("yellow", "store", "/opt/cacert.pem")]),
@@ -226,6 +227,7 @@ def test_certificate_that_the_ca_presents() -> None:
     assert (finding.path, finding.role, finding.flags) == ("port 9000", CommonRole.AUTHORITY, ())
     findings = audited(Scan("ca", served={"authority": b""}, complete=False))
     assert ("red", "served", "port 9000") in flags(findings)
+    assert ("red", "unasked", "port 9000") in flags(audited(Scan("ca", silent={"authority"}, complete=False)))
 
 
 def test_copies_that_a_service_keeps() -> None:
@@ -272,3 +274,23 @@ def test_service_named_like_a_common_role() -> None:
     findings = audit(estate, PATHS, AuditInput({"app": Scan("app", keys=keys)}, {}, AUTHORITY), NOW)
     assert [finding.subject for finding in findings if finding.path == leaf.key] == ["key of copy"]
     assert ("red", "duplicate", leaf.key) in flags(findings)
+
+
+@pytest.mark.parametrize(
+    ("different", "passes"),
+    [
+        ({}, False),
+        ({"served": {"door": b""}}, True),
+        ({"silent": {"door"}}, True),
+        ({"certificates": [GOOD]}, False),
+        ({"keys": [KEY, RSA]}, False),
+    ],
+)
+def test_findings_that_may_pass(different: dict[str, object], *, passes: bool) -> None:
+    """What a port presents may change soon; a file that is missing or foreign stays so."""
+    assert may_pass(PATHS, audited(scan(**different))) is passes
+
+
+def test_certificates_that_the_mesh_still_obtains() -> None:
+    """A certificate that is missing in the mesh's storage may be there soon."""
+    assert may_pass(PATHS, audited(Scan(ESTATE.guest_with("traefik").name, complete=True)))

@@ -172,7 +172,8 @@ def test_an_interrupted_scan_is_not_complete(scan_of_samples: tuple[Scan, str]) 
 
 def test_states_of_units_and_ports() -> None:
     """States of units, certificates of ports and readers of files are reported beside the files."""
-    output = "@unit|failed|exit-code|a.service\n@served|AQI=|web\n@served||door\n@reader|/etc/a.conf|/tls/b.pem\n@end\n"
-    scan = read_scan("app", output)
+    ports = "@served|AQI=|web\n@served||door\n@silent|gate\n"
+    scan = read_scan("app", f"@unit|failed|exit-code|a.service\n{ports}@reader|/etc/a.conf|/tls/b.pem\n@end\n")
     assert scan.units == {"a.service": ("failed", "exit-code")}
     assert (scan.served, scan.readers) == ({"web": b"\1\2", "door": b""}, {"/tls/b.pem": ["/etc/a.conf"]})
+    assert scan.silent == {"gate"}
