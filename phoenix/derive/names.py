@@ -6,7 +6,7 @@ and the hypervisor: the same names resolve to the mesh.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
@@ -87,6 +87,12 @@ def service_names(estate: Estate, name: str) -> tuple[str, ...]:
     """Every name of a service: its name in the zone, then its aliases."""
     service = next(guest.services[name] for guest in estate.guests if name in guest.services)
     return (estate.fqdn(name), *service.aliases)
+
+
+def is_covered(name: str, names: Collection[str]) -> bool:
+    """Report whether certificate names cover a name: itself, or a wildcard for its first label (RFC 6125, 6.4.3)."""
+    first, _, parent = name.partition(".")
+    return name in names or (first != "*" and f"*.{parent}" in names)
 
 
 def _zone(estate: Estate) -> Iterator[DnsRecord]:

@@ -8,7 +8,15 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 
-from phoenix.derive.names import VIEWS, ptr_records, ptr_records_first, records, reverse_name, reverse_zones
+from phoenix.derive.names import (
+    VIEWS,
+    is_covered,
+    ptr_records,
+    ptr_records_first,
+    records,
+    reverse_name,
+    reverse_zones,
+)
 from phoenix.estate import Estate
 from tests.support.estates import estate, estates, guest
 from tests.support.inventories import example
@@ -72,6 +80,24 @@ def test_reverse_names_are_forward_confirmed(small: Estate) -> None:
         assert set(reverse) == {record.address(view) for record in records(small)}
         assert all(record.address(view) == address for address, record in reverse.items())
         assert {record.address(view): record for record in reversed(ptr_records_first(small, view))} == reverse
+
+
+@pytest.mark.parametrize(
+    ("name", "covered"),
+    [
+        ("lab.test", True),
+        ("a.lab.test", True),
+        ("*.lab.test", True),
+        ("a.b.lab.test", False),
+        ("old.test", False),
+        ("a.old.test", False),
+        ("*.old.test", False),
+        ("test", False),
+    ],
+)
+def test_is_covered(name: str, *, covered: bool) -> None:
+    """A wildcard covers exactly one label; another wildcard is covered only by itself."""
+    assert is_covered(name, ("*.lab.test", "lab.test")) == covered
 
 
 @pytest.mark.parametrize(
