@@ -23,10 +23,13 @@ WORD_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9@._+-]*$"
 PUBLISHED_PATTERN = r"^([0-9]{1,5}|([0-9]{1,3}(\.[0-9]{1,3}){3}:)?[0-9]{1,5}:[0-9]{1,5})$"
 VOLUME_PATTERN = r"^[A-Za-z0-9/][A-Za-z0-9_./-]*:/[A-Za-z0-9_./-]*(:[a-zA-Z,]+)?$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+NODE_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
 DATASET_PATTERN = r"^[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-]+)*$"
 
 Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
 """One DNS label (RFC 1035, section 2.3.1; RFC 1123 allows a leading digit)."""
+NodeName = Annotated[str, StringConstraints(pattern=NODE_PATTERN)]
+"""The name of a Proxmox VE node: a label of a hostname (RFC 1123, section 2.1), in upper or lower case."""
 DomainName = Annotated[str, StringConstraints(pattern=DOMAIN_PATTERN, max_length=253)]
 Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN, min_length=1)]
 """One line: text for people, or a word of a command."""
@@ -207,7 +210,7 @@ class Hypervisor(Host):
     """A Proxmox VE node; with `web_certificate`, its web server presents a certificate of the estate's CA."""
 
     address: IPv4Address
-    node: Label
+    node: NodeName
     bridge: Word = "vmbr0"
     guest_resolver: IPv4Address
     guest_storage: AbsolutePath
@@ -268,8 +271,8 @@ class Estate(Strict):
         return self.settings.zone
 
     def fqdn(self, label: str) -> str:
-        """Return the fully qualified name of a label in the zone."""
-        return f"{label}.{self.zone}"
+        """Return the fully qualified name of a label in the zone, in lower case."""
+        return f"{label.lower()}.{self.zone}"
 
     def host(self, name: str) -> Hypervisor | Guest | Template:
         """Find a host by its inventory name; KeyError if it does not exist."""

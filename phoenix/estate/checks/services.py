@@ -20,6 +20,7 @@ OWN_PORTS = {
 NOT_ALLOWED = "looks like a secret, which is not allowed in the inventory: let the container read a file of its guest"
 CLIENT_WORDS = ("lan", "management")
 """Words that a service's `clients` may contain besides hosts and groups."""
+CLIENT = f"a client is the name of a host or of a group, or one of {', '.join(CLIENT_WORDS)}; an address is not"
 
 
 def names(estate: Estate, sources: Sources) -> Problems:
@@ -89,7 +90,7 @@ def services(estate: Estate, sources: Sources, exists: set[str]) -> Problems:
                     message = f"the group {client!r} has no host that runs: name another client"
                     yield sources.problem(guest.name, (*path, "clients", index), message)
                 elif client not in known:
-                    message = f"unknown client {client!r}; {nearest(client, known)}"
+                    message = f"unknown client {client!r}; {nearest(client, known, CLIENT)}"
                     yield sources.problem(guest.name, (*path, "clients", index), message)
 
 

@@ -18,7 +18,7 @@ from phoenix.derive.names import (
     reverse_zones,
 )
 from phoenix.estate import Estate
-from tests.support.estates import estate, estates, guest
+from tests.support.estates import estate, estates, guest, hypervisor
 from tests.support.inventories import example
 
 ZONE = "internal.thinkheads.ai"
@@ -52,6 +52,12 @@ def test_ca_always_has_its_name() -> None:
     """`ca` resolves to the CA without a declared alias, because every client uses that name."""
     addresses = {record.name: str(record.guest) for record in records(estate())}
     assert addresses["ca.lab.test"] == "10.0.0.10"
+
+
+def test_node_name_in_upper_case() -> None:
+    """A node's DNS name is in lower case, as names are compared; Proxmox's own name keeps its case."""
+    shouting = estate().model_copy(update={"hypervisors": (hypervisor(node="PVE-01"),)})
+    assert [record.name for record in records(shouting) if record.purpose == "hypervisor"] == ["pve-01.lab.test"]
 
 
 def test_additional_records() -> None:
