@@ -40,14 +40,22 @@ BY_KEY = {
     **dict.fromkeys(("guest_storage", "vm_storage", "persistent_storage", "mountpoint", "target"), PATH),
     **dict.fromkeys(("gateway", "guest_resolver"), ADDRESS),
     "subnet": "a network such as 10.0.0.0/24, without host bits",
+    "private_answers": 'a list of DNS names in lower case; ["*"] for all',
+    "also": "a list of IPv4 addresses",
     "management": "a list of IPv4 networks or addresses, at least one",
     "upstream_dns": "a list of IPv4 addresses, at least one",
 }
 """By key, or by the last two keys, which take precedence; `ports` of a container has the container's name between."""
-OF_ITEMS = {"management": NETWORK, "upstream_dns": ADDRESS}
+OF_ITEMS = {
+    "management": NETWORK,
+    "upstream_dns": ADDRESS,
+    "also": ADDRESS,
+    "private_answers": 'a DNS name in lower case, or "*" for all',
+}
 """What an item of a list or a value of a mapping expects, where it is not what the key itself expects."""
 BY_PATTERN = {
     patterns.LABEL_PATTERN: LABEL,
+    patterns.NAME_PATTERN: "a DNS label of the zone, or a full DNS name in lower case",
     patterns.DOMAIN_PATTERN: "a DNS name in lower case, such as portainer.example.org",
     patterns.PATH_PATTERN: PATH,
     patterns.LINE_PATTERN: "one line of text without control characters",

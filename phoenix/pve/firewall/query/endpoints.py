@@ -10,13 +10,13 @@ from phoenix.derive.names import DnsRecord, View, records
 from phoenix.errors import PhoenixError
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.model.evaluate import OUTSIDE, PacketEnd
-from phoenix.pve.firewall.model.intervals import ANY_V4, Intervals, address_to_int, parse_network, subtract
+from phoenix.pve.firewall.model.intervals import Intervals, address_to_int, parse_network, subtract
 from phoenix.pve.firewall.model.lookup import MAX_PORT
 from phoenix.pve.firewall.proof.permissions import addresses_of
 from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 
 WORDS = ("outside", "lan", "management")
-"""Addresses that are no host's: beyond the estate's network, in it, and those of the inventory's `management`."""
+"""Addresses that are no host's: the Internet's, those of the estate's network, and of the inventory's `management`."""
 
 
 class QuestionError(PhoenixError):
@@ -38,13 +38,15 @@ class QueryEndpoint:
 
 def hosts_by_address(estate: Estate) -> dict[int, Guest | Hypervisor]:
     """Every host, by each of its addresses."""
-    return {address: host for host in estate.live() for address in host_addresses(host)}
+    return {address: host for host in estate.live() for address in host_addresses(estate, host)}
 
 
-def host_addresses(host: Guest | Hypervisor) -> tuple[int, ...]:
-    """A host's addresses, the main one first; a hypervisor has a second one for the guests' resolver."""
-    resolver = (host.guest_resolver,) if isinstance(host, Hypervisor) else ()
-    return tuple(address_to_int(address) for address in (host.address, *resolver))
+def host_addresses(estate: Estate, host: Guest | Hypervisor) -> tuple[int, ...]:
+    """A host's addresses; first the one from which it connects to guests. A hypervisor has one for their resolver."""
+    if isinstance(host, Guest):
+        return (address_to_int(host.address),)
+    every = (estate.inner_address(host), host.address, host.guest_resolver, *host.also)
+    return tuple(dict.fromkeys(map(address_to_int, every)))
 
 
 def packet_end(host: Guest | Hypervisor | None) -> PacketEnd:
@@ -60,7 +62,7 @@ def parse_endpoint(estate: Estate, text: str) -> QueryEndpoint:
         return QueryEndpoint(text, _addresses_of_word(estate, text))
     host = estate.by_name.get(text)
     if isinstance(host, Guest | Hypervisor):
-        return _host_endpoint(host)
+        return _host_endpoint(estate, host)
     if host is not None:
         raise QuestionError(f"{text} is a template: it never runs and has no traffic; name a guest")
     try:
@@ -69,7 +71,7 @@ def parse_endpoint(estate: Estate, text: str) -> QueryEndpoint:
         record = _find_record(estate, text)
     provider = estate.by_name.get(record.origin[0]) if record.origin else None
     if isinstance(provider, Guest | Hypervisor):
-        return _host_endpoint(provider, record.name)
+        return _host_endpoint(estate, provider, record.name)
     return _at_address(estate, record.lan, text, record.name)
 
 
@@ -88,8 +90,9 @@ def parse_destination(estate: Estate, text: str, source: QueryEndpoint | None) -
     return _at_address(estate, record.address(view), text, record.name)
 
 
-def _host_endpoint(host: Guest | Hypervisor, via: str = "") -> QueryEndpoint:
-    return QueryEndpoint(host.name, tuple((address, address) for address in host_addresses(host)), host, via)
+def _host_endpoint(estate: Estate, host: Guest | Hypervisor, via: str = "") -> QueryEndpoint:
+    addresses = tuple((address, address) for address in host_addresses(estate, host))
+    return QueryEndpoint(host.name, addresses, host, via)
 
 
 def _at_address(estate: Estate, address: IPv4Address, text: str, via: str = "") -> QueryEndpoint:
@@ -131,7 +134,7 @@ def _addresses_of_word(estate: Estate, word: str) -> Intervals:
         return managers
     low, high = parse_network(str(estate.settings.network.subnet))
     # The first and the last address of a network belong to no host.
-    addresses = ((low + 1, high - 1),) if word == "lan" else subtract(ANY_V4, (low, high))
+    addresses = ((low + 1, high - 1),) if word == "lan" else addresses_of(estate, "internet")
     for hole in managers:
         addresses = subtract(addresses, hole)
     return addresses

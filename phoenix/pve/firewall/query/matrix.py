@@ -47,7 +47,7 @@ class Matrix:
         """The model's verdict on an attempt."""
         source, dest = self._estate.by_name[attempt.source], self._estate.by_name[attempt.dest]
         assert isinstance(source, LiveHost) and isinstance(dest, LiveHost)  # noqa: S101, PT018  # attempts are between those
-        addresses = address_to_int(source.address), address_to_int(attempt.address)
+        addresses = host_addresses(self._estate, source)[0], address_to_int(attempt.address)
         packet = Packet(packet_end(source), packet_end(dest), *addresses, attempt.proto, attempt.port)
         return evaluate(self._chains, packet)
 
@@ -56,7 +56,7 @@ class Matrix:
         return [AttemptResult(attempt, self.expected(attempt), outcome) for attempt, outcome in outcomes.items()]
 
     def _between(self, source: LiveHost, dest: LiveHost, *, full: bool) -> Iterator[Attempt]:
-        for address in map(str, map(int_to_address, host_addresses(dest))):
+        for address in map(str, map(int_to_address, host_addresses(self._estate, dest))):
             every = [Attempt(source.name, dest.name, address, proto, port) for proto, port in self._ports]
             if full:
                 yield from every
@@ -68,7 +68,7 @@ class Matrix:
 
 def _ports_of_interest(estate: Estate) -> Iterator[tuple[str, int]]:
     proxmox = [("tcp", low) for text in PROXMOX_PORTS for low, _ in parse_ports(text)]
-    declared = [(flow.protocol, port) for flow in flows(estate) for port in flow.ports]
+    declared = [(flow.protocol, port) for flow in flows(estate) for span in flow.spans for port in span]
     services = [("tcp", service.port) for guest in estate.guests for service in guest.services.values()]
     yield from sorted({*declared, *services, *proxmox, *DOCKER, *UNMENTIONED})
 

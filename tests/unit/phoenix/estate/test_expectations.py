@@ -20,6 +20,7 @@ WRONG: tuple[Any, ...] = (
     "a" * 300, "a\nb", "Ä", -1, 0, 70_000, 10**12, 1.5, True, None, [], [1], [[]], {}, {"": 1}, {"a": {}}, {"X y": 1},
 )  # fmt: skip
 NETWORK = {"subnet": "10.0.0.0/24", "gateway": "10.0.0.1", "upstream_dns": ["8.8.8.8"], "management": ["10.0.0.5"]}
+NETWORK |= {"private_answers": ["fritz.box"]}
 DOCUMENTS: dict[type[Strict], dict[str, Any]] = {
     Settings: {
         "zone": "lab.test",
@@ -29,13 +30,17 @@ DOCUMENTS: dict[type[Strict], dict[str, Any]] = {
         "ca": {"name": "x", "provisioner": "y", "root": "10y", "leaf": {"lifetime": "7d"}, "mesh": {"lifetime": "9d"}},
         "foreign_rules": "remove",
         "records": {"printer": "10.0.0.9"},
+        "forward": {"www.lab.test": "upstream"},
     },
     Hypervisor: {
         "name": "pve",
         "groups": [],
         "tags": ["x"],
         "address": "10.0.0.2",
+        "also": ["10.1.0.2"],
         "node": "PVE-01",
+        "cluster": "home",
+        "ceph": False,
         "bridge": "vmbr0",
         "guest_resolver": "10.0.0.3",
         "guest_storage": "/a",
@@ -168,8 +173,8 @@ ADDRESS = "expected an IPv4 address, such as 10.0.0.10"
             ("network", "management"),
             ["10.0.0.5/24"],
             (
-                "'10.0.0.5/24' is not valid: expected an IPv4 network, such as 10.0.0.0/24, or an address; its network is"
-                " 10.0.0.0/24"
+                "'10.0.0.5/24' is not valid: expected an IPv4 network, such as 10.0.0.0/24, or an address; its network"
+                " is 10.0.0.0/24"
             ),
         ),
         (

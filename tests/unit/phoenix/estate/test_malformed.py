@@ -206,6 +206,44 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.1"),),
         (Says("hosts", "guest_resolver", "pve.guest_resolver", "is already the address of the gateway"),),
     ),
+    "resolver at an operator's address": (
+        (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.20"),),
+        (Says("hosts", "guest_resolver", "pve.guest_resolver", "already the address of an operator (management)"),),
+    ),
+    "resolver at the address of a record": (
+        (
+            ("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.200"),
+            ("defaults", "records: {}", "records: {printer: 10.0.0.200}"),
+        ),
+        (
+            Says(
+                "hosts",
+                "guest_resolver",
+                "pve.guest_resolver",
+                "already the address of the record printer.internal.thinkheads.ai",
+            ),
+        ),
+    ),
+    "resolver at a guest's address": (
+        (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.12"),),
+        (Says("hosts", "hostname: 10.0.0.12\n", "traefik.hostname", "the address of the guest resolver of pve"),),
+    ),
+    "resolver at the node's own address": (
+        (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.13"),),
+        (Says("hosts", "hostname: 10.0.0.13", "pve.hostname", "the address of the guest resolver of pve"),),
+    ),
+    "resolver at the broadcast address": (
+        (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.255"),),
+        (Says("hosts", "guest_resolver", "pve.guest_resolver", "is the network or broadcast address"),),
+    ),
+    "further address of a node that a guest has": (
+        (("hosts", "    node: phoenix\n", "    node: phoenix\n    also: [10.0.0.12]\n"),),
+        (Says("hosts", "hostname: 10.0.0.12\n", "traefik.hostname", "10.0.0.12 is already the address of pve"),),
+    ),
+    "gateway that is a guest": (
+        (("defaults", "gateway: 10.0.0.1", "gateway: 10.0.0.12"),),
+        (Says("hosts", "hostname: 10.0.0.12\n", "traefik.hostname", "already the address of the gateway"),),
+    ),
     # --- References
     "unknown group": (
         (("hosts", "groups: [lxc, base_setup, step_ca]", "groups: [lxc, base_setp, step_ca]"),),
@@ -372,6 +410,44 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     "record that is the name of a host": (
         (("defaults", "records: {}", "records: {traefik: 10.0.0.12}"),),
         (Says("defaults", "records:", "records.traefik", "already belongs to traefik"),),
+    ),
+    "record in no zone": (
+        (("defaults", "records: {}", "records: {www.example.org: 10.0.0.12}"),),
+        (Says("defaults", "records:", "records.www.example.org", "www.example.org is in no declared zone"),),
+    ),
+    "service without a route, with the name of another guest": (
+        (("hosts", "      qdrant: {port", "      portainer: {port: 5432, scheme: tcp}\n      qdrant: {port"),),
+        (
+            Says("hosts", "      portainer: {port", "drphoenix.services.portainer", "already belongs to portainer"),
+            Says("hosts", "      portainer: {port", "drphoenix.services.portainer", "2 guests have a service"),
+            Says("hosts", "      portainer:\n#1", "portainer.services.portainer", "2 guests have a"),
+        ),
+    ),
+    "service without a route, with the name of a record": (
+        (
+            ("hosts", "      qdrant: {port", "      printer: {port: 5432, scheme: tcp}\n      qdrant: {port"),
+            ("defaults", "records: {}", "records: {printer: 10.0.0.200}"),
+        ),
+        (Says("defaults", "records:", "records.printer", "already belongs to drphoenix"),),
+    ),
+    "forwarded domain outside of every zone": (
+        (("defaults", "  records: {}", "  forward: {www.example.org: upstream}"),),
+        (Says("defaults", "forward:", "forward.www.example.org", "is in no declared zone, so its names are"),),
+    ),
+    "forwarded name that a service has": (
+        (("defaults", "  records: {}", "  forward: {qdrant.internal.thinkheads.ai: upstream}"),),
+        (
+            Says(
+                "defaults",
+                "forward:",
+                "forward.qdrant.internal.thinkheads.ai",
+                "belongs to drphoenix, so it cannot be forwarded",
+            ),
+        ),
+    ),
+    "servers of a forwarded domain": (
+        (("defaults", "  records: {}", "  forward: {www.internal.thinkheads.ai: [10.0.0.1]}"),),
+        (Says("defaults", "forward:", "forward.www.internal.thinkheads.ai", "is not valid: expected 'upstream'"),),
     ),
     "service twice": (
         (("hosts", "      llamacpp: {", "      ollama: {"),),
