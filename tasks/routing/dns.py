@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from phoenix.conventions import DNS_DIRECTORY, DNS_PORT, DNS_WATCH_UNIT, PROGRAMS, dns_unit
 from phoenix.converge import Change, Command, Daemon, Directory, File, Plan, Resource, Unit
 from phoenix.converge.change import text_diff
-from phoenix.derive.names import VIEWS, View, own_zones, ptr_records_first
+from phoenix.derive.names import VIEWS, View, answered_zones, private_answers, ptr_records_first
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Converge, Planned, Run
 from phoenix.templating import program, render, shell_program
@@ -40,8 +40,15 @@ def _view(run: Run, hypervisor: Hypervisor, view: View) -> Daemon:
     estate = run.estate
     listen = _listens(hypervisor, view)
     config, hosts = f"{DNS_DIRECTORY}/{view}.conf", f"{DNS_DIRECTORY}/{view}-hosts"
-    upstream = estate.settings.network.upstream_dns
-    values = {"view": view, "address": listen, "zones": own_zones(estate), "upstream": upstream, "hosts": hosts}
+    values = {
+        "view": view,
+        "address": listen,
+        "zones": answered_zones(estate),
+        "forward": tuple(estate.settings.forward),
+        "upstream": estate.settings.network.upstream_dns,
+        "private_answers": private_answers(estate),
+        "hosts": hosts,
+    }
     answers = [(record.source, record.address(view), record.name) for record in ptr_records_first(estate, view)]
     bridge = hypervisor.bridge if view == "guest" else ""
     unit = render("dns/unit.service.j2", view=view, config=config, bridge=bridge, address=listen)
