@@ -118,7 +118,7 @@ def _is_followed(run: Run, hypervisor: Hypervisor, seen: Mapping[str, str]) -> b
         return False
     lines = _format_settings(run.estate.zone, hypervisor.guest_resolver, hypervisor.address)
     read = run.links.shell(hypervisor.name).run(f"{_resolver_functions(lines)}read_resolver")
-    return read.stdout.strip() == lines
+    return read.out.strip() == lines
 
 
 def apply_node_resolver(run: Run, hypervisor: Hypervisor, plan: Plan) -> Plan:

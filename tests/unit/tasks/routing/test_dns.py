@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from phoenix.connections.ssh import Completed
 from phoenix.converge import Plan, Resource
 from phoenix.estate import Estate, Service
 from phoenix.tasks.routing.dns import (
@@ -175,7 +176,7 @@ def test_resolver_of_the_node(values: dict[str, str], lines: list[str]) -> None:
 def test_node_with_tailscale(followed: str, changes: int) -> None:
     """A node that asks Tailscale's server is as wanted if that server follows the wanted settings."""
     api = NodeApi(search="lab.test tail1.ts.net", dns1="100.100.100.100")
-    shell = SimpleNamespace(run=lambda _script: SimpleNamespace(stdout=followed))
+    shell = SimpleNamespace(run=lambda _script: Completed(0, followed, ""))
     links: Any = SimpleNamespace(api=lambda _name: api, shell=lambda _name: shell)
     plan = plan_node_resolver(planning_run(SMALL, links=links), SMALL.hypervisor("pve"))
     assert len(plan.changes) == changes
