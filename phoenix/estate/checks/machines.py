@@ -150,9 +150,19 @@ def origins(estate: Estate, sources: Sources, exists: set[str]) -> Problems:
             kind = templates[machine.clone_of].kind
             message = f"{machine.clone_of!r} is of the kind {kind}, {machine.name} of the kind {machine.kind}"
             yield sources.problem(machine.name, ("clone_of",), message)
+        elif machine.clone_of in templates and not _share_a_cluster(estate, machine, templates[machine.clone_of]):
+            message = f"{machine.clone_of!r} is on {templates[machine.clone_of].hypervisor}, a node of another cluster"
+            yield sources.problem(machine.name, ("clone_of",), f"{message}: name a template of {machine.hypervisor}")
         elif machine.clone_of in {host.name for host in estate.live()}:
             message = f"{machine.clone_of!r} is not in the group 'template'; only templates can be cloned"
             yield sources.problem(machine.name, ("clone_of",), message)
+
+
+def _share_a_cluster(estate: Estate, one: Machine, other: Machine) -> bool:
+    """Report whether a machine can be cloned from another; nodes that do not exist are reported elsewhere."""
+    clusters = {node.name: node.cluster for node in estate.hypervisors}
+    nodes = {one.hypervisor, other.hypervisor}
+    return len(nodes) == 1 or not nodes <= set(clusters) or len({clusters[node] for node in nodes}) == 1
 
 
 def cycles(estate: Estate, sources: Sources) -> Problems:

@@ -58,8 +58,10 @@ def _to_hypervisor(source: QueryEndpoint, hypervisor: Hypervisor, traffic: Traff
     if isinstance(source.host, Guest):
         if traffic == TrafficClass("tcp", NFS_PORT) and source.host.kind == "vm":
             return Advice("give the machine a `persistent_storage`", (source.name, "persistent_storage"))
-    elif traffic in (TrafficClass("tcp", SSH_PORT), TrafficClass("tcp", PROXMOX_PORT)):
+    elif source.host is None and traffic in (TrafficClass("tcp", SSH_PORT), TrafficClass("tcp", PROXMOX_PORT)):
         return Advice("add its address to `management`", ("", "network", "management"))
+    if isinstance(source.host, Hypervisor):
+        return _impossible("nodes reach each other only in one cluster, and on the ports that it needs")
     return _impossible(f"{hypervisor.name} serves only management, and names and storage to its guests")
 
 
