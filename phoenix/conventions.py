@@ -57,6 +57,13 @@ CA_PORT = 9000
 MESH_EDGE_PORT = 8443
 MESH_PING_PORT = 8080
 PROXMOX_PORT = 8006
+SPICE_PORT = 3128
+MIGRATION_PORTS = (60000, 60050)
+COROSYNC_PORTS = (5405, 5412)
+"""Live migration and the cluster's own traffic (Administration Guide, "Ports used by Proxmox VE")."""
+CEPH_MONITOR_PORTS = (3300, 6789)
+CEPH_DAEMON_PORTS = (6800, 7300)
+"""OSDs, managers and metadata servers (Ceph, "Network Configuration Reference")."""
 
 
 def renewal_unit(stem: str) -> str:

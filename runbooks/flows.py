@@ -59,16 +59,17 @@ def _formats() -> Mapping[str, Callable[[Estate, Sources], str]]:
 
 def _answer(given: Namespace, estate: Estate, sources: Sources) -> int:
     from phoenix.pve.firewall.model.from_estate import firewall_from_estate
-    from phoenix.pve.firewall.query.endpoints import QuestionError, parse_endpoint, parse_traffic
+    from phoenix.pve.firewall.query.endpoints import QuestionError, parse_destination, parse_endpoint, parse_traffic
     from phoenix.pve.firewall.query.questions import Questions
     from phoenix.report import firewall_answers
 
     try:
         questions = Questions(estate, firewall_from_estate(estate))
         *ends, port = given.why or given.who_can
-        asked, dest = parse_traffic(port), parse_endpoint(estate, ends[-1])
-        if given.why:
-            found = questions.why(parse_endpoint(estate, ends[0]), dest, asked)
+        source = parse_endpoint(estate, ends[0]) if given.why else None
+        asked, dest = parse_traffic(port), parse_destination(estate, ends[-1], source)
+        if source:
+            found = questions.why(source, dest, asked)
             print(firewall_answers.why(found, asked, estate, sources), end="")
         else:
             found = questions.who_can(dest, asked)
@@ -124,7 +125,7 @@ def parser() -> Arguments:
     made.add_argument("--format", choices=("table", "json", "mermaid", "svg"), help="Output format (default: table).")
     made.add_argument("--output", metavar="FILE", type=Path, help="Write to this file.")
     asked = made.add_mutually_exclusive_group()
-    ends = "a host, an address, outside, lan or management"
+    ends = "a host, a service or another DNS name, an address, outside, lan or management"
     asked.add_argument(
         "--why",
         nargs=3,

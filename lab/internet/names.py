@@ -1,9 +1,12 @@
-"""The names of the lab's Internet and their addresses, which exist only in the namespace `internet`."""
+"""The names of the lab's Internet and their addresses, which exist only in the namespace `internet`.
+
+The addresses are global ones: `egress` opens no others.
+"""
 
 from __future__ import annotations
 
-MIRROR = "198.18.0.10"
-REGISTRY = "198.18.0.20"
+MIRROR = "151.101.2.132"
+REGISTRY = "44.208.254.194"
 RESOLVERS = ("8.8.8.8", "1.1.1.1")
 
 SUBSCRIPTION = "enterprise.proxmox.com"

@@ -19,7 +19,7 @@ from phoenix.conventions import (
     container_unit,
 )
 from phoenix.derive.flows import clients as flow_clients
-from phoenix.derive.names import service_names
+from phoenix.derive.names import is_covered, service_names
 from phoenix.estate import DEFAULT_VALIDITY, Estate, Guest, Hypervisor, Validity
 
 Usage = Literal["server", "client"]
@@ -95,18 +95,20 @@ def web_leaf(estate: Estate, hypervisor: Hypervisor) -> Leaf:
 
 
 def edge_leaf(estate: Estate) -> Leaf:
-    """The leaf that the edge presents to clients."""
+    """The leaf that the edge presents to clients: a wildcard for the zone, and the aliases that it does not cover."""
+    zone = (f"*.{estate.zone}", estate.zone)
     aliases = tuple(
         alias
         for guest in estate.guests
         for service in guest.services.values()
         if service.expose
         for alias in service.aliases
+        if not is_covered(alias, zone)
     )
     return Leaf(
         name="internal_traefik_proxy",
         host=estate.guest_with("nginx").name,
-        dns=(f"*.{estate.zone}", estate.zone, *aliases),
+        dns=(*zone, *aliases),
         ips=(),
         certificate=f"{EDGE_TLS_DIRECTORY}/internal_traefik_proxy.crt",
         key=f"{EDGE_TLS_DIRECTORY}/internal_traefik_proxy.key",

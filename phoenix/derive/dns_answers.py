@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from phoenix.derive.names import VIEWS, DnsRecord, own_zones, ptr_records, records, reverse_name
+from phoenix.derive.names import VIEWS, DnsRecord, answered_zones, domain_of, ptr_records, records, reverse_name
 from phoenix.estate import Estate
 
 
@@ -58,12 +58,16 @@ def _reverse_lookup(estate: Estate, address: IPv4Address) -> NameAnswer:
 
 
 def _undeclared(estate: Estate, full: str) -> NameAnswer:
-    zone = _own_zone(estate, full)
+    zone, servers = _own_zone(estate, full), " or ".join(map(str, estate.settings.network.upstream_dns))
     if zone:
         return NameAnswer(full, None, None, f"the inventory does not declare it; queries for {zone} are not forwarded")
-    servers = " or ".join(map(str, estate.settings.network.upstream_dns))
-    return NameAnswer(full, None, None, f"it is in no zone of the estate; queries are forwarded to {servers}")
+    forwarded = domain_of(full, estate.settings.forward)
+    reason = f"`forward` names {forwarded}" if forwarded else "it is in no zone of the estate"
+    return NameAnswer(full, None, None, f"{reason}; queries are forwarded to {servers}")
 
 
 def _own_zone(estate: Estate, name: str) -> str | None:
-    return next((zone for zone in own_zones(estate) if name == zone or name.endswith(f".{zone}")), None)
+    """The domain of the estate that a name is in, None if its queries are forwarded."""
+    own, forwarded = answered_zones(estate), estate.settings.forward
+    domain = domain_of(name, (*own, *forwarded))
+    return domain if domain in own else None

@@ -16,8 +16,30 @@ from phoenix.derive.flows import Flow, flows, flows_by_host
 from phoenix.estate import Estate, Guest, Hypervisor
 
 INTERNET = "phoenix-internet"
+NOT_INTERNET = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+)
+"""Networks that are not global: private, shared, loopback, link-local, documentation, benchmarks, multicast, reserved.
+
+Source: IANA IPv4 Special-Purpose Address Registry (RFC 6890), and RFC 5771 for multicast.
+"""
 MANAGEMENT = "management"
 LOCAL_NETWORK = "local_network"
+NO_NETWORK = "127.0.0.1"
+"""The value of `local_network` that opens no node to another; packets from it reach a node only from itself."""
 PREFIX = "phoenix:"
 MAX_PORTS = 15
 """The maximum of iptables for one rule (iptables-extensions(8), "multiport"); Proxmox skips a rule with more."""
@@ -106,20 +128,21 @@ def cluster_firewall(estate: Estate) -> Level:
     names = {hypervisor.name for hypervisor in estate.hypervisors}
     network = estate.settings.network
     inbound = [flow for flow in flows(estate) if flow.dest in names and flow.source != MANAGEMENT]
-    open_to_lan = {(flow.dest, flow.protocol, flow.ports) for flow in inbound if flow.source == "lan"}
+    open_to_lan = {(flow.dest, flow.protocol, flow.spans) for flow in inbound if flow.source == "lan"}
     rules = [
         rule
         for flow in inbound
-        if flow.source == "lan" or (flow.dest, flow.protocol, flow.ports) not in open_to_lan
+        if flow.source == "lan" or (flow.dest, flow.protocol, flow.spans) not in open_to_lan
         for rule in _rules("in", estate, flow)
     ]
     ipsets = (
         IpSet(MANAGEMENT, tuple(_cidr(net) for net in network.management)),
-        IpSet(INTERNET, ("0.0.0.0/1", "128.0.0.0/1"), (str(network.subnet),)),
+        IpSet(INTERNET, ("0.0.0.0/1", "128.0.0.0/1"), tuple(dict.fromkeys((str(network.subnet), *NOT_INTERNET)))),
     )
     options = {"enable": "1", "policy_in": "DROP", "policy_out": "ACCEPT"}
-    # Without this alias, Proxmox permits management of the node from its whole subnet.
-    aliases = {LOCAL_NETWORK: str(estate.hypervisors[0].address)}
+    # Without this alias, Proxmox permits management of a node from its whole subnet. Nodes have flows of their own.
+    only = estate.hypervisors[0].address if len(estate.hypervisors) == 1 else NO_NETWORK
+    aliases = {LOCAL_NETWORK: str(only)}
     return Level(options, _unique(rules), ipsets, aliases)
 
 
@@ -128,11 +151,25 @@ NODE = Level({"enable": "1"})
 
 
 def _rules(direction: Literal["in", "out"], estate: Estate, flow: Flow) -> Iterator[Rule]:
-    source = "" if direction == "out" else _party(estate, flow.source, flow)
+    source = "" if direction == "out" else _source(estate, flow)
     dest = _party(estate, flow.dest, flow) if direction == "out" else _listens_on(estate, flow)
-    for first in range(0, len(flow.ports) or 1, MAX_PORTS):
-        ports = ",".join(map(str, flow.ports[first : first + MAX_PORTS]))
+    for ports in _port_lists(flow) if flow.spans else ("",):
         yield Rule(direction, flow.protocol, ports, source, dest, flow.purpose)
+
+
+def _port_lists(flow: Flow) -> Iterator[str]:
+    """Yield the ports of a flow as few lists as possible, then each range."""
+    for first in range(0, len(flow.ports), MAX_PORTS):
+        yield ",".join(map(str, flow.ports[first : first + MAX_PORTS]))
+    yield from (f"{low}:{high}" for low, high in flow.ranges)
+
+
+def _source(estate: Estate, flow: Flow) -> str:
+    """The source of an IN rule: a node connects to its guests from an address in their subnet, if it has one."""
+    host = estate.by_name.get(flow.source)
+    if isinstance(host, Hypervisor) and isinstance(estate.by_name.get(flow.dest), Guest):
+        return str(estate.inner_address(host))
+    return _party(estate, flow.source, flow)
 
 
 def _party(estate: Estate, party: str, flow: Flow) -> str:
@@ -153,11 +190,11 @@ def _party(estate: Estate, party: str, flow: Flow) -> str:
 
 
 def _listens_on(estate: Estate, flow: Flow) -> str:
-    """The destination address of an IN rule: empty, except if rules of several hypervisors must be distinguished."""
+    """The destination of an IN rule: empty, except if rules of several hypervisors must be distinguished."""
     host = estate.host(flow.dest)
     if not isinstance(host, Hypervisor) or len(estate.hypervisors) == 1:
         return ""
-    return str(host.address)
+    return ",".join(map(str, sorted({host.address, host.guest_resolver, *host.also})))
 
 
 def _cidr(network: IPv4Network) -> str:

@@ -11,13 +11,18 @@ from typing import Literal
 
 from phoenix.conventions import (
     CA_PORT,
+    CEPH_DAEMON_PORTS,
+    CEPH_MONITOR_PORTS,
+    COROSYNC_PORTS,
     DNS_PORT,
     HTTP_PORT,
     HTTPS_PORT,
     MESH_EDGE_PORT,
     MESH_PING_PORT,
+    MIGRATION_PORTS,
     NFS_PORT,
     PROXMOX_PORT,
+    SPICE_PORT,
     SSH_PORT,
 )
 from phoenix.derive.cache import cached_per_estate
@@ -28,12 +33,14 @@ FlowAddress = Literal["host", "resolver"]
 """A hypervisor has an address of its own and one at which it resolves names for its guests."""
 
 NETWORK_WORDS = ("any", "lan", "management", "internet", "upstream")
+PortRange = tuple[int, int]
+"""The first and the last port."""
 DNS_PROTOCOLS: tuple[Protocol, ...] = ("udp", "tcp")
 
 
 @dataclass(frozen=True, order=True)
 class Flow:
-    """One permission: `source` may connect to `dest` on the ports; ICMP means echo requests.
+    """One permission: `source` may connect to `dest` on the ports and ranges of ports; ICMP means echo requests.
 
     `origin` is the declaring entry of the inventory: a host, or an empty string for the whole estate, and the keys
     below it. `at` selects the address of an end that is a hypervisor.
@@ -46,6 +53,12 @@ class Flow:
     purpose: str
     origin: tuple[str, ...] = field(default=(), compare=False)
     at: FlowAddress = field(default="host", compare=False)
+    ranges: tuple[PortRange, ...] = ()
+
+    @property
+    def spans(self) -> tuple[PortRange, ...]:
+        """Every port and range as its first and last port."""
+        return (*((port, port) for port in self.ports), *self.ranges)
 
 
 @cached_per_estate
@@ -53,6 +66,7 @@ def flows(estate: Estate) -> tuple[Flow, ...]:
     """Derive every flow of the estate, sorted and without duplicates."""
     every = {
         *_entrances(estate),
+        *_clusters(estate),
         *_names(estate),
         *_certificates(estate),
         *_services(estate),
@@ -84,9 +98,9 @@ def clients(estate: Estate, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _first_purpose(every: set[Flow]) -> Iterator[Flow]:
     """Sort the flows; of those that differ only in purpose, keep the first."""
-    seen: set[tuple[str, str, str, tuple[int, ...]]] = set()
+    seen: set[tuple[str, str, str, tuple[PortRange, ...]]] = set()
     for flow in sorted(every):
-        key = (flow.dest, flow.source, flow.protocol, flow.ports)
+        key = (flow.dest, flow.source, flow.protocol, flow.spans)
         if key not in seen:
             seen.add(key)
             yield flow
@@ -106,12 +120,39 @@ def _entrances(estate: Estate) -> Iterator[Flow]:
         yield Flow("lan", guest.name, "icmp", (), "diagnosis", ("", "network", "subnet"))
 
 
+def _clusters(estate: Estate) -> Iterator[Flow]:
+    """Yield what the nodes of a cluster need of each other; Ceph only between nodes that run it."""
+    for node in estate.hypervisors:
+        for peer in estate.peers_of(node):
+            origin = (node.name, "groups")
+            tcp = (SSH_PORT, SPICE_PORT, PROXMOX_PORT)
+            yield Flow(node.name, peer.name, "tcp", tcp, "cluster", origin)
+            yield Flow(node.name, peer.name, "tcp", (), "migration", origin, ranges=(MIGRATION_PORTS,))
+            yield Flow(node.name, peer.name, "udp", (), "corosync", origin, ranges=(COROSYNC_PORTS,))
+            if node.ceph and peer.ceph:
+                yield Flow(
+                    node.name, peer.name, "tcp", CEPH_MONITOR_PORTS, "Ceph", (node.name, "ceph"),
+                    ranges=(CEPH_DAEMON_PORTS,),
+                )  # fmt: skip
+
+
+def upstream_guests(estate: Estate) -> tuple[Guest, ...]:
+    """Find the guests that are upstream name servers."""
+    servers = estate.settings.network.upstream_dns
+    return tuple(guest for guest in estate.guests if guest.address in servers)
+
+
 def _names(estate: Estate) -> Iterator[Flow]:
+    own = upstream_guests(estate)
+    upstream = [guest.name for guest in own]
+    if len(own) < len(set(estate.settings.network.upstream_dns)):
+        upstream.append("upstream")
     for hypervisor in estate.hypervisors:
         for protocol in DNS_PROTOCOLS:
             yield Flow(hypervisor.name, "lan", protocol, (DNS_PORT,), "names", ("", "network", "subnet"), at="resolver")
-            upstream = ("", "network", "upstream_dns")
-            yield Flow("upstream", hypervisor.name, protocol, (DNS_PORT,), "names outside the zone", upstream)
+            for server in upstream:
+                origin = ("", "network", "upstream_dns")
+                yield Flow(server, hypervisor.name, protocol, (DNS_PORT,), "names outside the zone", origin)
     for guest in estate.guests:
         for protocol in DNS_PROTOCOLS:
             yield Flow(guest.hypervisor, guest.name, protocol, (DNS_PORT,), "names", (guest.name,), at="resolver")

@@ -6,7 +6,7 @@ and the hypervisor: the same names resolve to the mesh.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
@@ -61,8 +61,38 @@ def ptr_records(estate: Estate, view: View) -> dict[IPv4Address, DnsRecord]:
 
 
 def own_zones(estate: Estate) -> tuple[str, ...]:
-    """The zones that are never forwarded: the estate's, its alias zones, and the reverse zones of its subnet."""
-    return (estate.zone, *estate.settings.alias_zones, *reverse_zones(estate.settings.network.subnet))
+    """The zones of the estate, its alias zones, and the reverse zones of its subnet; `forward` may except domains."""
+    return (*estate.zones, *reverse_zones(estate.settings.network.subnet))
+
+
+def domain_of(name: str, domains: Iterable[str]) -> str | None:
+    """Find the longest domain that a name is in, or is."""
+    within = (domain for domain in domains if name == domain or name.endswith(f".{domain}"))
+    return max(within, key=len, default=None)
+
+
+def private_answers(estate: Estate) -> tuple[str, ...] | None:
+    """The domains whose names upstream servers may answer with private addresses; None stands for all domains.
+
+    A guest of the estate that is an upstream server may give any answer: it answers for other networks of the estate,
+    and a filter answers blocked names with addresses that are not global.
+    """
+    network = estate.settings.network
+    if "*" in network.private_answers or any(guest.address in network.upstream_dns for guest in estate.guests):
+        return None
+    return network.private_answers
+
+
+def answered_zones(estate: Estate) -> tuple[str, ...]:
+    """The domains whose queries never leave the estate: its zones, and names that it declares in forwarded domains.
+
+    The latter keep queries for other types of a declared name, such as AAAA, from being forwarded.
+    """
+    forwarded = estate.settings.forward
+    own = (
+        record.name for record in records(estate) if domain_of(record.name, (*forwarded, *estate.zones)) in forwarded
+    )
+    return (*(zone for zone in own_zones(estate) if zone not in forwarded), *own)
 
 
 def ptr_records_first(estate: Estate, view: View) -> tuple[DnsRecord, ...]:
@@ -89,13 +119,19 @@ def service_names(estate: Estate, name: str) -> tuple[str, ...]:
     return (estate.fqdn(name), *service.aliases)
 
 
+def is_covered(name: str, names: Collection[str]) -> bool:
+    """Report whether certificate names cover a name: itself, or a wildcard for its first label (RFC 6125, 6.4.3)."""
+    first, _, parent = name.partition(".")
+    return name in names or (first != "*" and f"*.{parent}" in names)
+
+
 def _zone(estate: Estate) -> Iterator[DnsRecord]:
     for hypervisor in estate.hypervisors:
         address, origin = hypervisor.address, (hypervisor.name, "node")
         yield DnsRecord(estate.fqdn(hypervisor.node), address, address, "zone", "hypervisor", origin)
     for label, address in estate.settings.records.items():
         path = ("", "records", label)
-        yield DnsRecord(estate.fqdn(label), address, address, "zone", "additional record of the zone", path)
+        yield DnsRecord(estate.record_name(label), address, address, "zone", "additional record of the zone", path)
 
 
 def _label(host: Guest | Hypervisor) -> str:
@@ -110,13 +146,15 @@ def _of_guest(estate: Estate, guest: Guest) -> Iterator[DnsRecord]:
         for full in service_names(estate, name):
             if service.expose:
                 yield DnsRecord(full, edge, mesh, source, "exposed service: the edge outside, the mesh inside", origin)
-            elif service.tls or full in service.aliases:
+            else:
                 yield DnsRecord(full, guest.address, guest.address, source, "service with direct clients", origin)
     for label, (purpose, *path) in _own_names(guest).items():
         yield DnsRecord(estate.fqdn(label), guest.address, guest.address, source, purpose, (guest.name, *path))
     for label, address in guest.records.items():
         origin = (guest.name, "records", label)
-        yield DnsRecord(estate.fqdn(label), address, address, source, f"additional record of {guest.name}", origin)
+        yield DnsRecord(
+            estate.record_name(label), address, address, source, f"additional record of {guest.name}", origin
+        )
 
 
 def _own_names(guest: Guest) -> dict[str, tuple[str, ...]]:

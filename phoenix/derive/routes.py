@@ -57,5 +57,5 @@ def routes(estate: Estate) -> tuple[Route, ...]:
 
 def dashboard_networks(estate: Estate) -> tuple[IPv4Network, ...]:
     """The networks that may open the mesh's dashboard: the management networks, and the hypervisors for their proof."""
-    nodes = (IPv4Network(hypervisor.address) for hypervisor in estate.hypervisors)
+    nodes = (IPv4Network(estate.inner_address(hypervisor)) for hypervisor in estate.hypervisors)
     return (*estate.settings.network.management, *nodes)

@@ -21,15 +21,15 @@ class Sources:
 
     def problem(self, host: str, path: Location, message: str) -> Problem:
         """Create a problem at a key of a host's data, in the entry that sets it: the host's or one of its groups'."""
-        where = ".".join((host, *map(str, path)))
         key = path[0] if path else None
+        if key == "address":
+            return self.hosts.problem((host, "hostname"), f"{host}.hostname", message)
+        where = ".".join((host, *map(str, path)))
         if (host, "data", key) not in self.hosts.lines:
             for group in groups_of(self.hosts.data.get(host)):
                 if (group, "data", key) in self.groups.lines:
                     where = ".".join((group, *map(str, path)))
                     return self.groups.problem((group, "data", *path), where, message)
-        if key == "address":
-            return self.hosts.problem((host, "hostname"), where, message)
         location = (host,) if key in (None, "name") else (host, "data", *path)
         return self.hosts.problem(location, where, message)
 

@@ -17,17 +17,23 @@ from phoenix.estate.duration import parse_duration
 
 LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 DOMAIN_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
+NAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
 PATH_PATTERN = r"^/[^\s\x00]*[^\s/\x00]$"
 LINE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 WORD_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9@._+-]*$"
 PUBLISHED_PATTERN = r"^([0-9]{1,5}|([0-9]{1,3}(\.[0-9]{1,3}){3}:)?[0-9]{1,5}:[0-9]{1,5})$"
 VOLUME_PATTERN = r"^[A-Za-z0-9/][A-Za-z0-9_./-]*:/[A-Za-z0-9_./-]*(:[a-zA-Z,]+)?$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+NODE_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
 DATASET_PATTERN = r"^[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-]+)*$"
 
 Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
 """One DNS label (RFC 1035, section 2.3.1; RFC 1123 allows a leading digit)."""
+NodeName = Annotated[str, StringConstraints(pattern=NODE_PATTERN)]
+"""The name of a Proxmox VE node: a label of a hostname (RFC 1123, section 2.1), in upper or lower case."""
 DomainName = Annotated[str, StringConstraints(pattern=DOMAIN_PATTERN, max_length=253)]
+RecordName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=253)]
+"""A label of the zone, or a full DNS name in a declared zone."""
 Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN, min_length=1)]
 """One line: text for people, or a word of a command."""
 Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]
@@ -53,6 +59,8 @@ TRAEFIK_RENEWS = (
     (0, timedelta(minutes=20)),
 )
 """Minimum lifetime in hours, and how long before expiry Traefik renews a certificate of that lifetime or longer."""
+AnswerDomain = Annotated[str, StringConstraints(pattern=rf"^\*$|{NAME_PATTERN}", max_length=253)]
+"""A domain, or `*` for all of them."""
 Scheme = Literal["http", "https", "h2c", "tcp"]
 
 
@@ -63,11 +71,16 @@ class Strict(BaseModel):
 
 
 class Network(Strict):
-    """The network of the estate."""
+    """The network of the estate.
+
+    The gateway may be a hypervisor. `upstream_dns` may name guests. The domains of `private_answers` are those whose
+    names an upstream server may answer with private addresses; `*` stands for all domains.
+    """
 
     subnet: IPv4Network
     gateway: IPv4Address
     upstream_dns: tuple[IPv4Address, ...] = Field(min_length=1)
+    private_answers: tuple[AnswerDomain, ...] = ()
     management: tuple[IPv4Network, ...] = Field(min_length=1)
 
 
@@ -134,7 +147,9 @@ class Settings(Strict):
 
     `foreign_rules` applies to firewall rules that do not follow from the inventory: `remove` deletes them, `report`
     leaves and reports them, `keep` leaves them and accepts what they open as intended. Without it, those of the
-    estate's guests are deleted, and those of the cluster and its nodes are left, reported and accepted.
+    estate's guests are deleted, and those of the cluster and its nodes are left, reported and accepted. `forward` names
+    domains within the zones whose undeclared names the upstream servers answer; of domains within each other, the
+    longest applies.
     """
 
     zone: DomainName
@@ -143,7 +158,8 @@ class Settings(Strict):
     egress: tuple[Egress, ...] = ()
     ca: Authority
     foreign_rules: Literal["report", "keep", "remove"] | None = None
-    records: dict[Label, IPv4Address] = {}
+    records: dict[RecordName, IPv4Address] = {}
+    forward: dict[DomainName, Literal["upstream"]] = {}
 
 
 class Dataset(Strict):
@@ -205,10 +221,16 @@ class Host(Strict):
 
 
 class Hypervisor(Host):
-    """A Proxmox VE node; with `web_certificate`, its web server presents a certificate of the estate's CA."""
+    """A Proxmox VE node; with `web_certificate`, its web server presents a certificate of the estate's CA.
+
+    `also` are its further addresses. Nodes with the same `cluster`, or without one, are nodes of one cluster.
+    """
 
     address: IPv4Address
-    node: Label
+    also: tuple[IPv4Address, ...] = ()
+    node: NodeName
+    cluster: Word | None = None
+    ceph: bool = False
     bridge: Word = "vmbr0"
     guest_resolver: IPv4Address
     guest_storage: AbsolutePath
@@ -248,7 +270,7 @@ class Guest(Machine):
     mac: MacAddress | None = None
     depends_on: tuple[Word, ...] = ()
     aliases: tuple[Label, ...] = ()
-    records: dict[Label, IPv4Address] = {}
+    records: dict[RecordName, IPv4Address] = {}
     mounts: tuple[Mount, ...] = ()
     persistent_storage: AbsolutePath | None = None
     services: dict[Label, Service] = {}
@@ -269,8 +291,17 @@ class Estate(Strict):
         return self.settings.zone
 
     def fqdn(self, label: str) -> str:
-        """Return the fully qualified name of a label in the zone."""
-        return f"{label}.{self.zone}"
+        """Return the fully qualified name of a label in the zone, in lower case."""
+        return f"{label.lower()}.{self.zone}"
+
+    def record_name(self, name: str) -> str:
+        """Return the full name of a record: a label is one of the zone, a name with a dot is complete."""
+        return name if "." in name else self.fqdn(name)
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zone and its alias zones."""
+        return (self.zone, *self.settings.alias_zones)
 
     def host(self, name: str) -> Hypervisor | Guest | Template:
         """Find a host by its inventory name; KeyError if it does not exist."""
@@ -306,6 +337,15 @@ class Estate(Strict):
     def guest_with(self, role: str) -> Guest:
         """Find the guest that has a role (`step_ca`, `traefik`, `nginx`)."""
         return next(guest for guest in self.guests if guest.has(role))
+
+    def peers_of(self, hypervisor: Hypervisor) -> tuple[Hypervisor, ...]:
+        """Find the other nodes of a hypervisor's cluster."""
+        return tuple(h for h in self.hypervisors if h.cluster == hypervisor.cluster and h.name != hypervisor.name)
+
+    def inner_address(self, hypervisor: Hypervisor) -> IPv4Address:
+        """The address from which a hypervisor connects to guests: one in their subnet, if it has one."""
+        own = (hypervisor.address, *hypervisor.also)
+        return next((address for address in own if address in self.settings.network.subnet), hypervisor.address)
 
     def hypervisor_of(self, machine: Machine) -> Hypervisor:
         """Find the hypervisor of a guest or template."""

@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from phoenix.errors import PhoenixError
 
 CONNECTION_KEYS = {"username", "connection_options", "port", "platform"}
+NEAR = 0.75
+"""Similarity of a typing error to its word (difflib); words with less in common are different words."""
 SECRET = re.compile(r"(?i)(^|[_-])(password|passwd|passphrase|secret|token|credentials?|(private|api|access)[_-]?key)$")
 
 
@@ -38,12 +40,17 @@ class InventoryError(PhoenixError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word nearest to a wrong one, as the end of a sentence."""
+def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Suggest the known word nearest to a wrong one, as the end of a sentence; if none is near, list what is valid.
+
+    `otherwise` says what is valid where a list of all words would not help.
+    """
     candidates = sorted(set(known))
-    close = get_close_matches(word, candidates, n=1, cutoff=0.6)
+    close = get_close_matches(word, candidates, n=1, cutoff=NEAR)
     if close:
         return f"did you mean {close[0]!r}?"
+    if otherwise:
+        return otherwise
     return f"valid here: {', '.join(candidates)}" if candidates else "no value is valid here"
 
 

@@ -9,50 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from phoenix.estate import model as patterns
 from phoenix.estate.document import Location
+from phoenix.estate.expectations import expectation, hint
 from phoenix.estate.problems import unknown_key
 
 MAX_SHOWN = 60
 """Characters of a wrong value that a message quotes."""
-LABEL = "a DNS label: lower-case letters, digits and hyphens, at most 63"
-BY_KEY = {
-    "vmid": "a guest id, a number from 100 to 999999999",
-    "mac": 'six pairs of hexadecimal digits in quotes, such as "52:54:00:AA:BB:CA"',
-    "owner": 'the ids inside the guest in quotes, such as "0:0"',
-    "mode": 'an octal mode in quotes, such as "0750"',
-    "zone": "a DNS name in lower case, such as internal.example.org",
-    "hypervisor": "the name of its hypervisor",
-    "address": "an IPv4 address as hostname, such as 10.0.0.10",
-    "image": "an image with a tag or digest, such as qdrant/qdrant:v1.12.4",
-    "ports": 'published ports in quotes, such as "9443" or "127.0.0.1:9002:9001"',
-    "volumes": "volumes such as /persistent-storage/data:/data",
-    "port": "a port number from 1 to 65535",
-    "health": "a path that starts with /",
-    "egress.ports": "port numbers from 1 to 65535",
-    "purpose": "a few words of letters, digits, spaces and , . / ( ) -",
-    "ostemplate": "a volume such as local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
-    "disk_image": "a volume such as local:import/noble-server-cloudimg-amd64.qcow2",
-    **dict.fromkeys(("root", "intermediate", "lifetime", "renew_before"), "a duration such as 15m, 24h, 7d or 10y"),
-    "subnet": "a network such as 10.0.0.0/24, without host bits",
-}
-BY_PATTERN = {
-    patterns.LABEL_PATTERN: LABEL,
-    patterns.DOMAIN_PATTERN: "a DNS name in lower case, such as portainer.example.org",
-    patterns.PATH_PATTERN: "an absolute path without spaces or a trailing slash, such as /srv/data",
-    patterns.LINE_PATTERN: "one line of text without control characters",
-    patterns.WORD_PATTERN: "a word of letters, digits and @ . _ + -",
-    patterns.VARIABLE_PATTERN: "the name of an environment variable",
-    patterns.DATASET_PATTERN: "a ZFS dataset such as tank/data",
-}
-BY_TYPE = {
-    "string_type": "text; put it in quotes",
-    "tuple_type": "a list",
-    "dict_type": "a mapping of names to values",
-    "model_type": "a mapping of names to values",
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-}
 
 
 def explain(
@@ -77,27 +39,13 @@ def _sentence(detail: Any, path: Location, model: type[BaseModel], injected: tup
     if detail["type"] == "extra_forbidden":
         known = set(_model_at(model, path[:-1]).model_fields) - set(injected if len(path) == 1 else ())
         return unknown_key(key, known)
-    expected = _expected(detail, words)
+    expected = expectation(detail, words)
     if detail["type"] == "missing":
         return f"{('hostname' if key == 'address' else key)!r} is missing; expected {expected}"
     if "[key]" in detail["loc"]:
         return f"the name {_shown(key)} is not valid: expected {expected}"
-    return f"{_shown(detail['input'])} is not valid: expected {expected}"
-
-
-def _expected(detail: Any, words: list[str]) -> str:
-    """Describe the expected value: by the key if it has a description, else by pydantic's error."""
-    if "[key]" not in detail["loc"]:
-        for key in (".".join(words[-2:]), words[-1] if words else ""):
-            if key in BY_KEY:
-                return BY_KEY[key]
-    pattern = detail.get("ctx", {}).get("pattern")
-    if pattern in BY_PATTERN:
-        return BY_PATTERN[pattern]
-    if detail["type"] in BY_TYPE:
-        return BY_TYPE[detail["type"]]
-    message = str(detail["msg"])
-    return "a value" if detail["type"] == "missing" else message.removeprefix("Input should be ")
+    more = hint(detail["input"], expected)
+    return f"{_shown(detail['input'])} is not valid: expected {expected}{more and f'; {more}'}"
 
 
 def _shown(value: object) -> str:

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from cryptography import x509
 
 from phoenix.derive.certificates import Leaf
+from phoenix.derive.names import is_covered
 from phoenix.estate.duration import format_duration
 from phoenix.pki.bundle import SeenAuthority
 from phoenix.pki.x509.chain import leads_to
@@ -141,9 +142,12 @@ def _faults(
 
 
 def _name_faults(leaf: Leaf, certificate: x509.Certificate) -> Iterator[Reissue]:
+    """Compare the names; one that a wildcard of the other side covers makes no difference to any client."""
     dns, addresses = alternative_names(certificate)
-    missing = sorted((set(leaf.dns) - dns) | (set(leaf.ips) - addresses))
-    surplus = sorted((dns - set(leaf.dns)) | (addresses - set(leaf.ips)))
+    absent = {name for name in leaf.dns if not is_covered(name, dns)}
+    extra = {name for name in dns if not is_covered(name, leaf.dns)}
+    missing = sorted(absent | (set(leaf.ips) - addresses))
+    surplus = sorted(extra | (addresses - set(leaf.ips)))
     parts = [f"{word} {', '.join(names)}" for word, names in (("missing", missing), ("surplus", surplus)) if names]
     if parts:
         yield Reissue(LeafFault.NAMES, f"names differ: {'; '.join(parts)}")

@@ -26,7 +26,7 @@ def who_can(
     answers: Sequence[ConnectionAnswer], dest: QueryEndpoint, traffic: TrafficClass, estate: Estate, sources: Sources
 ) -> str:
     """List the endpoints that can open the connection, each with its flow, and those that cannot."""
-    target = f"{format_traffic(traffic)} of {dest.name}"
+    target = f"{format_traffic(traffic)} of {dest.name}" + (f" ({dest.via})" if dest.via else "")
     every = (*(WORDS if dest.host else ()), *(host.name for host in estate.live() if host is not dest.host))
     if not answers:
         return f"{target} is closed to {', '.join(every)}\n"
@@ -60,7 +60,7 @@ def _side(side: SideVerdict) -> str:
 
 def _name(endpoint: QueryEndpoint, address: int, answer: ConnectionAnswer) -> str:
     if answer.whole or endpoint.host:
-        return endpoint.name
+        return endpoint.name + (f" ({endpoint.via})" if endpoint.via else "")
     return f"{endpoint.name} (such as {int_to_address(address)})"
 
 

@@ -25,7 +25,8 @@ def as_json(flows: Sequence[Flow], sources: Sources) -> str:
 
 def format_ports(flow: Flow) -> str:
     """The ports and the protocol of a flow: `80,443/tcp`, or `icmp`, which means echo requests."""
-    return f"{','.join(map(str, flow.ports))}/{flow.protocol}" if flow.ports else flow.protocol
+    spans = ",".join(str(low) if low == high else f"{low}-{high}" for low, high in flow.spans)
+    return f"{spans}/{flow.protocol}" if spans else flow.protocol
 
 
 def _record(flow: Flow, sources: Sources) -> dict[str, object]:
@@ -33,7 +34,7 @@ def _record(flow: Flow, sources: Sources) -> dict[str, object]:
         "source": flow.source,
         "destination": flow.dest,
         "protocol": flow.protocol,
-        "ports": list(flow.ports),
+        "ports": [*flow.ports, *(f"{low}-{high}" for low, high in flow.ranges)],
         "purpose": flow.purpose,
         **place_fields(flow.origin, sources),
     }

@@ -130,9 +130,13 @@ class State:
 
 
 def constraints(estate: Estate) -> tuple[tuple[str, ...], tuple[IPv4Network, ...]]:
-    """The domains and networks of the name constraints of root and intermediate."""
-    domains = (estate.zone, *estate.settings.alias_zones)
-    return domains, (estate.settings.network.subnet, IPv4Network("127.0.0.0/8"))
+    """The domains and networks of the name constraints of root and intermediate.
+
+    They include the address of a node outside the subnet, if its web server has a certificate.
+    """
+    subnet = estate.settings.network.subnet
+    nodes = (node.address for node in estate.hypervisors if node.web_certificate and node.address not in subnet)
+    return estate.zones, (subnet, IPv4Network("127.0.0.0/8"), *map(IPv4Network, nodes))
 
 
 def _public_half(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.conventions import BUNDLE
-from phoenix.derive.route_probes import Listener, RouteProbe
+from phoenix.derive.route_probes import BackendListener, RouteProbe
 from phoenix.run import Run
 from phoenix.tasks.proof.reply import Listening, Reply, RouteReplies, read_listening
 from phoenix.tasks.proof.verdict import is_answer
@@ -26,7 +26,7 @@ class Request:
     """A request for a route at one listener; `url` has the name that the listener's certificate must have."""
 
     probe: RouteProbe
-    at: Listener
+    at: BackendListener
     url: str
 
     @property
@@ -91,13 +91,13 @@ class RouteQuestions:
 
     def _request(
         self, requests: Iterable[Request], seconds: int
-    ) -> tuple[dict[tuple[RouteProbe, Listener], Reply], dict[str, str]]:
+    ) -> tuple[dict[tuple[RouteProbe, BackendListener], Reply], dict[str, str]]:
         """Make requests, each from the node that may; return the replies, and the addresses of names at the mesh's."""
         by_node: dict[str, list[Request]] = {}
         for request in requests:
             by_node.setdefault(request.at.node, []).append(request)
         outputs = _concurrently(lambda node: self._from(node, by_node[node], seconds), by_node)
-        replies: dict[tuple[RouteProbe, Listener], Reply] = {}
+        replies: dict[tuple[RouteProbe, BackendListener], Reply] = {}
         addresses: dict[str, str] = {}
         for node, output in outputs.items():
             for line in output.splitlines():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from phoenix.derive.route_probes import Listener, RouteProbe
+from phoenix.derive.route_probes import BackendListener, RouteProbe
 from phoenix.tasks.proof.reply import Listening, Reply, RouteReplies
 
 RouteState = Literal[
@@ -63,11 +63,13 @@ def is_answer(probe: RouteProbe, reply: Reply, backend: Reply | None) -> bool:
     return reply.is_good or (backend is not None and backend.kind == "status" and backend.status == reply.status)
 
 
-def _passes(probe: RouteProbe, entry: Listener, seen: RouteReplies) -> bool:
+def _passes(probe: RouteProbe, entry: BackendListener, seen: RouteReplies) -> bool:
     return entry.guest in seen.entries and is_answer(probe, seen.entries[entry.guest], seen.backend)
 
 
-def _at_entry(probe: RouteProbe, entry: Listener, reply: Reply | None, seen: RouteReplies) -> RouteVerdict | None:
+def _at_entry(
+    probe: RouteProbe, entry: BackendListener, reply: Reply | None, seen: RouteReplies
+) -> RouteVerdict | None:
     """The problem of edge or mesh itself; None if it takes requests."""
     if reply is None:
         return _problem(probe, "silent", entry, f"{entry} could not be asked from {entry.node}. Run again.")
@@ -78,7 +80,7 @@ def _at_entry(probe: RouteProbe, entry: Listener, reply: Reply | None, seen: Rou
     return None
 
 
-def _at_service(probe: RouteProbe, entry: Listener, reply: Reply, seen: RouteReplies) -> RouteVerdict:
+def _at_service(probe: RouteProbe, entry: BackendListener, reply: Reply, seen: RouteReplies) -> RouteVerdict:
     """The problem of the service, or of the way from edge or mesh to it."""
     service, direct = probe.backend, seen.backend
     if service is None or direct is None:
@@ -92,7 +94,7 @@ def _at_service(probe: RouteProbe, entry: Listener, reply: Reply, seen: RouteRep
     return _on_the_way(probe, entry, reply)
 
 
-def _on_the_way(probe: RouteProbe, entry: Listener, reply: Reply) -> RouteVerdict:
+def _on_the_way(probe: RouteProbe, entry: BackendListener, reply: Reply) -> RouteVerdict:
     """The service answers, but not through edge or mesh."""
     mesh = probe.entries[-1]
     after = probe.backend if entry == mesh else mesh.guest
@@ -107,7 +109,7 @@ def _node(probe: RouteProbe) -> str:
     return probe.backend.node if probe.backend else probe.entries[-1].node
 
 
-def _unconnected(probe: RouteProbe, at: Listener, reply: Reply, seen: RouteReplies) -> RouteVerdict:
+def _unconnected(probe: RouteProbe, at: BackendListener, reply: Reply, seen: RouteReplies) -> RouteVerdict:
     """No TCP connection: the guest is off, nothing listens, or the packets are dropped."""
     listening = seen.listening.get(at.guest)
     if listening is None:
@@ -121,7 +123,7 @@ def _unconnected(probe: RouteProbe, at: Listener, reply: Reply, seen: RouteRepli
     return _not_listening(probe, at, reply, listening)
 
 
-def _not_listening(probe: RouteProbe, at: Listener, reply: Reply, listening: Listening) -> RouteVerdict:
+def _not_listening(probe: RouteProbe, at: BackendListener, reply: Reply, listening: Listening) -> RouteVerdict:
     others = sorted(listening.addresses.get(at.port, ()))
     if others:
         text = f"the program listens on {', '.join(others)} port {at.port} only. Make it listen on {at}."
@@ -130,7 +132,7 @@ def _not_listening(probe: RouteProbe, at: Listener, reply: Reply, listening: Lis
     return _problem(probe, "not listening", at, f"nothing listens on {at} ({how}). {_start(probe, at)}")
 
 
-def _start(probe: RouteProbe, at: Listener) -> str:
+def _start(probe: RouteProbe, at: BackendListener) -> str:
     if at != probe.backend:
         return f"Deploy {at.guest}: `phoenix deploy --target {at.guest}`."
     if probe.external:
@@ -140,12 +142,12 @@ def _start(probe: RouteProbe, at: Listener) -> str:
     return "Start its program, or say `workload: external`."
 
 
-def _certificate(probe: RouteProbe, at: Listener, name: str) -> RouteVerdict:
+def _certificate(probe: RouteProbe, at: BackendListener, name: str) -> RouteVerdict:
     text = f"{at.guest} ({at}) presents no valid certificate for {name}. Look at it with `phoenix audit`, or deploy it:"
     return _problem(probe, "certificate", at, f"{text} `phoenix deploy --target {at.guest}`.")
 
 
-def _unanswered(probe: RouteProbe, at: Listener, reply: Reply) -> RouteVerdict:
+def _unanswered(probe: RouteProbe, at: BackendListener, reply: Reply) -> RouteVerdict:
     path = probe.route.health
     if reply.kind == "status":
         wanted = "2xx or 3xx is expected, because `health` names it" if at == probe.backend and probe.checked else ""
@@ -154,6 +156,6 @@ def _unanswered(probe: RouteProbe, at: Listener, reply: Reply) -> RouteVerdict:
     return _problem(probe, "silent", at, f"{at} accepts connections, but does not answer {path}. Look at its log.")
 
 
-def _problem(probe: RouteProbe, state: RouteState, at: Listener, text: str) -> RouteVerdict:
+def _problem(probe: RouteProbe, state: RouteState, at: BackendListener, text: str) -> RouteVerdict:
     is_failure = not (probe.external and at == probe.backend and state in PROGRAM_STATES)
     return RouteVerdict(probe.name, state, at.guest, text, is_failure)

@@ -87,7 +87,7 @@ def _edge(run: Run) -> str:
         zone=estate.zone,
         **TLS,
         status_ports=[service.port for service in guest.services.values() if service.expose],
-        status_clients=[estate.guest_with("traefik").address, estate.hypervisor_of(guest).address],
+        status_clients=[estate.guest_with("traefik").address, estate.inner_address(estate.hypervisor_of(guest))],
     )
 
 

@@ -97,3 +97,19 @@ def test_guests_reach_only_web_ports_outside() -> None:
         "ollama", "timeout 3 sh -c 'exec 3<>/dev/tcp/8.8.8.8/53' || dig +time=2 +tries=1 @8.8.8.8 deb.debian.org"
     )
     assert status != 0
+
+
+def test_guests_reach_no_other_private_network() -> None:
+    """A guest's egress does not lead into another network behind the router; the node reaches it."""
+    address = "192.168.178.1"
+    serve = f"timeout 60 python3 -m http.server 80 --bind {address} >/dev/null 2>&1 & echo $!"
+    bench.sh("internet", f"ip addr add {address}/32 dev lo")
+    server = bench.sh("internet", serve)
+    try:
+        ask = f"curl -sS -o /dev/null --max-time 3 --retry 5 --retry-connrefused --retry-delay 1 http://{address}/"
+        bench.sh("pve", ask)
+        status, output = bench.inside("ollama", f"curl -sS -o /dev/null --max-time 3 http://{address}/")
+        assert status != 0
+        assert "timed out" in output.lower()
+    finally:
+        bench.sh("internet", f"kill {server}; ip addr del {address}/32 dev lo")

@@ -182,8 +182,10 @@ def _protocols(rule: dict[str, Any]) -> Iterator[PacketMatch]:
         raise UnusableRuleError(f"the lab does not know macro '{rule['macro']}'")
     if proto or dport:
         raise UnusableRuleError(f"macro '{rule['macro']}' already sets protocol and port")
+    if sport and any(opening.sport not in ("", sport) for opening in openings):
+        raise UnusableRuleError(f"macro '{rule['macro']}' already sets the source port")
     for opening in openings:
-        yield _match(opening, sport)
+        yield _match(opening, opening.sport or sport)
 
 
 def _match(opening: Opening, sport: str) -> PacketMatch:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 
 from phoenix.estate.checks.features import features
 from phoenix.estate.checks.lifetimes import lifetimes
-from phoenix.estate.checks.machines import addresses, cycles, identity, origins, references, roles
-from phoenix.estate.checks.services import containers, names, services
+from phoenix.estate.checks.machines import addresses, cycles, identity, origins, references, resolvers, roles
+from phoenix.estate.checks.names import forwards, names
+from phoenix.estate.checks.services import containers, services
 from phoenix.estate.checks.settings import settings
 from phoenix.estate.key_locations import Sources
 from phoenix.estate.model import Estate
@@ -21,11 +22,13 @@ def contradictions(estate: Estate, sources: Sources, broken: Iterable[str] = ())
         lambda: roles(estate, sources, incomplete=bool(broken)),
         lambda: identity(estate, sources),
         lambda: addresses(estate, sources),
+        lambda: resolvers(estate, sources),
         lambda: references(estate, sources, exists),
         lambda: origins(estate, sources, exists),
         lambda: cycles(estate, sources),
         lambda: features(estate, sources),
         lambda: names(estate, sources),
+        lambda: forwards(estate, sources),
         lambda: services(estate, sources, exists),
         lambda: containers(estate, sources),
         lambda: settings(estate, sources),

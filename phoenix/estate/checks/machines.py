@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+from ipaddress import IPv4Address
 
 from phoenix.estate.key_locations import Sources
-from phoenix.estate.model import Estate, Machine
+from phoenix.estate.model import Estate, Guest, Hypervisor, Machine
 from phoenix.estate.problems import Problems, nearest
 
 ROLES = {"step_ca": "the CA", "traefik": "the mesh", "nginx": "the edge"}
@@ -55,26 +56,58 @@ def identity(estate: Estate, sources: Sources) -> Problems:
 def addresses(estate: Estate, sources: Sources) -> Problems:
     """Check that addresses are in the subnet and unique."""
     network = estate.settings.network
-    taken = {network.gateway: "the gateway"}
+    of_nodes = {address for hypervisor in estate.hypervisors for address in (hypervisor.address, *hypervisor.also)}
+    taken = {} if network.gateway in of_nodes else {network.gateway: "the gateway"}
+    for host, path, address in _declared_addresses(estate):
+        if address in (network.subnet.network_address, network.subnet.broadcast_address):
+            message = f"{address} is the network or broadcast address, not a host's: choose another"
+            yield sources.problem(host.name, path, message)
+        elif address not in network.subnet and not _may_be_outside(estate, host, path):
+            yield sources.problem(host.name, path, f"{address} is not in the subnet {network.subnet}")
+        if address in taken:
+            yield sources.problem(host.name, path, f"{address} is already the address of {taken[address]}")
+        of_resolver = f"the guest resolver of {host.name}" if path == ("guest_resolver",) else host.name
+        taken.setdefault(address, of_resolver)
+
+
+def _declared_addresses(estate: Estate) -> Iterator[tuple[Hypervisor | Guest, tuple[str | int, ...], IPv4Address]]:
+    """Yield every address of a host, with the key that declares it: those of resolvers, of nodes, then of guests."""
+    for hypervisor in estate.hypervisors:
+        yield hypervisor, ("guest_resolver",), hypervisor.guest_resolver
+    for host in estate.live():
+        yield host, ("address",), host.address
+        if isinstance(host, Hypervisor):
+            yield from ((host, ("also", index), address) for index, address in enumerate(host.also))
+
+
+def _may_be_outside(estate: Estate, host: Hypervisor | Guest, path: tuple[str | int, ...]) -> bool:
+    """Report whether an address may be outside the guests' subnet: a node's, and its resolver's if the node is."""
+    if isinstance(host, Guest):
+        return False
+    return path != ("guest_resolver",) or estate.inner_address(host) not in estate.settings.network.subnet
+
+
+def resolvers(estate: Estate, sources: Sources) -> Problems:
+    """Check that the address at which a node serves names for its guests belongs to no other machine."""
+    network = estate.settings.network
+    known = {
+        IPv4Address(int(one.network_address)): "an operator (management)"
+        for one in network.management
+        if one.prefixlen == one.max_prefixlen
+    }
+    for name, address in _records(estate):
+        known.setdefault(address, f"the record {estate.record_name(name)}")
     for hypervisor in estate.hypervisors:
         resolver = hypervisor.guest_resolver
-        if resolver not in network.subnet:
-            message = f"{resolver} is not in the subnet {network.subnet}"
+        if resolver in known:
+            message = f"{resolver} is already the address of {known[resolver]}: choose one that no machine has"
             yield sources.problem(hypervisor.name, ("guest_resolver",), message)
-        if resolver in taken:
-            message = f"{resolver} is already the address of {taken[resolver]}"
-            yield sources.problem(hypervisor.name, ("guest_resolver",), message)
-        taken.setdefault(resolver, f"the guest resolver of {hypervisor.name}")
-    for host in estate.live():
-        if host.address not in network.subnet:
-            yield sources.problem(host.name, ("address",), f"{host.address} is not in the subnet {network.subnet}")
-        elif host.address in (network.subnet.network_address, network.subnet.broadcast_address):
-            message = f"{host.address} is the network or broadcast address, not a host's: choose another"
-            yield sources.problem(host.name, ("address",), message)
-        if host.address in taken:
-            message = f"{host.address} is already the address of {taken[host.address]}"
-            yield sources.problem(host.name, ("address",), message)
-        taken.setdefault(host.address, host.name)
+
+
+def _records(estate: Estate) -> Iterator[tuple[str, IPv4Address]]:
+    yield from estate.settings.records.items()
+    for guest in estate.guests:
+        yield from guest.records.items()
 
 
 def references(estate: Estate, sources: Sources, exists: set[str]) -> Problems:
@@ -117,9 +150,19 @@ def origins(estate: Estate, sources: Sources, exists: set[str]) -> Problems:
             kind = templates[machine.clone_of].kind
             message = f"{machine.clone_of!r} is of the kind {kind}, {machine.name} of the kind {machine.kind}"
             yield sources.problem(machine.name, ("clone_of",), message)
+        elif machine.clone_of in templates and not _share_a_cluster(estate, machine, templates[machine.clone_of]):
+            message = f"{machine.clone_of!r} is on {templates[machine.clone_of].hypervisor}, a node of another cluster"
+            yield sources.problem(machine.name, ("clone_of",), f"{message}: name a template of {machine.hypervisor}")
         elif machine.clone_of in {host.name for host in estate.live()}:
             message = f"{machine.clone_of!r} is not in the group 'template'; only templates can be cloned"
             yield sources.problem(machine.name, ("clone_of",), message)
+
+
+def _share_a_cluster(estate: Estate, one: Machine, other: Machine) -> bool:
+    """Report whether a machine can be cloned from another; nodes that do not exist are reported elsewhere."""
+    clusters = {node.name: node.cluster for node in estate.hypervisors}
+    nodes = {one.hypervisor, other.hypervisor}
+    return len(nodes) == 1 or not nodes <= set(clusters) or len({clusters[node] for node in nodes}) == 1
 
 
 def cycles(estate: Estate, sources: Sources) -> Problems:

@@ -1,4 +1,4 @@
-"""Checks across names, services and Docker containers."""
+"""Checks across services and Docker containers."""
 
 from __future__ import annotations
 
@@ -20,51 +20,7 @@ OWN_PORTS = {
 NOT_ALLOWED = "looks like a secret, which is not allowed in the inventory: let the container read a file of its guest"
 CLIENT_WORDS = ("lan", "management")
 """Words that a service's `clients` may contain besides hosts and groups."""
-
-
-def names(estate: Estate, sources: Sources) -> Problems:
-    """Check that names belong to one host and to a declared zone, and that service names are unique."""
-    owners: dict[str, str] = {}
-    zones = (estate.zone, *estate.settings.alias_zones)
-    for host, name, path in _claims(estate):
-        if owners.setdefault(name, host) != host:
-            yield sources.problem(host, path, f"the name {name} already belongs to {owners[name]}")
-        if not name.endswith(tuple(f".{zone}" for zone in zones)):
-            message = f"{name} is in no declared zone ({', '.join(zones)}); add its zone to alias_zones"
-            yield sources.problem(host, path, message)
-    for label in estate.settings.records:
-        if estate.fqdn(label) in owners:
-            message = f"the name {estate.fqdn(label)} already belongs to {owners[estate.fqdn(label)]}"
-            yield sources.setting(("records", label), message)
-    known = Counter(name for guest in estate.guests for name in guest.services)
-    for guest in estate.guests:
-        for name in guest.services:
-            if known[name] > 1:
-                yield sources.problem(guest.name, ("services", name), f"{known[name]} guests have a service {name!r}")
-
-
-def _claims(estate: Estate) -> Iterator[tuple[str, str, Location]]:
-    """Yield every name with the host and the key that declare it."""
-    for hypervisor in estate.hypervisors:
-        yield hypervisor.name, estate.fqdn(hypervisor.node), ("node",)
-    for guest in estate.guests:
-        for name, path in _claimed(estate, guest):
-            yield guest.name, name, path
-
-
-def _claimed(estate: Estate, guest: Guest) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    yield estate.fqdn(guest.name), ()
-    if guest.has("step_ca"):
-        yield estate.fqdn("ca"), ()
-    for label in guest.aliases:
-        yield estate.fqdn(label), ("aliases",)
-    for label in guest.records:
-        yield estate.fqdn(label), ("records", label)
-    for name, service in guest.services.items():
-        if service.expose or service.tls:
-            yield estate.fqdn(name), ("services", name)
-        for alias in service.aliases:
-            yield alias, ("services", name, "aliases")
+CLIENT = f"a client is the name of a host or of a group, or one of {', '.join(CLIENT_WORDS)}; an address is not"
 
 
 def services(estate: Estate, sources: Sources, exists: set[str]) -> Problems:
@@ -89,7 +45,7 @@ def services(estate: Estate, sources: Sources, exists: set[str]) -> Problems:
                     message = f"the group {client!r} has no host that runs: name another client"
                     yield sources.problem(guest.name, (*path, "clients", index), message)
                 elif client not in known:
-                    message = f"unknown client {client!r}; {nearest(client, known)}"
+                    message = f"unknown client {client!r}; {nearest(client, known, CLIENT)}"
                     yield sources.problem(guest.name, (*path, "clients", index), message)
 
 

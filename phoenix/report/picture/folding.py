@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
-from phoenix.derive.flows import Flow, Protocol, flows
+from phoenix.derive.flows import Flow, PortRange, Protocol, flows
 from phoenix.estate import Estate
 
 FlowSide = Literal["source", "dest"]
@@ -61,7 +61,7 @@ def label(own: Iterable[Flow]) -> str:
     """Format the ports of an arrow: TCP unless marked otherwise, adjacent ports as a range."""
     ports: dict[Protocol, set[int]] = {}
     for flow in own:
-        ports.setdefault(flow.protocol, set()).update(flow.ports)
+        ports.setdefault(flow.protocol, set()).update(*(range(low, high + 1) for low, high in flow.spans))
     words = [f"{run}/udp" for run in _runs(ports.get("udp", set()))]
     return ", ".join((*_runs(ports.get("tcp", set())), *words, *(["ping"] if "icmp" in ports else [])))
 
@@ -75,8 +75,8 @@ def _folded(
 ) -> Iterator[Flow]:
     """Replace flows that differ only in one end, and there contain all members of a group, by one flow of the group."""
 
-    def same(flow: Flow) -> tuple[str, str, tuple[int, ...], str]:
-        return getattr(flow, one), flow.protocol, flow.ports, flow.purpose
+    def same(flow: Flow) -> tuple[str, str, tuple[PortRange, ...], str]:
+        return getattr(flow, one), flow.protocol, flow.spans, flow.purpose
 
     for key, equal in groupby(sorted(every, key=same), key=same):
         alike = list(equal)

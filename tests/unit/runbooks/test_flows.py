@@ -102,6 +102,11 @@ def test_another_inventory(run: Runbook, tmp_path: Path) -> None:
         (("outside", "pve", "icmp"), 1, "  cannot be opened: ping is permitted between hosts and"),
         (("management", "pve", "3128"), 0, "  no flow: Proxmox VE opens it to `management`\n"),
         (("pve", "8.8.8.8", "53/udp"), 0, "  no flow: a hypervisor may open any connection\n"),
+        (
+            ("lan", "qdrant", "443"),
+            0,
+            "lan → nginx-gateway (qdrant.internal.thinkheads.ai), 443/tcp: open\n",
+        ),
         (("ollama", "ollama", "80"), 0, "  traffic from a host to itself is not filtered\n"),
     ],
 )

@@ -51,8 +51,10 @@ def _protocols(rule: ListedRule) -> Iterator[RuleMatch]:
         raise SkippedRuleError(f"there is no macro '{rule['macro']}'")
     if proto or dport:
         raise SkippedRuleError(f"the macro '{rule['macro']}' already sets protocol and port")
+    if sport and any(opening.sport not in ("", sport) for opening in openings):
+        raise SkippedRuleError(f"the macro '{rule['macro']}' already sets the source port")
     for opening in openings:
-        yield _compile_protocol(opening.proto, opening.dport, sport)
+        yield _compile_protocol(opening.proto, opening.dport, opening.sport or sport)
 
 
 def _compile_protocol(proto: str, dport: str, sport: str) -> RuleMatch:

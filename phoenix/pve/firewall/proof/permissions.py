@@ -13,6 +13,7 @@ from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.model.evaluate import PacketEnd
 from phoenix.pve.firewall.model.intervals import (
     ANY_V4,
+    ClosedInterval,
     Intervals,
     address_to_int,
     contains,
@@ -24,6 +25,22 @@ from phoenix.pve.firewall.model.lookup import parse_ports
 from phoenix.pve.firewall.model.match import RuleMatch
 from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 
+SPECIAL_NETWORKS = (
+    ("0.0.0.0", "0.255.255.255", "this network, RFC 1122"),  # noqa: S104  # compared, never bound
+    ("10.0.0.0", "10.255.255.255", "private, RFC 1918"),
+    ("100.64.0.0", "100.127.255.255", "carrier-grade NAT, RFC 6598"),
+    ("127.0.0.0", "127.255.255.255", "loopback, RFC 1122"),
+    ("169.254.0.0", "169.254.255.255", "link-local, RFC 3927"),
+    ("172.16.0.0", "172.31.255.255", "private, RFC 1918"),
+    ("192.0.0.0", "192.0.0.255", "protocol assignments, RFC 6890"),
+    ("192.0.2.0", "192.0.2.255", "documentation, RFC 5737"),
+    ("192.168.0.0", "192.168.255.255", "private, RFC 1918"),
+    ("198.18.0.0", "198.19.255.255", "benchmarks, RFC 2544"),
+    ("198.51.100.0", "198.51.100.255", "documentation, RFC 5737"),
+    ("203.0.113.0", "203.0.113.255", "documentation, RFC 5737"),
+    ("224.0.0.0", "255.255.255.255", "multicast, RFC 5771, and reserved, RFC 1112"),
+)
+"""The first and last address of each network that is not the Internet, and why."""
 PROXMOX_PORTS = ("5900:5999", "3128", "60000:60050", "22", "8006")
 """The ports that Proxmox opens to management: consoles, SPICE, migration, SSH and the API."""
 ESSENTIAL_ICMP = ("fragmentation-needed", "time-exceeded")
@@ -60,26 +77,39 @@ def host_permissions(estate: Estate, host: Guest | Hypervisor) -> EndPermissions
     inbound = [one for flow in flows if flow.dest == host.name for one in _of_flow(estate, flow, flow.source)]
     outbound = [one for flow in flows if flow.source == host.name for one in _of_flow(estate, flow, flow.dest)]
     essential = [Permission(RuleMatch("icmp", icmp=kind), ANY_V4) for kind in ESSENTIAL_ICMP]
-    addresses = (address_to_int(host.address),)
     if isinstance(host, Guest):
+        addresses: tuple[int, ...] = (address_to_int(host.address),)
         return EndPermissions(host.vmid, host.name, addresses, (*inbound, *essential), (*outbound, *essential))
-    resolver = address_to_int(host.guest_resolver)
+    addresses = tuple(map(address_to_int, (host.address, host.guest_resolver, *host.also)))
     inbound += [*_of_management(estate), Permission(RuleMatch("igmp"), ANY_V4)]
     everything = (Permission(RuleMatch(), ANY_V4),)
-    return EndPermissions(host.name, host.name, (*addresses, resolver), (*inbound, *essential), everything)
+    return EndPermissions(host.name, host.name, addresses, (*inbound, *essential), everything)
 
 
 def _of_flow(estate: Estate, flow: Flow, party: str) -> Iterator[Permission]:
-    peers = addresses_of(estate, party, flow.at)
+    peers = _sources(estate, flow) if party == flow.source else addresses_of(estate, party, flow.at)
     if flow.protocol == "icmp":
         yield Permission(RuleMatch("icmp", icmp="echo-request"), peers, flow)
-    for port in flow.ports:
-        yield Permission(RuleMatch(flow.protocol, ((port, port),)), peers, flow)
+    for span in flow.spans:
+        yield Permission(RuleMatch(flow.protocol, (span,)), peers, flow)
+
+
+def _sources(estate: Estate, flow: Flow) -> Intervals:
+    """The addresses from which a flow comes: a node reaches guests from its address in their network, if any."""
+    node = estate.by_name.get(flow.source)
+    if not isinstance(node, Hypervisor) or isinstance(estate.by_name.get(flow.dest), Hypervisor):
+        return addresses_of(estate, flow.source, flow.at)
+    low, high = parse_network(str(estate.settings.network.subnet))
+    own = [address_to_int(address) for address in (node.address, *node.also)]
+    address = next((one for one in own if low <= one <= high), own[0])
+    return ((address, address),)
 
 
 def _of_management(estate: Estate) -> Iterator[Permission]:
+    """What Proxmox opens by itself: to management, and to a node's own address. Nodes of a cluster have flows."""
     managers = addresses_of(estate, "management")
-    peers = union((*managers, *addresses_of(estate, estate.hypervisors[0].name)))
+    alone = address_to_int(estate.hypervisors[0].address if len(estate.hypervisors) == 1 else "127.0.0.1")
+    peers = union((*managers, (alone, alone)))
     yield from (Permission(RuleMatch("tcp", parse_ports(port)), peers) for port in PROXMOX_PORTS)
 
 
@@ -98,7 +128,7 @@ def addresses_of(estate: Estate, party: str, at: FlowAddress = "host") -> Interv
         case "lan":
             return (subnet,)
         case "internet":
-            return subtract(ANY_V4, subnet)
+            return _internet(subnet)
         case "management":
             return union(parse_network(str(managers)) for managers in net.management)
         case "upstream":
@@ -107,3 +137,11 @@ def addresses_of(estate: Estate, party: str, at: FlowAddress = "host") -> Interv
     assert isinstance(host, Guest | Hypervisor)  # noqa: S101  # templates take part in no flow
     address = address_to_int(host.guest_resolver if isinstance(host, Hypervisor) and at == "resolver" else host.address)
     return ((address, address),)
+
+
+def _internet(subnet: ClosedInterval) -> Intervals:
+    """All addresses that are neither in the estate's network nor in one that is not the Internet."""
+    rest = subtract(ANY_V4, subnet)
+    for first, last, _ in SPECIAL_NETWORKS:
+        rest = subtract(rest, (address_to_int(first), address_to_int(last)))
+    return rest

@@ -9,6 +9,7 @@ from phoenix.derive.flows import clients
 from phoenix.estate import Estate, Guest, Hypervisor, Service
 from phoenix.estate.checks.services import OWN_PORTS
 from phoenix.pve.firewall.model.intervals import contains, parse_network
+from phoenix.pve.firewall.proof.permissions import addresses_of
 from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 from phoenix.pve.firewall.query.endpoints import QueryEndpoint
 
@@ -46,6 +47,9 @@ def _outward(estate: Estate, source: QueryEndpoint, dest: QueryEndpoint, traffic
     subnet = (parse_network(str(estate.settings.network.subnet)),)
     if any(contains(subnet, low) for low, _ in dest.addresses):
         return _impossible(f"{source.name} may connect only to hosts of the estate and beyond its network")
+    internet = addresses_of(estate, "internet")
+    if not any(contains(internet, low) for low, _ in dest.addresses):
+        return _impossible(f"{dest.name} is in a private or special network, and `egress` opens the Internet only")
     entry = f"{{protocol: {traffic.proto}, ports: [{traffic.dport}], purpose: …}}"
     return Advice(f"add {entry} to `egress`, which opens it to every guest", ("", "egress"))
 
@@ -54,8 +58,10 @@ def _to_hypervisor(source: QueryEndpoint, hypervisor: Hypervisor, traffic: Traff
     if isinstance(source.host, Guest):
         if traffic == TrafficClass("tcp", NFS_PORT) and source.host.kind == "vm":
             return Advice("give the machine a `persistent_storage`", (source.name, "persistent_storage"))
-    elif traffic in (TrafficClass("tcp", SSH_PORT), TrafficClass("tcp", PROXMOX_PORT)):
+    elif source.host is None and traffic in (TrafficClass("tcp", SSH_PORT), TrafficClass("tcp", PROXMOX_PORT)):
         return Advice("add its address to `management`", ("", "network", "management"))
+    if isinstance(source.host, Hypervisor):
+        return _impossible("nodes reach each other only in one cluster, and on the ports that it needs")
     return _impossible(f"{hypervisor.name} serves only management, and names and storage to its guests")
 
 

@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from phoenix.derive.names import DnsRecord, View, records
 from phoenix.errors import PhoenixError
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pve.firewall.model.evaluate import OUTSIDE, PacketEnd
-from phoenix.pve.firewall.model.intervals import ANY_V4, Intervals, address_to_int, parse_network, subtract
+from phoenix.pve.firewall.model.intervals import Intervals, address_to_int, parse_network, subtract
 from phoenix.pve.firewall.model.lookup import MAX_PORT
 from phoenix.pve.firewall.proof.permissions import addresses_of
 from phoenix.pve.firewall.proof.traffic_classes import TrafficClass
 
 WORDS = ("outside", "lan", "management")
-"""Addresses that are no host's: beyond the estate's network, in it, and those of the inventory's `management`."""
+"""Addresses that are no host's: the Internet's, those of the estate's network, and of the inventory's `management`."""
 
 
 class QuestionError(PhoenixError):
@@ -24,22 +25,28 @@ class QuestionError(PhoenixError):
 
 @dataclass(frozen=True)
 class QueryEndpoint:
-    """One end of a question: a host with its addresses, the main one first, or the addresses that a word stands for."""
+    """One end of a question: a host with its addresses, the main one first, or the addresses that a word stands for.
+
+    `via` is the DNS name by which the question names the host.
+    """
 
     name: str
     addresses: Intervals
     host: Guest | Hypervisor | None = None
+    via: str = ""
 
 
 def hosts_by_address(estate: Estate) -> dict[int, Guest | Hypervisor]:
     """Every host, by each of its addresses."""
-    return {address: host for host in estate.live() for address in host_addresses(host)}
+    return {address: host for host in estate.live() for address in host_addresses(estate, host)}
 
 
-def host_addresses(host: Guest | Hypervisor) -> tuple[int, ...]:
-    """A host's addresses, the main one first; a hypervisor has a second one for the guests' resolver."""
-    resolver = (host.guest_resolver,) if isinstance(host, Hypervisor) else ()
-    return tuple(address_to_int(address) for address in (host.address, *resolver))
+def host_addresses(estate: Estate, host: Guest | Hypervisor) -> tuple[int, ...]:
+    """A host's addresses; first the one from which it connects to guests. A hypervisor has one for their resolver."""
+    if isinstance(host, Guest):
+        return (address_to_int(host.address),)
+    every = (estate.inner_address(host), host.address, host.guest_resolver, *host.also)
+    return tuple(dict.fromkeys(map(address_to_int, every)))
 
 
 def packet_end(host: Guest | Hypervisor | None) -> PacketEnd:
@@ -50,22 +57,60 @@ def packet_end(host: Guest | Hypervisor | None) -> PacketEnd:
 
 
 def parse_endpoint(estate: Estate, text: str) -> QueryEndpoint:
-    """Find the endpoint that a text names: a host, a word, or an IPv4 address."""
+    """Find the endpoint that a text names: a host, a word, an IPv4 address, or the machine behind a DNS name."""
     if text in WORDS:
         return QueryEndpoint(text, _addresses_of_word(estate, text))
     host = estate.by_name.get(text)
     if isinstance(host, Guest | Hypervisor):
-        return QueryEndpoint(text, tuple((address, address) for address in host_addresses(host)), host)
+        return _host_endpoint(estate, host)
     if host is not None:
         raise QuestionError(f"{text} is a template: it never runs and has no traffic; name a guest")
     try:
-        address = address_to_int(IPv4Address(text))
+        return _at_address(estate, IPv4Address(text), text)
     except ValueError:
-        names = ", ".join(one.name for one in estate.live())
-        known = f"a host ({names}), one of {', '.join(WORDS)}, or an IPv4 address"
-        raise QuestionError(f"{text!r} is not an endpoint of the estate: name {known}") from None
-    owner = hosts_by_address(estate).get(address)
-    return QueryEndpoint(owner.name if owner else text, ((address, address),), owner)
+        record = _find_record(estate, text)
+    provider = estate.by_name.get(record.origin[0]) if record.origin else None
+    if isinstance(provider, Guest | Hypervisor):
+        return _host_endpoint(estate, provider, record.name)
+    return _at_address(estate, record.lan, text, record.name)
+
+
+def parse_destination(estate: Estate, text: str, source: QueryEndpoint | None) -> QueryEndpoint:
+    """Find the endpoint at which a source opens a connection to a text; a DNS name leads where the source's view says.
+
+    Without a source, the name leads where machines outside the estate find it.
+    """
+    if text in WORDS or text in estate.by_name:
+        return parse_endpoint(estate, text)
+    try:
+        return _at_address(estate, IPv4Address(text), text)
+    except ValueError:
+        record = _find_record(estate, text)
+    view: View = "guest" if source and source.host else "lan"
+    return _at_address(estate, record.address(view), text, record.name)
+
+
+def _host_endpoint(estate: Estate, host: Guest | Hypervisor, via: str = "") -> QueryEndpoint:
+    addresses = tuple((address, address) for address in host_addresses(estate, host))
+    return QueryEndpoint(host.name, addresses, host, via)
+
+
+def _at_address(estate: Estate, address: IPv4Address, text: str, via: str = "") -> QueryEndpoint:
+    number = address_to_int(address)
+    owner = hosts_by_address(estate).get(number)
+    return QueryEndpoint(owner.name if owner else text, ((number, number),), owner, via)
+
+
+def _find_record(estate: Estate, text: str) -> DnsRecord:
+    """Find the record of a label of the zone or of a full name."""
+    name = text.rstrip(".").lower()
+    name = name if "." in name else estate.fqdn(name)
+    for record in records(estate):
+        if record.name == name:
+            return record
+    hosts = ", ".join(one.name for one in estate.live())
+    known = f"a host ({hosts}), a service or another DNS name, one of {', '.join(WORDS)}, or an IPv4 address"
+    raise QuestionError(f"{text!r} is not an endpoint of the estate: name {known}") from None
 
 
 def parse_traffic(text: str) -> TrafficClass:
@@ -89,7 +134,7 @@ def _addresses_of_word(estate: Estate, word: str) -> Intervals:
         return managers
     low, high = parse_network(str(estate.settings.network.subnet))
     # The first and the last address of a network belong to no host.
-    addresses = ((low + 1, high - 1),) if word == "lan" else subtract(ANY_V4, (low, high))
+    addresses = ((low + 1, high - 1),) if word == "lan" else addresses_of(estate, "internet")
     for hole in managers:
         addresses = subtract(addresses, hole)
     return addresses

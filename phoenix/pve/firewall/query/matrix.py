@@ -54,7 +54,7 @@ class Matrix:
 
     def sources(self, attempt: Attempt) -> tuple[str, ...]:
         """The addresses from which an attempt may come."""
-        return tuple(map(str, map(int_to_address, host_addresses(self.hosts[attempt.source]))))
+        return tuple(map(str, map(int_to_address, host_addresses(self._estate, self.hosts[attempt.source]))))
 
     def _result(self, attempt: Attempt, observed: Observed) -> AttemptResult:
         packet = self._packet(attempt)
@@ -64,11 +64,11 @@ class Matrix:
 
     def _packet(self, attempt: Attempt) -> Packet:
         source, dest = self.hosts[attempt.source], self.hosts[attempt.dest]
-        addresses = address_to_int(source.address), address_to_int(attempt.address)
+        addresses = host_addresses(self._estate, source)[0], address_to_int(attempt.address)
         return Packet(packet_end(source), packet_end(dest), *addresses, attempt.proto, attempt.port)
 
     def _between(self, source: LiveHost, dest: LiveHost, *, full: bool) -> Iterator[Attempt]:
-        for address in map(str, map(int_to_address, host_addresses(dest))):
+        for address in map(str, map(int_to_address, host_addresses(self._estate, dest))):
             every = [Attempt(source.name, dest.name, address, proto, port) for proto, port in self._ports]
             if full:
                 yield from every
@@ -80,7 +80,7 @@ class Matrix:
 
 def _ports_of_interest(estate: Estate) -> Iterator[tuple[str, int]]:
     proxmox = [("tcp", low) for text in PROXMOX_PORTS for low, _ in parse_ports(text)]
-    declared = [(flow.protocol, port) for flow in flows(estate) for port in flow.ports]
+    declared = [(flow.protocol, port) for flow in flows(estate) for span in flow.spans for port in span]
     services = [("tcp", service.port) for guest in estate.guests for service in guest.services.values()]
     yield from sorted({*declared, *services, *proxmox, *DOCKER, *UNMENTIONED})
 

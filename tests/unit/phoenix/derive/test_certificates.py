@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phoenix.derive.certificates import Leaf, certificates, client_leaf, leaves_of, server_leaf
+from phoenix.derive.certificates import Leaf, certificates, client_leaf, edge_leaf, leaves_of, server_leaf
 from phoenix.derive.flows import flows
 from phoenix.derive.names import records
 from phoenix.estate import Service
@@ -41,6 +41,13 @@ def test_leaves_of_the_example() -> None:
     """The leaves by token are exactly those of the table, with their names and files."""
     leaves = {(leaf.host, leaf.certificate, leaf.key): {*leaf.dns, *leaf.ips} for leaf in certificates(example())}
     assert leaves == {files: set(names.split()) for files, names in LEAVES.items()}
+
+
+@pytest.mark.parametrize(("alias", "listed"), [("old.lab.test", False), ("a.b.lab.test", True), ("x.old.test", True)])
+def test_edge_leaf_lists_what_its_wildcard_does_not_cover(alias: str, *, listed: bool) -> None:
+    """An alias directly below the zone does not change the edge's leaf."""
+    web = guest("web", 20, services={"web": Service(port=8000, expose=True, aliases=(alias,))})
+    assert (alias in edge_leaf(estate(web, alias_zones=("old.test",))).dns) == listed
 
 
 def test_certs_of_portainer_are_its_mount() -> None:

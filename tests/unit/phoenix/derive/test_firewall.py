@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from phoenix.derive.certificates import certificates
-from phoenix.derive.firewall import IpSet, Rule, cluster_firewall, guest_firewall
+from phoenix.derive.firewall import NOT_INTERNET, IpSet, Rule, cluster_firewall, guest_firewall
 from phoenix.derive.flows import flows
 from phoenix.derive.names import records
 from phoenix.derive.routes import routes
@@ -85,9 +85,22 @@ def test_rules_of_the_hypervisor() -> None:
     ]
     assert {(s.name, s.networks, s.except_) for s in level.ipsets} == {
         ("management", ("10.0.0.20",), ()),
-        ("phoenix-internet", ("0.0.0.0/1", "128.0.0.0/1"), ("10.0.0.0/24",)),
+        ("phoenix-internet", ("0.0.0.0/1", "128.0.0.0/1"), ("10.0.0.0/24", *NOT_INTERNET)),
     }
     assert level.aliases == {"local_network": "10.0.0.13"}
+
+
+@pytest.mark.parametrize("network", [*NOT_INTERNET, "255.255.255.255/32", "172.31.255.255/32", "100.127.0.0/16"])
+def test_not_internet(network: str) -> None:
+    """No address of a network that is not global is an address of the Internet."""
+    rules = Filter(example())
+    assert not any(rules.matches("+phoenix-internet", str(ip_network(network)[end])) for end in (0, -1))
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "172.32.0.0"])
+def test_internet(address: str) -> None:
+    """A global address is one of the Internet, also beside a private network."""
+    assert Filter(example()).matches("+phoenix-internet", address)
 
 
 def test_example_connects_as_its_flows() -> None:

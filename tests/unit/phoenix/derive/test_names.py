@@ -8,9 +8,17 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 
-from phoenix.derive.names import VIEWS, ptr_records, ptr_records_first, records, reverse_name, reverse_zones
+from phoenix.derive.names import (
+    VIEWS,
+    is_covered,
+    ptr_records,
+    ptr_records_first,
+    records,
+    reverse_name,
+    reverse_zones,
+)
 from phoenix.estate import Estate
-from tests.support.estates import estate, estates, guest
+from tests.support.estates import estate, estates, guest, hypervisor
 from tests.support.inventories import example
 
 ZONE = "internal.thinkheads.ai"
@@ -46,6 +54,12 @@ def test_ca_always_has_its_name() -> None:
     assert addresses["ca.lab.test"] == "10.0.0.10"
 
 
+def test_node_name_in_upper_case() -> None:
+    """A node's DNS name is in lower case, as names are compared; Proxmox's own name keeps its case."""
+    shouting = estate().model_copy(update={"hypervisors": (hypervisor(node="PVE-01"),)})
+    assert [record.name for record in records(shouting) if record.purpose == "hypervisor"] == ["pve-01.lab.test"]
+
+
 def test_additional_records() -> None:
     """Records of the settings and of a guest are in both views."""
     small = estate(guest("app", 20, records={"spare": "10.0.0.77"}), records={"printer": "10.0.0.200"})
@@ -72,6 +86,24 @@ def test_reverse_names_are_forward_confirmed(small: Estate) -> None:
         assert set(reverse) == {record.address(view) for record in records(small)}
         assert all(record.address(view) == address for address, record in reverse.items())
         assert {record.address(view): record for record in reversed(ptr_records_first(small, view))} == reverse
+
+
+@pytest.mark.parametrize(
+    ("name", "covered"),
+    [
+        ("lab.test", True),
+        ("a.lab.test", True),
+        ("*.lab.test", True),
+        ("a.b.lab.test", False),
+        ("old.test", False),
+        ("a.old.test", False),
+        ("*.old.test", False),
+        ("test", False),
+    ],
+)
+def test_is_covered(name: str, *, covered: bool) -> None:
+    """A wildcard covers exactly one label; another wildcard is covered only by itself."""
+    assert is_covered(name, ("*.lab.test", "lab.test")) == covered
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix.estate import Estate, Guest, Hypervisor, Template, load_estate
+from phoenix.estate import Estate, Guest, Hypervisor, InventoryError, Template, load_estate
 from tests.support.estates import DEFAULTS, GROUPS, HOSTS
 from tests.support.inventories import EXAMPLE
 
@@ -137,3 +137,56 @@ def test_two_hypervisors(write: Write) -> None:
         "mesh": "pve",
         "app": "pve2",
     }
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        (("hostname: 10.0.0.2\n", "hostname: 10.0.0.1\n"),),
+        (("hostname: 10.0.0.2\n", "hostname: 192.168.1.10\n"), ("{node: node,", "{node: node, also: [10.0.0.1],")),
+        (("hostname: 10.0.0.2\n", "hostname: 192.168.1.10\n"),),
+        (("hostname: 10.0.0.2\n", "hostname: 192.168.1.10\n"), ("10.0.0.3", "192.168.1.11")),
+        (("node: node,", "node: PVE-01,"),),
+        (("upstream_dns: [8.8.8.8]", "upstream_dns: [10.0.0.20, 10.0.0.1]"),),
+        (("egress:", "forward: {www.lab.test: upstream, old.test: upstream}\n  egress:"),),
+        (("upstream_dns: [8.8.8.8]", "upstream_dns: [10.0.0.1], private_answers: [fritz.box]"),),
+        (("upstream_dns: [8.8.8.8]", 'upstream_dns: [10.0.0.1], private_answers: ["*"]'),),
+        (("aliases: [dash.old.test]", "aliases: [old.test, lab.test]"),),
+        (("{printer: 10.0.0.200}", "{printer: 10.0.0.200, old.test: 10.0.0.201, cam.old.test: 10.0.0.202}"),),
+        (("{node: node,", "{node: node, cluster: home, ceph: true,"),),
+    ],
+    ids=[
+        "node is the gateway", "node with two networks", "node elsewhere", "resolver elsewhere", "node in capitals",
+        "resolvers of the estate and its router", "forwarded names", "answers of the router", "any private answer",
+        "names of zones themselves", "records of zones", "cluster",
+    ],
+)  # fmt: skip
+def test_other_networks(write: Write, edits: tuple[tuple[str, str], ...]) -> None:
+    """Networks and names of other people's estates are valid."""
+    assert write(*edits).hypervisors
+
+
+SECOND = """\
+pve2:
+  hostname: 10.0.0.4
+  groups: [hypervisor]
+  data: {node: node2, guest_resolver: 10.0.0.5, guest_storage: /lxc, vm_storage: /vm%s}
+"""
+
+
+@pytest.mark.parametrize(("cluster", "refused"), [("", False), (", cluster: other", True)])
+def test_clone_of_another_node(write: Write, cluster: str, *, refused: bool) -> None:
+    """A guest may be a clone of a template on another node of its cluster, and of no other node."""
+    edits = (
+        ("ca:\n", SECOND % cluster + "ca:\n"),
+        ("{storage: pool}", "{storage: pool, hypervisor: pve}"),
+        ("{vmid: 101,", "{vmid: 101, hypervisor: pve2,"),
+    )
+    if refused:
+        with pytest.raises(InventoryError) as error:
+            write(*edits)
+        (problem,) = error.value.problems
+        assert problem.where == "edge.clone_of"
+        assert problem.message == "'base' is on pve, a node of another cluster: name a template of pve2"
+    else:
+        assert write(*edits).guest("edge").hypervisor == "pve2"

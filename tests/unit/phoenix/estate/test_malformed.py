@@ -36,7 +36,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
         (("hosts", "  hostname: 10.0.0.10\n", "  hostnme: 10.0.0.10\n"),),
         (
             Says("hosts", "hostnme", "step-ca.hostnme", "unknown key 'hostnme'; did you mean 'hostname'?"),
-            Says("hosts", "step-ca:", "step-ca.address", "'hostname' is missing; expected an IPv4 address"),
+            Says("hosts", "step-ca:", "step-ca.hostname", "'hostname' is missing; expected an IPv4 address"),
         ),
     ),
     "key of a host's data": (
@@ -46,6 +46,17 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     "key of a service": (
         (("hosts", "qdrant: {port: 6333, expose: true", "qdrant: {port: 6333, exposed: true"),),
         (Says("hosts", "exposed:", "drphoenix.services.qdrant.exposed", "did you mean 'expose'?"),),
+    ),
+    "key of a service that is near none": (
+        (("hosts", "qdrant: {port: 6333, expose: true", "qdrant: {port: 6333, auth: true"),),
+        (
+            Says(
+                "hosts",
+                "auth:",
+                "drphoenix.services.qdrant.auth",
+                "unknown key 'auth'; valid here: aliases, certificate, clients, expose, health, port, scheme, tls",
+            ),
+        ),
     ),
     "key of a mount": (
         (("hosts", "{source: logs, target: /var/log/nginx, owner", "{source: logs, target: /var/log/nginx, ownr"),),
@@ -161,31 +172,31 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     # --- Addresses
     "address twice": (
         (("hosts", "hostname: 10.0.0.12\n", "hostname: 10.0.0.153\n"),),
-        (Says("hosts", "10.0.0.153#2", "traefik.address", "10.0.0.153 is already the address of nginx-gateway"),),
+        (Says("hosts", "10.0.0.153#2", "traefik.hostname", "10.0.0.153 is already the address of nginx-gateway"),),
     ),
     "address outside the subnet": (
         (("hosts", "hostname: 10.0.0.12\n", "hostname: 10.0.1.12\n"),),
-        (Says("hosts", "10.0.1.12", "traefik.address", "10.0.1.12 is not in the subnet 10.0.0.0/24"),),
+        (Says("hosts", "10.0.1.12", "traefik.hostname", "10.0.1.12 is not in the subnet 10.0.0.0/24"),),
     ),
     "address of the gateway": (
         (("hosts", "hostname: 10.0.0.12\n", "hostname: 10.0.0.1\n"),),
-        (Says("hosts", "hostname: 10.0.0.1\n", "traefik.address", "is already the address of the gateway"),),
+        (Says("hosts", "hostname: 10.0.0.1\n", "traefik.hostname", "is already the address of the gateway"),),
     ),
     "address of the guests' resolver": (
         (("hosts", "hostname: 10.0.0.12\n", "hostname: 10.0.0.53\n"),),
-        (Says("hosts", "hostname: 10.0.0.53", "traefik.address", "the address of the guest resolver of pve"),),
+        (Says("hosts", "hostname: 10.0.0.53", "traefik.hostname", "the address of the guest resolver of pve"),),
     ),
     "address of the network": (
         (("hosts", "hostname: 10.0.0.12\n", "hostname: 10.0.0.255\n"),),
-        (Says("hosts", "10.0.0.255", "traefik.address", "10.0.0.255 is the network or broadcast address"),),
+        (Says("hosts", "10.0.0.255", "traefik.hostname", "10.0.0.255 is the network or broadcast address"),),
     ),
     "address that is none": (
         (("hosts", "hostname: 10.0.0.12\n", "hostname: traefik\n"),),
-        (Says("hosts", "hostname: traefik", "traefik.address", "'traefik' is not valid: expected an IPv4 address"),),
+        (Says("hosts", "hostname: traefik", "traefik.hostname", "'traefik' is not valid: expected an IPv4 address"),),
     ),
     "guest in a management network": (
         (("defaults", "[10.0.0.20]", "[10.0.0.8/30]"),),
-        (Says("hosts", "hostname: 10.0.0.10\n", "step-ca.address", "could reach the hypervisor's API"),),
+        (Says("hosts", "hostname: 10.0.0.10\n", "step-ca.hostname", "could reach the hypervisor's API"),),
     ),
     "resolver outside the subnet": (
         (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.1.0.53"),),
@@ -194,6 +205,44 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     "resolver on the gateway": (
         (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.1"),),
         (Says("hosts", "guest_resolver", "pve.guest_resolver", "is already the address of the gateway"),),
+    ),
+    "resolver at an operator's address": (
+        (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.20"),),
+        (Says("hosts", "guest_resolver", "pve.guest_resolver", "already the address of an operator (management)"),),
+    ),
+    "resolver at the address of a record": (
+        (
+            ("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.200"),
+            ("defaults", "records: {}", "records: {printer: 10.0.0.200}"),
+        ),
+        (
+            Says(
+                "hosts",
+                "guest_resolver",
+                "pve.guest_resolver",
+                "already the address of the record printer.internal.thinkheads.ai",
+            ),
+        ),
+    ),
+    "resolver at a guest's address": (
+        (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.12"),),
+        (Says("hosts", "hostname: 10.0.0.12\n", "traefik.hostname", "the address of the guest resolver of pve"),),
+    ),
+    "resolver at the node's own address": (
+        (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.13"),),
+        (Says("hosts", "hostname: 10.0.0.13", "pve.hostname", "the address of the guest resolver of pve"),),
+    ),
+    "resolver at the broadcast address": (
+        (("hosts", "guest_resolver: 10.0.0.53", "guest_resolver: 10.0.0.255"),),
+        (Says("hosts", "guest_resolver", "pve.guest_resolver", "is the network or broadcast address"),),
+    ),
+    "further address of a node that a guest has": (
+        (("hosts", "    node: phoenix\n", "    node: phoenix\n    also: [10.0.0.12]\n"),),
+        (Says("hosts", "hostname: 10.0.0.12\n", "traefik.hostname", "10.0.0.12 is already the address of pve"),),
+    ),
+    "gateway that is a guest": (
+        (("defaults", "gateway: 10.0.0.1", "gateway: 10.0.0.12"),),
+        (Says("hosts", "hostname: 10.0.0.12\n", "traefik.hostname", "already the address of the gateway"),),
     ),
     # --- References
     "unknown group": (
@@ -238,6 +287,18 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     "unknown client": (
         (("hosts", "clients: [portainer, pve]", "clients: [portainr, pve]"),),
         (Says("hosts", "portainr", "drphoenix.services.portainer-agent.clients.0", "did you mean 'portainer'?"),),
+    ),
+    "client that is an address": (
+        (("hosts", "clients: [portainer, pve]", "clients: [10.0.0.50, pve]"),),
+        (
+            Says(
+                "hosts",
+                "10.0.0.50",
+                "drphoenix.services.portainer-agent.clients.0",
+                "unknown client '10.0.0.50'; a client is the name of a host or of a group, or one of lan, management;"
+                " an address is not",
+            ),
+        ),
     ),
     "client that is a template": (
         (("hosts", "clients: [pve]", "clients: [copy-base]"),),
@@ -349,6 +410,44 @@ CASES: dict[str, tuple[tuple[Edit, ...], tuple[Says, ...]]] = {
     "record that is the name of a host": (
         (("defaults", "records: {}", "records: {traefik: 10.0.0.12}"),),
         (Says("defaults", "records:", "records.traefik", "already belongs to traefik"),),
+    ),
+    "record in no zone": (
+        (("defaults", "records: {}", "records: {www.example.org: 10.0.0.12}"),),
+        (Says("defaults", "records:", "records.www.example.org", "www.example.org is in no declared zone"),),
+    ),
+    "service without a route, with the name of another guest": (
+        (("hosts", "      qdrant: {port", "      portainer: {port: 5432, scheme: tcp}\n      qdrant: {port"),),
+        (
+            Says("hosts", "      portainer: {port", "drphoenix.services.portainer", "already belongs to portainer"),
+            Says("hosts", "      portainer: {port", "drphoenix.services.portainer", "2 guests have a service"),
+            Says("hosts", "      portainer:\n#1", "portainer.services.portainer", "2 guests have a"),
+        ),
+    ),
+    "service without a route, with the name of a record": (
+        (
+            ("hosts", "      qdrant: {port", "      printer: {port: 5432, scheme: tcp}\n      qdrant: {port"),
+            ("defaults", "records: {}", "records: {printer: 10.0.0.200}"),
+        ),
+        (Says("defaults", "records:", "records.printer", "already belongs to drphoenix"),),
+    ),
+    "forwarded domain outside of every zone": (
+        (("defaults", "  records: {}", "  forward: {www.example.org: upstream}"),),
+        (Says("defaults", "forward:", "forward.www.example.org", "is in no declared zone, so its names are"),),
+    ),
+    "forwarded name that a service has": (
+        (("defaults", "  records: {}", "  forward: {qdrant.internal.thinkheads.ai: upstream}"),),
+        (
+            Says(
+                "defaults",
+                "forward:",
+                "forward.qdrant.internal.thinkheads.ai",
+                "belongs to drphoenix, so it cannot be forwarded",
+            ),
+        ),
+    ),
+    "servers of a forwarded domain": (
+        (("defaults", "  records: {}", "  forward: {www.internal.thinkheads.ai: [10.0.0.1]}"),),
+        (Says("defaults", "forward:", "forward.www.internal.thinkheads.ai", "is not valid: expected 'upstream'"),),
     ),
     "service twice": (
         (("hosts", "      llamacpp: {", "      ollama: {"),),
@@ -781,7 +880,7 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
         ("defaults.yaml", "zones"),
         ("groups.yaml", "lxc.swapp"),
         ("hosts.yaml", "step-ca.memmory"),
-        ("hosts.yaml", "traefik.address"),
+        ("hosts.yaml", "traefik.hostname"),
         ("hosts.yaml", "portainer.groups"),
         ("hosts.yaml", "portainer.groups"),
     ]

@@ -67,6 +67,27 @@ def seen(**different: object) -> SeenLeaf:
     return replace(GOOD, chain=leaf(**different))  # type: ignore[arg-type]  # the fields of leaf()
 
 
+WILDCARD = ("*.lab.test", "lab.test")
+
+
+@pytest.mark.parametrize(
+    ("desired", "present", "reason"),
+    [
+        ((*WILDCARD, "a.lab.test"), WILDCARD, None),
+        (WILDCARD, (*WILDCARD, "a.lab.test"), None),
+        ((*WILDCARD, "a.b.lab.test"), WILDCARD, "missing a.b.lab.test"),
+        ((*WILDCARD, "a.old.test"), WILDCARD, "missing a.old.test"),
+        (WILDCARD, (*WILDCARD, "a.old.test"), "surplus a.old.test"),
+        (WILDCARD, ("lab.test", "a.lab.test"), "missing *.lab.test"),
+        (("a.lab.test",), ("*.lab.test",), "surplus *.lab.test"),
+    ],
+)
+def test_wildcard(desired: tuple[str, ...], present: tuple[str, ...], reason: str | None) -> None:
+    """A name that a wildcard covers causes no reissue; one that none covers does, as does a wildcard that is absent."""
+    decision = decide(replace(LEAF, dns=desired), seen(names=present), AUTHORITY, NOW)
+    assert decision == (Reissue(LeafFault.NAMES, f"names differ: {reason}") if reason else Keep())
+
+
 OTHER_ISSUER = Reissue(LeafFault.ISSUER, "it was signed by a retired intermediate")
 OTHER_PROVISIONER = Reissue(LeafFault.PROVISIONER, "the provisioner key that issued it was replaced")
 OTHER_ROOT = Reissue(LeafFault.ROOT, "its chain does not lead to the estate's root")

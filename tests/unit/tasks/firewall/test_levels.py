@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from phoenix.converge import Plan
+from phoenix.derive.firewall import NOT_INTERNET
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Service
 from phoenix.run import Run
@@ -224,7 +225,7 @@ def test_unproved_plan() -> None:
 
 
 SETS = ["create set management", "create set phoenix-internet"]
-MEMBERS = ["create set management", *["create set phoenix-internet"] * 3]
+MEMBERS = ["create set management", *["create set phoenix-internet"] * (3 + len(NOT_INTERNET))]
 
 
 @pytest.mark.parametrize(

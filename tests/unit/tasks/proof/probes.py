@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from phoenix.derive.route_probes import Listener, RouteProbe
+from phoenix.derive.route_probes import BackendListener, RouteProbe
 from phoenix.derive.routes import Route
 
 NAME = "wiki.lab.test"
-EDGE = Listener("nginx-gateway", "10.0.0.153", 443, "pve")
-MESH = Listener("traefik", "10.0.0.12", 443, "pve")
-SERVICE = Listener("wiki", "10.0.0.60", 8000, "pve")
+EDGE = BackendListener("nginx-gateway", "10.0.0.153", 443, "pve")
+MESH = BackendListener("traefik", "10.0.0.12", 443, "pve")
+SERVICE = BackendListener("wiki", "10.0.0.60", 8000, "pve")
 
 
 def route(scheme: str = "http", health: str = "/") -> Route:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from phoenix.connections.ssh import Completed, ConnectionFailedError
-from phoenix.derive.route_probes import Listener, RouteProbe
+from phoenix.derive.route_probes import BackendListener, RouteProbe
 from phoenix.tasks.proof.ask import RouteQuestions, backend_request, entry_requests
 from phoenix.tasks.proof.reply import Listening, Reply
 from tests.unit.tasks.proof.probes import EDGE, MESH, NAME, probe, route
 
-FAR = Listener("wiki", "10.0.0.60", 8000, "pve2")
+FAR = BackendListener("wiki", "10.0.0.60", 8000, "pve2")
 TABLE = "   1: 00000000:1F40 00000000:0000 0A 0\n"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from phoenix.connections.ssh import Completed
 from phoenix.converge import Plan, Resource
 from phoenix.estate import Estate, Service
 from phoenix.tasks.routing.dns import (
@@ -137,6 +138,11 @@ WANTED = {"search": "lab.test", "dns1": "10.0.0.3", "dns2": "10.0.0.2"}
     [
         (WANTED, []),
         ({**WANTED, "dns3": ""}, []),
+        ({**WANTED, "search": "Lab.Test."}, []),
+        (
+            {**WANTED, "dns1": "10.0.0.2", "dns2": "10.0.0.3"},
+            ["-dns1 10.0.0.2", "-dns2 10.0.0.3", "+dns1 10.0.0.3", "+dns2 10.0.0.2"],
+        ),
         ({}, ["+dns1 10.0.0.3", "+dns2 10.0.0.2", "+search lab.test"]),
         ({**WANTED, "dns1": "8.8.8.8"}, ["-dns1 8.8.8.8", "+dns1 10.0.0.3"]),
         ({**WANTED, "dns3": "8.8.8.8"}, ["-dns3 8.8.8.8"]),
@@ -155,5 +161,22 @@ def test_resolver_of_the_node(values: dict[str, str], lines: list[str]) -> None:
     if plan.changes:
         assert apply_node_resolver(run, node, plan) == plan
         assert plan_node_resolver(run, node) == Plan()
-    assert api.values.items() >= WANTED.items()
+        assert api.values.items() >= WANTED.items()
     assert set(api.paths) == {"nodes/node/dns"}
+
+
+@pytest.mark.parametrize(
+    ("followed", "changes"),
+    [
+        ("search lab.test\nnameserver 10.0.0.3\nnameserver 10.0.0.2\n", 0),
+        ("search lab.test\nnameserver 10.0.0.3\n", 1),
+        ("nameserver 100.100.100.100\n", 1),
+    ],
+)
+def test_node_with_tailscale(followed: str, changes: int) -> None:
+    """A node that asks Tailscale's server is as wanted if that server follows the wanted settings."""
+    api = NodeApi(search="lab.test tail1.ts.net", dns1="100.100.100.100")
+    shell = SimpleNamespace(run=lambda _script: Completed(0, followed, ""))
+    links: Any = SimpleNamespace(api=lambda _name: api, shell=lambda _name: shell)
+    plan = plan_node_resolver(planning_run(SMALL, links=links), SMALL.hypervisor("pve"))
+    assert len(plan.changes) == changes

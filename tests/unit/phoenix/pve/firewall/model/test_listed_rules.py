@@ -36,6 +36,7 @@ SIXTEEN = ",".join(str(port) for port in range(1, 17))
         (rule("group", "Web"), "there is no security group 'Web'"),
         (rule("in", "ACCEPT", macro="Nonsense"), "there is no macro 'Nonsense'"),
         (rule("in", "ACCEPT", macro="HTTP", dport="81"), "already sets protocol and port"),
+        (rule("in", "ACCEPT", macro="DHCPfwd", sport="1024"), "already sets the source port"),
         (rule("in", "ALLOW"), "'ALLOW' is not an action"),
         (rule("in", "ACCEPT", iface="eth0"), "not an interface of a guest"),
     ],

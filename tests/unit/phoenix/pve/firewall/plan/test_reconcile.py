@@ -74,7 +74,10 @@ DRIFTS: dict[str, tuple[FirewallLevel, Drift, list[tuple[str, str]]]] = {
             level,
             ipsets={
                 **level.ipsets,
-                "phoenix-internet": (*level.ipsets["phoenix-internet"][:2], IpSetEntry("10.0.0.0/24")),
+                "phoenix-internet": tuple(
+                    IpSetEntry("10.0.0.0/24") if entry.cidr == "10.0.0.0/24" else entry
+                    for entry in level.ipsets["phoenix-internet"]
+                ),
             },
         ),
         [("put", "ipset/phoenix-internet/10.0.0.0%2F24")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from phoenix.pve.firewall.model.from_estate import firewall_from_estate
 from phoenix.pve.firewall.model.intervals import address_to_int
 from phoenix.pve.firewall.proof.prove import MAX_VIOLATIONS, prove
 from phoenix.pve.firewall.proof.violation import Violation
-from tests.support.estates import estate, estates, guest
+from tests.support.estates import estate, estates, guest, hypervisor
 from tests.support.inventories import example
 from tests.unit.phoenix.pve.firewall.firewalls import rule
 
@@ -242,6 +243,7 @@ def test_the_example_holds() -> None:
 
 
 NETWORKS = st.sampled_from(["10.0.0.250", "10.0.0.20", "10.0.0.2", "10.0.0.0/28", "192.0.2.0/24", "0.0.0.0/0"])
+NODES = ["10.0.0.2", "10.0.0.1", "10.0.0.221", "10.0.0.222", "192.168.1.10", "192.168.1.11", "172.16.0.5", "10.9.0.1"]
 PORTS = st.lists(st.integers(1, 65535), min_size=1, max_size=20, unique=True)
 
 
@@ -264,7 +266,26 @@ def networked(draw: st.DrawFn) -> Estate:
         "network": Network.model_validate(network),
         "egress": tuple(Egress.model_validate(one) for one in egress),
     }
-    return small.model_copy(update={"settings": small.settings.model_copy(update=update)})
+    settings = small.settings.model_copy(update=update)
+    return small.model_copy(update={"settings": settings, "hypervisors": tuple(draw(nodes()))})
+
+
+@st.composite
+def nodes(draw: st.DrawFn) -> list[Hypervisor]:
+    """One to three nodes, of one or several clusters, inside or outside the network."""
+    addresses = draw(st.lists(st.sampled_from(NODES), min_size=6, max_size=6, unique=True))
+    drawn = []
+    for number in range(draw(st.integers(1, 3))):
+        own = {
+            "name": f"pve{number or ''}",
+            "address": IPv4Address(addresses[2 * number]),
+            "guest_resolver": IPv4Address(f"10.0.0.{230 + number}"),
+            "also": draw(st.sampled_from([(), (IPv4Address(addresses[2 * number + 1]),)])),
+            "cluster": draw(st.sampled_from([None, "a"])),
+            "ceph": draw(st.booleans()),
+        }
+        drawn.append(hypervisor().model_copy(update=own))
+    return drawn
 
 
 @settings(max_examples=60, deadline=None)

@@ -43,6 +43,7 @@ def advise(source: str, dest: str, port: str) -> Advice:
         ("ollama", "pve", "2049", "pve serves only management", ""),
         ("outside", "pve", "53/udp", "pve serves only management", ""),
         ("ollama", "8.8.8.8", "53/udp", "add {protocol: udp, ports: [53], purpose: …} to `egress`", " egress"),
+        ("ollama", "192.168.178.20", "443", "192.168.178.20 is in a private or special network", ""),
         ("ollama", "lan", "80", "ollama may connect only to hosts of the estate", ""),
         ("outside", "pve", "icmp", "the estate's own network only", ""),
     ],
