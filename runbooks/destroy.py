@@ -24,10 +24,10 @@ def destruction(estate: Estate) -> tuple[Stage, ...]:
     """Remove guests first, then templates; a template after those that were cloned from it."""
     from phoenix.run import Stage, Step, guests
     from phoenix.tasks.hosts.removal import destroy_guest
-    from phoenix.tasks.hosts.stages import PREFLIGHT, template_levels
+    from phoenix.tasks.hosts.stages import ACCESS, template_levels
 
     return (
-        PREFLIGHT,
+        ACCESS,
         Stage("guests", (Step(destroy_guest, guests),)),
         *(Stage("templates", (Step(destroy_guest, level),)) for level in reversed(template_levels(estate))),
     )

@@ -20,7 +20,7 @@ FEATURES = ("nginx", "traefik", "portainer", "portainer_agent")
 
 
 @dataclass(frozen=True)
-class Listener:
+class BackendListener:
     """A port of a guest, and the node that may connect to it."""
 
     guest: str
@@ -43,8 +43,8 @@ class RouteProbe:
 
     name: str
     route: Route
-    entries: tuple[Listener, ...]
-    backend: Listener | None
+    entries: tuple[BackendListener, ...]
+    backend: BackendListener | None
     checked: bool
     external: bool
     starts: bool
@@ -92,12 +92,12 @@ def _probes(estate: Estate) -> Iterator[tuple[Guest, RouteProbe]]:
             )
 
 
-def _listener(estate: Estate, guest: Guest, port: int) -> Listener:
+def _listener(estate: Estate, guest: Guest, port: int) -> BackendListener:
     nodes = [host.name for host in estate.hypervisors]
     own = (flow for flow in flows_by_host(estate)[guest.name] if flow.dest == guest.name and port in flow.ports)
     allowed = [flow.source for flow in own if flow.source in nodes]
     node = guest.hypervisor if guest.hypervisor in allowed else next(iter(allowed), guest.hypervisor)
-    return Listener(guest.name, str(guest.address), port, node)
+    return BackendListener(guest.name, str(guest.address), port, node)
 
 
 def _starts(guest: Guest, port: int) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from phoenix.connections.locks import LOCK_SECONDS, how_to_unlock, lock_in, repeat_while_locked
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.converge import Change, PartialFailureError, Plan
 from phoenix.derive.guests import bind_mounts, creation, options
@@ -25,6 +23,7 @@ from phoenix.tasks.hosts.adoption import stranger
 from phoenix.tasks.hosts.disks import disk_of, disk_size
 from phoenix.tasks.hosts.guest_plan import DESCRIPTION, GuestPlan, SeenMachine, marker_of, plan_machine, title
 from phoenix.tasks.hosts.ready import wait_until_ready
+from phoenix.tasks.support.pct import run_pct
 from phoenix.templating import program
 
 CREATE_SECONDS = 600.0
@@ -175,23 +174,10 @@ class _Application:
 
     def _mount(self, guest: Guest, mounts: MountPlan) -> None:
         """Bind directories into the container; Proxmox VE allows this to root on the node only, so it goes over SSH."""
-        words = [f"-{key} {shlex.quote(value)}" for key, value in mounts.sets.items()]
-        words += [f"-delete {','.join(mounts.removals)}"] if mounts.removals else []
-        if not words:
-            return
-        command = f"pct set {guest.vmid} {' '.join(words)}"
-        subject = f"CT {guest.vmid}"
-        if not repeat_while_locked(self._run.links.waits, subject, lambda: self._pct(guest, command)):
-            raise TaskFailedError(f"{command}: {subject} is locked; {how_to_unlock(subject, LOCK_SECONDS)}")
-
-    def _pct(self, guest: Guest, command: str) -> str:
-        """Run pct on the node; return the lock that kept it from its work, if any."""
-        done = self._run.session(guest.hypervisor).run(
-            f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{command}", STATE_SECONDS
-        )
-        if done.status and not (lock := lock_in(done.err)):
-            raise TaskFailedError(f"{command} failed: {done.err.strip()[-300:]}")
-        return lock if done.status else ""
+        words = [word for key, value in mounts.sets.items() for word in (f"-{key}", value)]
+        words += ["-delete", ",".join(mounts.removals)] if mounts.removals else []
+        if words:
+            run_pct(self._run, guest.hypervisor, "set", guest.vmid, words)
 
     def _run_again(self, plan: GuestPlan) -> None:
         """Start or restart the guest, and restart it for settings that turn out to wait for that."""
