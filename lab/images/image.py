@@ -21,7 +21,13 @@ from phoenix.lab.programs import locked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RECIPE = ("images/debian_packages.py", "images/repository.py", "images/trees.py", "images/webpki.py", "internet/names.py")
+RECIPE = (
+    "images/debian_packages.py",
+    "images/repository.py",
+    "images/trees.py",
+    "images/webpki.py",
+    "internet/names.py",
+)
 BUILD_LIMIT = 1200.0
 KEPT_UNUSED = 3600.0
 
