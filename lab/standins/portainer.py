@@ -1,9 +1,9 @@
 """Stand-in for Portainer (image portainer/portainer-ce). Its web page identifies it as a stand-in.
 
 Implements, over HTTPS on 9443 and HTTP on 9000: /api/status, /api/system/status, /api/users/admin/check and
-/init, /api/auth, /api/endpoints with agent environments only, /api/upload/tls, and /api/endpoints/ID/docker/…, which it
-passes on to the agent. It connects to the agent over TLS as the real one does: with the environment's client
-certificate, verifying the agent's name and CA unless the environment skips that.
+/init, /api/auth, /api/tags, /api/endpoints with agent environments only, /api/upload/tls, and
+/api/endpoints/ID/docker/…, which it passes on to the agent. It connects to the agent over TLS as the real one does:
+with the environment's client certificate, verifying the agent's name and CA unless the environment skips that.
 Takes --sslcert, --sslkey, --admin-password-file, --data, --http-disabled; ignores the other options.
 """
 
@@ -74,6 +74,10 @@ class Portainer(StandInHandler):
             return 200, [self._as_json(environment) for environment in self.store.environments()]
         if path == "/api/endpoints" and method == "POST":
             return self._create()
+        if path == "/api/tags" and method == "GET":
+            return 200, self.store.tags()
+        if path == "/api/tags" and method == "POST":
+            return 200, self.store.create_tag(str(self.json().get("Name", "")))
         if match := UPLOAD.fullmatch(path):
             form = self.form()
             self.store.write_file(form.get("folder", "0"), match[1], form.get("file", ""))
@@ -122,7 +126,7 @@ class Portainer(StandInHandler):
 
     @staticmethod
     def _as_json(environment: dict[str, Any]) -> dict[str, Any]:
-        keys = ("Id", "Name", "URL", "Type", "Status", "GroupId", "PublicURL")
+        keys = ("Id", "Name", "Type", "URL", "Status", "GroupId", "PublicURL", "TagIds")
         fields = {key: environment.get(key) for key in keys}
         present = environment.get("files", ())
         config = {

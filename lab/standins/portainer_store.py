@@ -84,6 +84,28 @@ class PortainerStore:
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         return float(claims["exp"]) > time.time()
 
+    def tags(self) -> list[dict[str, Any]]:
+        """Return all tags, each with its environments, in the order of Portainer's fields."""
+        return [
+            {
+                "ID": number,
+                "Name": name,
+                "Endpoints": {str(e["Id"]): True for e in self.environments() if number in e.get("TagIds", ())},
+                "EndpointGroups": {},
+            }
+            for number, name in enumerate(self._data.setdefault("tags", []), 1)
+        ]
+
+    def create_tag(self, name: str) -> dict[str, Any]:
+        """Add a tag and return it; raise Refusal if it has no name or exists."""
+        with self._lock:
+            names = self._data.setdefault("tags", [])
+            if not name or name in names:
+                raise Refusal(409 if name else 400, "Unable to create tag", "This name is already associated to a tag")
+            names.append(name)
+            self._save()
+            return self.tags()[-1]
+
     def environments(self) -> list[dict[str, Any]]:
         """Return all environments."""
         return [dict(environment) for environment in self._data["environments"].values()]
@@ -98,7 +120,8 @@ class PortainerStore:
         with self._lock:
             number = self._data["next"]
             self._data["next"] += 1
-            environment = {"Id": number, "Type": 2, "Status": 1, "GroupId": 1, "files": []}
+            tags = json.loads(form.get("TagIds") or "[]")
+            environment = {"Id": number, "Type": 2, "Status": 1, "GroupId": 1, "TagIds": tags, "files": []}
             self._data["environments"][str(number)] = environment
             self.update(number, form)
             return dict(environment)

@@ -6,13 +6,20 @@ from base64 import b64decode
 from collections.abc import Sequence
 from importlib.resources import files
 
-from phoenix.conventions import LOCK, UNFINISHED
+from phoenix.conventions import LOCK, REPLACED, UNFINISHED
 from phoenix.converge.change import Change
+from phoenix.converge.foreign import MADE
 from phoenix.converge.software import POLICY_MARK
 from phoenix.errors import PhoenixError
 from phoenix.templating import assignments
 
-VALUES = {"lock": LOCK, "unfinished": UNFINISHED, "policy_mark": POLICY_MARK}
+VALUES = {
+    "lock": LOCK,
+    "unfinished": UNFINISHED,
+    "policy_mark": POLICY_MARK,
+    "replaced": REPLACED,
+    "made": MADE,
+}
 PROLOGUE = assignments(VALUES) + files("phoenix.converge").joinpath("prologue.sh").read_text("utf-8")
 
 
@@ -26,7 +33,12 @@ def apply_script(changes: Sequence[Change]) -> str:
         f'printf "@step|{index}\\n"; {{ {change.script or "true"}\n}} >"$work/log" 2>&1 || broke'
         for index, change in enumerate(changes)
     ]
-    return "\n".join((PROLOGUE, *steps, 'settle >"$work/log" 2>&1 || broke', 'printf "@done\\n"'))
+    return "\n".join((PROLOGUE, *steps, 'settle >"$work/log" 2>&1 || broke', "finish"))
+
+
+def read_notes(output: str) -> tuple[str, ...]:
+    """The notes for the operator in the output of a script that ran to its end."""
+    return tuple(line.partition("|")[2] for line in output.splitlines() if line.startswith("@note|"))
 
 
 def check_applied(changes: Sequence[Change], output: str, status: int, error: str) -> None:

@@ -14,12 +14,16 @@ Verb = Literal[
 
 @dataclass(frozen=True)
 class Upload:
-    """A file to send to a host: `source` is gzip-compressed, `mode` is octal, `mtime` is in seconds since the epoch."""
+    """A file to send to a host: `source` is gzip-compressed, `mode` is octal, `mtime` is in seconds since the epoch.
+
+    With `keeps`, the file that is there is not Phoenix's, and a copy of it is kept.
+    """
 
     source: Path
     path: str
     mode: str
     mtime: int
+    keeps: bool = False
 
 
 @dataclass(frozen=True)

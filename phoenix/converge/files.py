@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from phoenix.conventions import SYSTEMD
+from phoenix.conventions import REPLACED, SYSTEMD
 from phoenix.converge.change import Change, text_diff
+from phoenix.converge.foreign import KEPT, MADE, is_foreign, is_named, keeping
 from phoenix.converge.observe import Observation, Probe
 
 
@@ -40,12 +41,13 @@ class Directory:
 
 @dataclass(frozen=True)
 class File:
-    """A text file with its owner and mode."""
+    """A text file with its owner and mode. An existing file without `mark` is not Phoenix's: a copy of it is kept."""
 
     path: str
     content: str
     owner: str = "root:root"
     mode: str = "0644"
+    mark: str = MADE
 
     def probes(self) -> tuple[Probe, ...]:
         """Query owner, mode and content."""
@@ -64,8 +66,10 @@ class File:
             diff = text_diff(self.path, before, self.content)
             return (Change(f"file {self.path}", "update", f"is a {stat.type}", diff, write),)
         if before != self.content:
-            diff = text_diff(self.path, before, self.content)
-            return (Change(f"file {self.path}", "update", "content differs", diff, write),)
+            diff, reason = text_diff(self.path, before, self.content), "content differs"
+            if is_foreign(self.path, before, self.content, self.mark):
+                reason, write = KEPT, keeping(self.path, write)
+            return (Change(f"file {self.path}", "update", reason, diff, write),)
         wrong = wrong_ownership(stat.owner, stat.mode, self.owner, self.mode)
         if not wrong:
             return ()
@@ -91,7 +95,10 @@ class ReadOnlyFile:
 
 @dataclass(frozen=True)
 class ManagedGlob:
-    """A glob pattern that Phoenix manages exclusively: unmanaged files are removed, and units are stopped first."""
+    """A glob pattern that Phoenix manages exclusively: unmanaged files are removed, and units are stopped first.
+
+    Where the pattern does not have Phoenix's name, a copy of each file that Phoenix did not write is kept.
+    """
 
     pattern: str
     keep: tuple[str, ...]
@@ -103,13 +110,14 @@ class ManagedGlob:
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Remove every file that the inventory does not declare."""
         unmanaged = [path for path in seen.listings.get(self.pattern, ()) if path not in self.keep]
-        return tuple(
-            Change(f"file {path}", "remove", "the inventory does not declare it", script=self._removal(path))
-            for path in unmanaged
-        )
+        kept = "" if is_named(self.pattern) else f"; a copy is kept in {REPLACED} if Phoenix did not write it"
+        reason = f"the inventory does not declare it{kept}"
+        return tuple(Change(f"file {path}", "remove", reason, script=self._removal(path)) for path in unmanaged)
 
     def _removal(self, path: str) -> str:
         quoted = shlex.quote(path)
+        if not is_named(path):
+            return f"discard {quoted}"
         if not path.startswith(SYSTEMD):
             return f"save {quoted} && rm -rf {quoted}"
         unit = shlex.quote(path.rsplit("/", 1)[1])

@@ -74,11 +74,21 @@ class OwnedDirectory:
 
     def changes(self, seen: Observation) -> tuple[Change, ...]:
         """Create the directory, or set its owner and mode."""
-        actual = seen.outputs.get(f"owner of {self.path}", "").strip()
-        wanted = f"{self.uid}:{self.gid} {self.mode.lstrip('0')}"
+        actual, wanted = self._actual(seen), self._wanted
         if actual == wanted:
             return ()
         path = shlex.quote(self.path)
         script = f"mkdir -p {path} && chown {self.uid}:{self.gid} {path} && chmod {self.mode} {path}"
-        reason = f"is {actual}, should be {wanted}" if actual else ""
+        reason = f"is {actual}, should be {wanted}; what is in it stays as it is" if actual else ""
         return (Change(f"directory {self.path}", "update" if actual else "create", reason, script=script),)
+
+    def is_wrong(self, seen: Observation) -> bool:
+        """Report whether the directory is there with another owner or mode."""
+        return self._actual(seen) not in ("", self._wanted)
+
+    def _actual(self, seen: Observation) -> str:
+        return seen.outputs.get(f"owner of {self.path}", "").strip()
+
+    @property
+    def _wanted(self) -> str:
+        return f"{self.uid}:{self.gid} {self.mode.lstrip('0')}"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from phoenix.connections.shell import Shell
 from phoenix.connections.ssh import Completed, ConnectionFailedError
-from phoenix.converge.apply import ApplyError, apply_script, check_applied
+from phoenix.converge.apply import ApplyError, apply_script, check_applied, read_notes
 from phoenix.converge.change import Change
+from phoenix.converge.foreign import keeping
 from phoenix.converge.observe import Observation, Probe, observe_script, read_observation
 from phoenix.converge.resource import Resource
 
@@ -43,6 +44,7 @@ class HostSession:
         self._seen = Observation()
         self._expected: set[Probe] = set()
         self._ahead: dict[str, AppliedAhead] = {}
+        self._notes: tuple[str, ...] = ()
 
     def expect(self, resources: Iterable[Resource]) -> None:
         """Announce resources, so that the next observation includes them."""
@@ -98,7 +100,7 @@ class HostSession:
         applied = self._ahead.pop(task, None)
         if applied is None:
             return None
-        check_applied(applied.scripted, applied.completed.out, applied.completed.status, applied.completed.err)
+        self._check(applied.scripted, applied.completed)
         self.forget()
         return applied.changes
 
@@ -112,8 +114,13 @@ class HostSession:
         scripted = [change for change in changes if change.script]
         if scripted:
             done = self.run(apply_script(scripted), APPLY_SECONDS)
-            check_applied(scripted, done.out, done.status, done.err)
+            self._check(scripted, done)
         self.forget()
+
+    def take_notes(self) -> tuple[str, ...]:
+        """Take the notes for the operator that the changes so far left."""
+        notes, self._notes = self._notes, ()
+        return notes
 
     def run(self, script: str, limit: float = OBSERVE_SECONDS) -> Completed:
         """Run a script that neither observes nor changes a resource; `limit` is in seconds."""
@@ -127,10 +134,17 @@ class HostSession:
         self._expected |= self._seen.probes
         self._seen = Observation()
 
+    def _check(self, scripted: Sequence[Change], done: Completed) -> None:
+        check_applied(scripted, done.out, done.status, done.err)
+        self._notes += read_notes(done.out)
+
     def _upload(self, change: Change) -> None:
         if self.shell is None or change.upload is None:
             return
         upload = change.upload
+        if upload.keeps:
+            keep = Change(change.resource, change.verb, script=keeping(upload.path, "true"))
+            self._check([keep], self.run(apply_script([keep])))
         done = self.shell.upload(upload.source, upload.path, upload.mode, upload.mtime)
         self.round_trips += 1
         if done.status:

@@ -1,7 +1,8 @@
 # Shell functions at the beginning of every script of changes.
 #   lock: file that keeps two scripts apart; unfinished: directory of marks of interrupted changes
 #   policy_mark: a line of our policy-rc.d
-: "${lock:?}" "${unfinished:?}" "${policy_mark:?}"
+#   replaced: directory of copies of files that Phoenix did not write; made: a text in the files that it writes
+: "${lock:?}" "${unfinished:?}" "${policy_mark:?}" "${replaced:?}" "${made:?}"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root
 export DEBIAN_FRONTEND=noninteractive
 # One script at a time: if a controller was killed, its script ends before the next one begins.
@@ -69,6 +70,19 @@ own() {
   case $2 in 0600 | 0644) ;; *) chmod "$2" "$3" ;; esac
 }
 
+# keep PATH: copies what Phoenix did not write, before it is replaced or removed; earlier copies stay.
+keep() {
+  copy=$replaced$1
+  { [ -d "$replaced" ] || mkdir -p "$replaced"; } && chmod 700 "$replaced" || return 1
+  while [ -e "$copy" ] || [ -L "$copy" ]; do copy=$copy~; done
+  mkdir -p "${copy%/*}" && cp -a "$1" "$copy"
+}
+# discard PATH: removes a file, and keeps a copy unless Phoenix wrote it.
+discard() {
+  grep -qsF "$made" "$1" || keep "$1" || return 1
+  save "$1" && rm -rf "$1"
+}
+
 # settle: makes the written files survive a power loss, once for all at the end. A loss before that leaves an old file
 # or at worst an empty one, which the next run replaces, because it compares contents.
 settle() {
@@ -98,6 +112,12 @@ answers() {
   fail "no answer to: $1 (the old files are back)"
 }
 
+# finish: prints the notes, and that the script ran to its end.
+finish() {
+  [ ! -e "$work/notes" ] || sed 's/^/@note|/' "$work/notes"
+  printf '@done\n'
+}
+
 start_unit() {
   systemctl reset-failed "$1" 2>/dev/null
   timeout 120 systemctl start "$1" && return 0
@@ -118,6 +138,19 @@ start_timers() {
   timeout 120 systemctl restart "$@" || { systemctl daemon-reload && timeout 120 systemctl restart "$@"; }
 }
 
+# note TEXT: tells the operator something that is no failure.
+note() { printf '%s\n' "$1" >>"$work/notes"; }
+
+# update_packages: reads the package lists anew. A source that fails (no subscription, no such release) does not matter if
+# the others have the packages, so it is only named.
+update_packages() {
+  $apt update >"$work/update" 2>&1
+  cat "$work/update"
+  failed=$(sed -n -e 's/^[EW]: Failed to fetch //p' -e 's/^[EW]: \(The repository .*\)/\1/p' "$work/update" | paste -sd ';')
+  sources="these package sources failed, correct or remove them in /etc/apt: $failed"
+  [ -z "$failed" ] || note "$sources"
+}
+
 # install_packages NAME...: does not start services of new packages, because they are not set up yet. Finishes an
 # interrupted installation first.
 install_packages() {
@@ -130,7 +163,8 @@ install_packages() {
   apt="timeout 300 apt-get -y -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Retries=2 -o Acquire::http::Timeout=15"
   { ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 && $apt install --no-install-recommends "$@"; } || {
     timeout 300 dpkg --force-confold --configure -a
-    $apt update && $apt install --no-install-recommends "$@"
+    update_packages
+    $apt install --no-install-recommends "$@" || { [ -z "$failed" ] || echo "$sources"; false; }
   }
   status=$?
   [ -z "$ours" ] || rm -f $policy

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from phoenix.converge.change import Change, Upload
+from phoenix.converge.foreign import KEPT
 from phoenix.converge.observe import Observation, Probe
 
 POLICY_MARK = "made by Phoenix"
 """A line of the policy-rc.d that exists only while packages are installed (prologue.sh, `install_packages`)."""
 INTERRUPTED = Probe("command", "interrupted installation", f"grep -lF '{POLICY_MARK}' /usr/sbin/policy-rc.d")
+
+MAX_PINNED_TIME = 1 << 28
+"""Pinned programs have times before it, in seconds since the epoch: their times follow from their checksums."""
 
 
 @dataclass(frozen=True)
@@ -83,4 +87,6 @@ class PinnedProgram:
         if stat and (stat.size, stat.mtime, stat.mode, stat.owner) == desired:
             return ()
         verb: Literal["install", "update"] = "update" if stat else "install"
-        return (Change(f"program {self.name} {self.version}", verb, upload=self.upload),)
+        is_foreign = stat is not None and stat.mtime >= MAX_PINNED_TIME
+        upload = replace(self.upload, keeps=is_foreign)
+        return (Change(f"program {self.name} {self.version}", verb, KEPT if is_foreign else "", upload=upload),)

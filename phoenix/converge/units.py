@@ -26,7 +26,9 @@ class Unit:
     @property
     def file(self) -> File | None:
         """The unit's file, if Phoenix writes it."""
-        return File(f"{SYSTEMD}/{self.name}", self.content) if self.content is not None else None
+        if self.content is None:
+            return None
+        return File(f"{SYSTEMD}/{self.name}", self.content, mark=_description(self.content))
 
     def probes(self) -> tuple[Probe, ...]:
         """Query systemd, unless the unit is left as it is, and the file."""
@@ -70,6 +72,11 @@ class Unit:
             yield Change(f"unit {self.name}", "restart", "its settings changed", script=f"restart_unit {name}")
         elif self.active is False and runs:
             yield Change(f"unit {self.name}", "stop", script=f"systemctl stop {name}")
+
+
+def _description(content: str) -> str:
+    """The line that describes a unit; it identifies the unit's file as one that Phoenix wrote."""
+    return next((line for line in content.splitlines() if line.startswith("Description=")), "")
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ class Run:
 
     `inventory` is the directory of the estate's files, so that messages can name their lines. `known_authority` is
     None until a task has observed the CA. `rehearsed_firewalls` are the vmids of guests whose firewall an earlier step
-    of a dry run would complete.
+    of a dry run would complete. `wrong_mounts` are mounts, by guest and path in it, whose directory on the hypervisor
+    has another owner or mode than declared: what is in them cannot be observed.
     """
 
     estate: Estate = field(repr=False)
@@ -50,6 +51,7 @@ class Run:
     rehearsed_firewalls: set[int] = field(default_factory=set)
     known_authority: SeenAuthority | None = field(default=None, repr=False)
     failed: set[str] = field(default_factory=set)
+    wrong_mounts: set[tuple[str, str]] = field(default_factory=set)
     guests: ObservedGuests = field(default_factory=ObservedGuests, repr=False)
     _sessions: dict[str, HostSession] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -60,7 +60,7 @@ class Converge(Generic[HostT]):
         plan = self.plan(run, host)
         if plan.changes and not rehearse:
             self.apply(run, host, plan)
-        return Outcome(task.host, plan.changes, plan.notes)
+        return Outcome(task.host, plan.changes, (*plan.notes, *run.session(host.name).take_notes()))
 
     def plan(self, run: Run, host: HostT) -> Plan:
         """Observe the host and compare it with its desired state."""

@@ -15,6 +15,7 @@ from phoenix.pki.ca.config import CaSettings, Signing, provisioner_key, read_con
 from phoenix.run import Converge, Run
 from phoenix.tasks.authority.files import CaConfig, Published, published
 from phoenix.tasks.authority.state import USER, State, ValidCaState, constraints, valid_ca_state
+from phoenix.tasks.support.mounts import behind_mount
 from phoenix.templating import render, shell_program
 
 USER_ID = 800
@@ -39,9 +40,10 @@ def seen_authority(estate: Estate, bundle: str | None, issuer: str | None, confi
         return None
 
 
-def state_resources(run: Run, _authority: Guest) -> tuple[Resource, ...]:
+def state_resources(run: Run, authority: Guest) -> tuple[Resource, ...]:
     """The authority's user and its state."""
-    return (User(USER, USER_ID, CA_STATE), State(_init_script(run.estate), run.estate, ca_settings(run.estate)))
+    state = State(_init_script(run.estate), run.estate, ca_settings(run.estate))
+    return (User(USER, USER_ID, CA_STATE), behind_mount(run, authority, CA_STATE, state))
 
 
 def service_resources(run: Run, _authority: Guest, signs: Signing | None = None) -> tuple[Resource, ...]:

@@ -12,8 +12,9 @@ from phoenix.estate.duration import go_duration
 from phoenix.run import Converge, Run
 from phoenix.tasks.certificates.clock import Clock
 from phoenix.tasks.certificates.issue_script import issuing
-from phoenix.tasks.certificates.leaf_resource import LeafFiles, ObsoleteLeaves, pending
 from phoenix.tasks.support.batch import ConvergeAhead
+from phoenix.tasks.support.leaf_resource import LeafFiles, ObsoleteLeaves, pending
+from phoenix.tasks.support.mounts import behind_mount
 from phoenix.templating import render, shell_program
 
 
@@ -22,11 +23,15 @@ def certificate_resources(run: Run, host: Hypervisor | Guest) -> tuple[Resource,
     leaves = leaves_of(run.estate, host.name)
     mounts = {mount.target for mount in host.mounts} if isinstance(host, Guest) else set()
     directories = dict.fromkeys(leaf.directory for leaf in leaves if leaf.directory not in mounts)
+
+    def placed(path: str, resource: Resource) -> Resource:
+        return behind_mount(run, host, path, resource) if isinstance(host, Guest) else resource
+
     return (
         *((Clock(), Directory(PROGRAMS)) if leaves else ()),
-        *(Directory(path, mode="0750") for path in directories),
+        *(placed(path, Directory(path, mode="0750")) for path in directories),
         *(File(renewal_program(stem(leaf)), _renewal(run, leaf), mode="0755") for leaf in leaves),
-        *(LeafFiles(leaf, run.known_authority) for leaf in leaves),
+        *(placed(leaf.directory, LeafFiles(leaf, run.known_authority)) for leaf in leaves),
         Timers(tuple(unit for leaf in leaves for unit in _units(leaf))),
         ObsoleteLeaves(leaves),
     )

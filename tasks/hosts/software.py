@@ -1,4 +1,7 @@
-"""Software of a host, in one installation: the base of every managed guest, and the needs of its features."""
+"""Software of a host, in one installation: the base of every managed guest, and the needs of its features.
+
+What ran for a group that a guest has left is stopped first.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from phoenix.converge import Packages, Resource
 from phoenix.derive.certificates import leaves_of
 from phoenix.estate import Guest, Hypervisor
 from phoenix.run import Converge, Run
+from phoenix.tasks.hosts.leftovers import leftover_resources
 from phoenix.tasks.support.artifacts import pinned_program
 
 BASE = ("ca-certificates", "curl", "openssl")
@@ -38,7 +42,8 @@ def packages_of(guest: Guest) -> tuple[str, ...]:
 
 def _of_guest(run: Run, guest: Guest) -> tuple[Resource, ...]:
     programs = (name for group, name in PROGRAMS if guest.has(group))
-    return (Packages(packages_of(guest)), *(pinned_program(name, run.artifacts) for name in programs))
+    installed = (Packages(packages_of(guest)), *(pinned_program(name, run.artifacts) for name in programs))
+    return (*leftover_resources(guest), *installed)
 
 
 install_software = Converge("install_software", software_resources)

@@ -12,7 +12,7 @@ from phoenix.conventions import (
     PROGRAMS,
     SYSTEMD,
 )
-from phoenix.converge import Command, Daemon, Directory, File, ManagedGlob, Resource, Unit
+from phoenix.converge import MADE, Command, Daemon, Directory, File, Leftovers, ManagedGlob, Resource, Unit
 from phoenix.derive.certificates import certificates, edge_leaf, server_leaf
 from phoenix.derive.flows import clients
 from phoenix.derive.routes import Route, dashboard_networks, routes
@@ -42,10 +42,19 @@ def nginx_resources(run: Run, guest: Guest) -> tuple[Resource, ...]:
         )
     agents = [name for name, service in guest.services.items() if service.tls == "mutual"]
     if not agents:
-        return ()
+        return nginx_leftovers()
     text = "\n".join(_door(run, guest, name) for name in agents)
     ports = tuple(guest.services[name].port for name in agents)
     return _daemon(ports, text, f"ss -Hltn 'sport = :{ports[0]}' | grep -q .")
+
+
+def nginx_leftovers() -> tuple[Resource, ...]:
+    """Nothing of Phoenix on a host without a listener: an Nginx that it configured is stopped, and stays installed."""
+    return (
+        Leftovers(CONFIG, MADE, stops=EDGE_UNIT),
+        Leftovers(f"{DROP_IN}/phoenix.conf", RELOAD),
+        Leftovers(RELOAD, MADE),
+    )
 
 
 def _daemon(ports: tuple[int, ...], config: str, probe: str) -> tuple[Resource, ...]:

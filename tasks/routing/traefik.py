@@ -15,8 +15,9 @@ from phoenix.conventions import (
     MESH_STORAGE,
     MESH_UNIT,
     PROGRAMS,
+    SYSTEMD,
 )
-from phoenix.converge import Daemon, Directory, File, GeneratedFile, ManagedGlob, Resource, Unit, User
+from phoenix.converge import MADE, Daemon, Directory, File, GeneratedFile, Leftovers, ManagedGlob, Resource, Unit, User
 from phoenix.derive.authority import ca_url
 from phoenix.derive.routes import Route, dashboard_networks, routes
 from phoenix.estate import Estate, Guest
@@ -50,7 +51,7 @@ def traefik_resources(run: Run, _mesh: Guest) -> tuple[Resource, ...]:
     route_files = {
         route.name: File(f"{MESH_ROUTES}/{route.service}.yml", _route(run, route)) for route in routes(estate)
     }
-    names = File(NAMES, "".join(f"{route.name}\n" for route in routes(estate)))
+    names = File(NAMES, "".join(f"{route.name}\n" for route in routes(estate)), mark=estate.zone)
     files = (File(f"{MESH_ROUTES}/_mesh.yml", render("traefik/mesh.yml.j2")), *route_files.values())
     return (
         User(USER, USER_ID, MESH_DIRECTORY),
@@ -66,6 +67,15 @@ def traefik_resources(run: Run, _mesh: Guest) -> tuple[Resource, ...]:
             on_change="restart",
         ),
         MeshCertificates(estate, run.known_authority, route_files=route_files),
+    )
+
+
+def mesh_leftovers() -> tuple[Resource, ...]:
+    """Nothing of Phoenix that runs on a host that is no longer the mesh; routes and certificates stay, unused."""
+    return (
+        Leftovers(f"{SYSTEMD}/{MESH_UNIT}", "Description=Mesh of the estate"),
+        Leftovers(MESH_CONFIG, MADE),
+        Leftovers(HOLD, MADE),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from phoenix.conventions import BUNDLE, SETTINGS
-from phoenix.converge import Change, Directory, File, ManagedGlob, Observation, Probe, Resource
+from phoenix.converge import MADE, Change, Directory, File, ManagedGlob, Observation, Probe, Resource
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.bundle import Bundle
 from phoenix.run import Converge, Run
@@ -80,7 +80,7 @@ def _registries(estate: Estate, host: Guest | Hypervisor, bundle: Bundle) -> Ite
     images = [container.image for guest in estate.guests for container in guest.containers.values()]
     names = sorted({image.partition("/")[0] for image in images if "/" in image})
     inside = [name for name in names if name.endswith(tuple(f".{zone}" for zone in zones))]
-    files = tuple(File(f"{CERTS_D}/{name}/ca.crt", bundle.pem) for name in inside)
+    files = tuple(File(f"{CERTS_D}/{name}/ca.crt", f"# Made from {MADE}.\n{bundle.pem}") for name in inside)
     yield from files
     yield from (ManagedGlob(f"{CERTS_D}/*.{zone}/ca.crt", tuple(file.path for file in files)) for zone in zones)
 

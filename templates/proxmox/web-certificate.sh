@@ -13,8 +13,9 @@ presented() {
   else echo another one; fi
 }
 
-# Hands the leaf over and waits until the web server presents it.
+# Hands the leaf over and waits until the web server presents it. A certificate of another is kept with its key.
 hand_over() {
+  if [ -e "$custom" ] && [ -z "$(kept)" ]; then keep "$custom" && keep "${custom%.pem}.key" || return 1; fi
   start_unit "$unit" || return 1
   tries=0
   while [ $tries -lt 50 ] && [ "$(presented)" != "$leaf" ]; do tries=$((tries + 1)); sleep 0.3; done

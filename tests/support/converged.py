@@ -6,6 +6,7 @@ resource; `tests.support.task_resources` adds those of the tasks. No shell runs.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,14 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from phoenix.converge import (
+    BehindMount,
     Command,
     Daemon,
     Directory,
     File,
     GeneratedFile,
+    JsonKeys,
+    Leftovers,
     ManagedGlob,
     Observation,
     OwnedDirectory,
@@ -151,6 +155,25 @@ def _(resource: Directory, host: SimulatedHost) -> None:
 @bring.register
 def _(resource: GeneratedFile, host: SimulatedHost) -> None:
     host.paths[resource.path] = Entry(b"generated\n", resource.owner, resource.mode)
+
+
+@bring.register
+def _(resource: BehindMount, host: SimulatedHost) -> None:
+    bring(resource.inner, host)
+
+
+@bring.register
+def _(resource: JsonKeys, host: SimulatedHost) -> None:
+    host.paths[resource.path] = Entry(json.dumps(resource.values).encode())
+
+
+@bring.register
+def _(resource: Leftovers, host: SimulatedHost) -> None:
+    (probe,) = resource.probes()
+    if probe.kind == "command":
+        host.outputs[probe.subject] = "\n".join(resource.keep)
+    elif resource.mark.encode() in host.paths.get(resource.pattern, Entry()).content:
+        del host.paths[resource.pattern]
 
 
 @bring.register

@@ -13,12 +13,13 @@ from phoenix.pki.ca.state import BEGUN, NEEDED, RESTORING, ROOT_KEY
 from phoenix.tasks.authority.files import CaConfig, Published
 from phoenix.tasks.authority.state import CONFIG, State
 from phoenix.tasks.certificates.clock import Clock
-from phoenix.tasks.certificates.leaf_resource import LeafFiles, ObsoleteLeaves
-from phoenix.tasks.hosts.storage import Exported
+from phoenix.tasks.hosts.storage import EXPORTS_FILE, HEAD, Exported, ManagedDataset
 from phoenix.tasks.routing.mesh_certificates import MeshCertificates
+from phoenix.tasks.support.leaf_resource import LeafFiles, ObsoleteLeaves
 from phoenix.tasks.trust.push import Trust
 from phoenix.tasks.trust.system_store import SystemStore
-from phoenix.tasks.workloads.docker import Images
+from phoenix.tasks.workloads.docker import ForeignContainers, Images
+from phoenix.tasks.workloads.portainer import REGISTERED, TITLE, Registration, Withdrawal
 from tests.support.converged import Entry, SimulatedHost, bring
 from tests.support.estate_ca import INTERMEDIATE, KEY_ID, ROOT, issued, mesh_chain
 from tests.unit.phoenix.pki.certificates import public
@@ -53,7 +54,29 @@ def _(resource: ObsoleteLeaves, host: SimulatedHost) -> None:
 
 @bring.register
 def _(resource: Exported, host: SimulatedHost) -> None:
-    bring(resource.file, host)
+    entry = host.paths.pop(EXPORTS_FILE, Entry())
+    if lines := resource.lines(entry.content.decode()):
+        host.paths[EXPORTS_FILE] = Entry("\n".join((HEAD, *lines, "")).encode())
+
+
+@bring.register
+def _(resource: ManagedDataset, host: SimulatedHost) -> None:
+    host.outputs[f"dataset {resource.name}"] = f"{resource.zone}\n{resource.wanted}\n"
+
+
+@bring.register
+def _(_resource: ForeignContainers, _host: SimulatedHost) -> None:
+    """Leave the host as it is."""
+
+
+@bring.register
+def _(_resource: Registration, host: SimulatedHost) -> None:
+    host.outputs[TITLE] = f"{REGISTERED}\n"
+
+
+@bring.register
+def _(_resource: Withdrawal, _host: SimulatedHost) -> None:
+    """Leave the host as it is: the program's removal follows."""
 
 
 @bring.register

@@ -78,25 +78,45 @@ def test_missing_commands(host: ProgramHost) -> None:
     assert done.stdout == "no-such-command\n"
 
 
+DATASET = {
+    "name": "tank/guests",
+    "owner": "phoenix:estate=lab.test",
+    "properties": "mountpoint=/guests\ncompression=zstd\nphoenix:note=two words",
+}
+SETTINGS = "mountpoint=/guests", "compression=zstd", "phoenix:note=two words", "phoenix:estate=lab.test"
+
+
 @pytest.mark.parametrize(
-    ("exists", "calls"),
-    [
-        (True, ["zfs list -H tank/guests", "zfs set mountpoint=/guests tank/guests"]),
-        (
-            False,
-            [
-                "zfs list -H tank/guests",
-                "zfs create -p -o mountpoint=/guests -o compression=zstd -o phoenix:note=two words tank/guests",
-            ],
-        ),
-    ],
+    ("function", "call"),
+    [("make", f"create -p {' '.join(f'-o {one}' for one in SETTINGS)}"), ("correct", f"set {' '.join(SETTINGS)}")],
 )
-def test_dataset(host: ProgramHost, exists: bool, calls: list[str]) -> None:  # noqa: FBT001 - a value of the table
-    """A dataset is moved if it exists, and created with its properties if it does not."""
-    host.stand_in("zfs", "" if exists else '[ "$1" != list ]')
-    values = {"name": "tank/guests", "mountpoint": "/guests", "properties": "compression=zstd\nphoenix:note=two words"}
-    assert host.run(f"({shell_program('zfs/dataset.sh', **values)})").returncode == 0
-    assert host.calls == calls
+def test_dataset(host: ProgramHost, function: str, call: str) -> None:
+    """A dataset is created or corrected with its properties and its owner."""
+    host.stand_in("zfs")
+    assert host.run(f"({shell_program('zfs/dataset.sh', **DATASET)}{function})").returncode == 0
+    assert host.calls == [f"zfs {call} tank/guests"]
+
+
+ZFS = r"""
+case $* in
+  *"-s local"*) [ -e "$HERE/there" ] || exit 1; [ ! -e "$HERE/owned" ] || echo lab.test ;;
+  *) printf 'phoenix:note\ttwo words\nmountpoint\t/guests\ncompression\tlz4\n' ;;
+esac
+"""
+LZ4 = "compression=lz4\nmountpoint=/guests\nphoenix:note=two words\n"
+
+
+@pytest.mark.parametrize(
+    ("there", "shown"), [((), ""), (("there",), f"-\n{LZ4}"), (("there", "owned"), f"lab.test\n{LZ4}")]
+)
+def test_dataset_is_shown(host: ProgramHost, there: tuple[str, ...], shown: str) -> None:
+    """A dataset is shown with its owner, if it has one of its own, and the declared properties."""
+    host.stand_in("zfs", ZFS)
+    for name in there:
+        (host.here / name).touch()
+    assert host.run(f"({shell_program('zfs/dataset.sh', **DATASET)}show)").stdout == shown
+    asked = "zfs get -H -o property,value mountpoint,compression,phoenix:note tank/guests"
+    assert (asked in host.calls) == bool(there)
 
 
 LINES = "search lab.test\nnameserver 10.0.0.53"

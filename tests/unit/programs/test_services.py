@@ -153,49 +153,126 @@ def test_nginx_reload(host: ProgramHost, status: int) -> None:
 
 PORTAINER = r"""
 for last; do :; done
-out=/dev/null
-while [ $# -gt 1 ]; do [ "$1" != -o ] || out=$2; shift; done
+out=/dev/stdout new=
+while [ $# -gt 1 ]; do case $1 in -o) out=$2 ;; --data) new=$2 ;; esac; shift; done
 case $last in
+  */status) [ ! -e "$HERE/down" ] || exit 7 ;;
   */auth) echo '{"jwt":"t0ken"}' >"$out"; [ ! -e "$HERE/locked" ] ;;
-  */endpoints) if [ "$out" = "${out%answer}" ]; then cat "$HERE/known" >"$out"; else printf 200; fi ;;
+  */tags) if [ "$new" ]; then echo '{"ID":5,"Name":"phoenix-lab.test"}'; else cat "$HERE/tags" >"$out"; fi ;;
+  */endpoints?*) cat "$HERE/known" >"$out" ;;
+  */endpoints) printf 200 ;;
 esac
 """
+API = "https://127.0.0.1:9443/api"
+HASH = 64 * "a"
 
 
-def register(host: ProgramHost, *arguments: str) -> subprocess.CompletedProcess[str]:
+def register(
+    host: ProgramHost, *arguments: str, agents: str = "app=app.lab.test:9001 web=web.lab.test:9001"
+) -> subprocess.CompletedProcess[str]:
     """One call of the program."""
     files = {name: str(host.here / name) for name in ("password_file", "bundle", "certificate", "key", "mark")}
-    text = shell_program(
-        "portainer/register-agent.sh", port=9443, agents="app=app.lab.test:9001 web=web.lab.test:9001", **files
-    )
-    return host.execute(text, *arguments)
+    values: dict[str, str | int] = {
+        "port": 9443,
+        "unit": "portainer.service",
+        "tag": "phoenix-lab.test",
+        "agents": agents,
+    }
+    return host.execute(shell_program("portainer/register-agent.sh", **values | files), *arguments)
+
+
+def know(host: ProgramHost, *environments: tuple[int, str, str], ours: tuple[int, ...]) -> None:
+    """Have Portainer know environments, of which some have the estate's tag, and another tag that is on all."""
+    known = [{"Id": id_, "Name": name, "Type": 2, "URL": url, "TLSConfig": {}} for id_, name, url in environments]
+    (host.here / "known").write_text(json.dumps(known, separators=(",", ":")))
+    tags = {"phoenixXlab.test": [one[0] for one in environments], "phoenix-lab.test": ours}
+    listed = [
+        {"ID": id_, "Name": name, "Endpoints": dict.fromkeys(map(str, ids), True), "EndpointGroups": {}}
+        for id_, (name, ids) in enumerate(tags.items(), 4)
+    ]
+    (host.here / "tags").write_text(json.dumps(listed, separators=(",", ":")))
 
 
 @pytest.fixture
 def portainer(host: ProgramHost) -> ProgramHost:
-    """Portainer's host; it knows one agent, which was registered with another certificate."""
+    """Portainer's host; both agents are registered with the current certificate, beside an operator's environment."""
     for name in ("password_file", "bundle", "certificate", "key"):
         (host.here / name).write_text(f"the {name}")
-    (host.here / "known").write_text('[{"Id":1,"Name":"local"},{"Id":7,"Name":"app"}]')
     host.stand_in("curl", PORTAINER)
     host.stand_in("sleep")
+    host.stand_in("systemctl", 'printf 0 >"$HERE/asked"; [ ! -e "$HERE/stopped" ]')
+    know(host, ours=())
+    assert register(host).returncode == 0
+    (host.here / "calls").unlink()
+    know(host, LOCAL, APP, WEB, ours=(7, 9))
     return host
 
 
-def test_registration(portainer: ProgramHost) -> None:
-    """An agent with an old certificate is replaced, a new one is added, and after that there is nothing to do."""
-    assert register(portainer, "--check").returncode == 1
+LOCAL = (1, "local", "unix:///var/run/docker.sock")
+APP, WEB = (7, "app", "tcp://app.lab.test:9001"), (9, "web", "tcp://web.lab.test:9001")
+OWN_APP = (3, "app", "tcp://192.0.2.1:9001")
+OLD = (11, "old", "tcp://old.lab.test:9001")
+
+
+@pytest.mark.parametrize(
+    ("known", "mark", "said", "made"),
+    [
+        (((LOCAL, APP, WEB), (7, 9)), None, "registered", ([], [])),
+        (((LOCAL, APP), (7,)), None, "absent", ([], ["web"])),
+        (((LOCAL, APP, WEB), (7, 9)), f"tagged {HASH}", "certificate", ([7], ["app"])),
+        (((LOCAL, OWN_APP, WEB), (3, 9)), None, "differs", ([3], ["app"])),
+        (((LOCAL, APP, WEB), (9,)), HASH, "differs", ([7], ["app"])),
+        (((LOCAL, OWN_APP, WEB), (9,)), HASH, "foreign", None),
+        (((LOCAL, APP, WEB), (9,)), None, "foreign", None),
+        (((LOCAL, APP, WEB, OLD), (7, 9, 11)), None, "removed", ([11], [])),
+        (((LOCAL, APP, WEB, OLD), (7, 9)), None, "registered", ([], [])),
+    ],
+    ids=["same", "new", "renewed", "moved", "before tags", "same name", "same address", "removed", "another's"],
+)
+def test_registration(
+    portainer: ProgramHost,
+    known: tuple[tuple[tuple[int, str, str], ...], tuple[int, ...]],
+    mark: str | None,
+    said: str,
+    made: tuple[list[int], list[str]] | None,
+) -> None:
+    """Only environments with the estate's tag are replaced or removed; one of the same name without it is refused."""
+    know(portainer, *known[0], ours=known[1])
+    if mark:
+        (portainer.here / "mark" / "app").write_text(mark)
+    assert register(portainer, "--check").stdout == f"{said}\n"
     assert not [call for call in portainer.calls if "DELETE" in call or "-F" in call]
     done = register(portainer)
+    calls = portainer.calls
+    deleted = [int(call.rpartition("/")[2]) for call in calls if "DELETE" in call]
+    added = [call.partition("-F Name=")[2].split()[0] for call in calls if "-F" in call]
+    assert not [call for call in calls if "-F" in call and "-F TagIds=[5]" not in call]
+    assert not [call for call in calls if "t0ken" in call or "the password_file" in call]
+    assert (deleted, added) == (made or ([], []))
+    if made is None:
+        assert (done.returncode, "give it the tag phoenix-lab.test" in done.stdout) == (1, True)
+    else:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "registered\n", "")
+
+
+def test_last_agent(portainer: ProgramHost) -> None:
+    """Without agents all environments of the estate are removed, although its certificate is gone."""
+    (portainer.here / "certificate").unlink()
+    done = register(portainer, agents="")
     assert (done.returncode, done.stdout, done.stderr) == (0, "registered\n", "")
     assert [call.split()[-1] for call in portainer.calls if "DELETE" in call] == [
-        "https://127.0.0.1:9443/api/endpoints/7"
+        f"{API}/endpoints/{id_}" for id_ in (7, 9)
     ]
-    added = [call for call in portainer.calls if "EndpointCreationType" in call]
-    assert ["-F Name=app " in added[0], "-F URL=tcp://web.lab.test:9001 " in added[1], len(added)] == [True, True, 2]
-    assert not [call for call in portainer.calls if "t0ken" in call or "the password_file" in call]
-    (portainer.here / "known").write_text('[{"Id":8,"Name":"app"},{"Id":9,"Name":"web"}]')
-    assert register(portainer, "--check").stdout == "registered\n"
+
+
+@pytest.mark.parametrize(("stopped", "waits"), [(False, 10), (True, 0)])
+def test_silence(portainer: ProgramHost, stopped: bool, waits: int) -> None:  # noqa: FBT001 - a value of the table
+    """A Portainer that runs is given time to answer; a stopped one is not waited for."""
+    (portainer.here / "down").touch()
+    if stopped:
+        (portainer.here / "stopped").touch()
+    assert register(portainer, "--check").stdout == "silent\n"
+    assert portainer.calls.count("sleep 1") == waits
 
 
 def test_refused_password(portainer: ProgramHost) -> None:
@@ -221,6 +298,29 @@ def test_pull(host: ProgramHost, images: str, status: int) -> None:
     assert sorted(host.calls) == sorted(f"docker pull --quiet {image}" for image in images.split())
 
 
+REPOSITORIES = (
+    '{"Repositories":{"qdrant/qdrant":{"qdrant/qdrant:v1":"sha256:aa","qdrant/qdrant@sha256:bb":"sha256:aa"},'
+    '"own":{"own:2":"sha256:cc"}}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("runs", "images", "calls"),
+    [
+        (True, "", ["docker image ls --format {{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}"]),
+        (False, "qdrant/qdrant:v1\nqdrant/qdrant@sha256:bb\nown:2", []),
+    ],
+)
+def test_images_of_a_stopped_engine(host: ProgramHost, runs: bool, images: str, calls: list[str]) -> None:  # noqa: FBT001
+    """A stopped engine is not asked, because its socket would start it: its record of the images is read."""
+    (host.here / "overlay2").mkdir()
+    (host.here / "overlay2" / "repositories.json").write_text(REPOSITORIES)
+    host.stand_in("systemctl", "exit 0" if runs else "exit 3")
+    host.stand_in("docker")
+    text = shell_program("docker/images.sh", unit="docker.service").replace("/var/lib/docker/image", str(host.here))
+    assert (host.run(text).stdout, host.calls[1:]) == (images, calls)
+
+
 @pytest.mark.parametrize(("shown", "says"), [("a", "ours"), ("b", "another one"), ("", "none")])
 def test_presented(host: ProgramHost, shown: str, says: str) -> None:
     """It is told whether the web server presents the leaf, another certificate, or none."""
@@ -241,18 +341,34 @@ def test_kept(host: ProgramHost, custom: str, says: str) -> None:
     assert host.run(f"{functions(host, custom)}kept").stdout == says
 
 
+AROUND = """
+start_unit() { echo start $1; }
+keep() { echo "keep ${1##*/}"; }
+fail() { echo "$1"; return 1; }
+"""
+
+
+@pytest.mark.parametrize(("custom", "kept"), [("a", []), ("b", ["keep b.pem", "keep b.key"]), ("absent", [])])
+def test_web_certificate_of_another(host: ProgramHost, custom: str, kept: list[str]) -> None:
+    """A certificate that is not the leaf's is kept with its key before the leaf is handed over."""
+    for name in "ab":
+        (host.here / f"{name}.pem").write_text(pem(host.here, name))
+    done = host.run(f"{AROUND}{functions(host, custom, 'pem')}presented() {{ echo ours; }}\nhand_over")
+    assert done.stdout.splitlines() == [*kept, "start web.service"]
+
+
 @pytest.mark.parametrize("presents", ["ours", "another one"])
 def test_hand_over(host: ProgramHost, presents: str) -> None:
     """The leaf is handed over, and it is an error if the web server does not present it after that."""
     host.stand_in("sleep")
-    around = f'start_unit() {{ echo start $1; }}\nfail() {{ echo "$1"; return 1; }}\n{functions(host)}'
+    around = f"{AROUND}{functions(host)}"
     done = host.run(f"{around}presented() {{ echo '{presents}'; }}\nhand_over")
     assert (done.returncode, done.stdout.splitlines()[0]) == (int(presents != "ours"), "start web.service")
 
 
-def functions(host: ProgramHost, custom: str = "absent") -> str:
+def functions(host: ProgramHost, custom: str = "absent", suffix: str = "crt") -> str:
     """The functions with their values."""
-    files = {"certificate": "a.crt", "key": "a.key", "custom": f"{custom}.crt"}
+    files = {"certificate": "a.crt", "key": "a.key", "custom": f"{custom}.{suffix}"}
     values = {name: str(host.here / file) for name, file in files.items()}
     return shell_program(
         "proxmox/web-certificate.sh", address="10.0.0.2:8006", leaf="ours", unit="web.service", **values

@@ -56,6 +56,7 @@ def formatted(resource: Resource, observation: Observation) -> list[str]:
 
 
 NEW = File(CONF, "new\n")
+COPIES = "a copy is kept in /var/lib/phoenix/replaced if Phoenix did not write it"
 BEGIN = ["(update unit app.service)"]
 CHECK = ["(update unit app.service: check of its files)"]
 CLOSE = ["(update unit app.service: probe)", "(update unit app.service)"]
@@ -100,7 +101,7 @@ CLOSE = ["(update unit app.service: probe)", "(update unit app.service)"]
         (
             OwnedDirectory("/srv", 1, 2, "0700"),
             seen(outputs={"owner of /srv": "0:0 755\n"}),
-            ["update directory /srv: is 0:0 755, should be 1:2 700"],
+            ["update directory /srv: is 0:0 755, should be 1:2 700; what is in it stays as it is"],
         ),
         # --- unmanaged files
         (ManagedGlob("/d/*", ("/d/a",)), seen(listings={"/d/*": ("/d/a",)}), []),
@@ -108,7 +109,7 @@ CLOSE = ["(update unit app.service: probe)", "(update unit app.service)"]
         (
             ManagedGlob("/d/*", ("/d/a",)),
             seen(listings={"/d/*": ("/d/a", "/d/b")}),
-            ["remove file /d/b: the inventory does not declare it"],
+            [f"remove file /d/b: the inventory does not declare it; {COPIES}"],
         ),
         # --- packages, users, programs
         (Packages(("a", "b")), seen(packages={"a": "installed", "b": "installed"}), []),
@@ -127,6 +128,11 @@ CLOSE = ["(update unit app.service: probe)", "(update unit app.service)"]
         (PROGRAM, seen(UPLOAD.path, stat(mode="0755", size=99, mtime=7)), ["update program app 1.0"]),
         (PROGRAM, seen(UPLOAD.path, stat(mode="0700", size=100, mtime=7)), ["update program app 1.0"]),
         (PROGRAM, seen(UPLOAD.path, stat(mode="0755", owner="a:a", size=100, mtime=7)), ["update program app 1.0"]),
+        (
+            PROGRAM,
+            seen(UPLOAD.path, stat(mode="0755", size=100, mtime=1 << 28)),
+            ["update program app 1.0: Phoenix did not write it: a copy is kept in /var/lib/phoenix/replaced"],
+        ),
         # --- generated on the host
         (GeneratedFile("/key", "make", "a:a"), seen(), ["create file /key: generated on the host"]),
         (GeneratedFile("/key", "make", "a:a"), seen("/key", stat(mode="0600", owner="a:a")), []),

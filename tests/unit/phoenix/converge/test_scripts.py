@@ -31,7 +31,7 @@ from phoenix.converge import (
     Resource,
     Unit,
 )
-from phoenix.converge.apply import apply_script, check_applied
+from phoenix.converge.apply import apply_script, check_applied, read_notes
 from phoenix.converge.host_session import question
 from phoenix.converge.observe import read_observation
 
@@ -78,6 +78,7 @@ class Host:
         script, paths = re.subn(r"export PATH=(\S+)", rf"export HERE={self.here} PATH={self.bin}:\1", script)
         assert paths == 1
         script = script.replace("/var/lib/phoenix/begun", f"{self.here}/begun")
+        script = script.replace("/var/lib/phoenix/replaced", f"{self.here}/replaced")
         script = script.replace("/run/lock", f"{self.here}/lock")
         return wrap_script(script.replace("/run/phoenix.", f"{self.here}/run/"))
 
@@ -475,6 +476,37 @@ def test_packages(host: Host) -> None:
     ]
     assert calls == [["install", "lack", "want"], ["update"], ["install", "lack", "want"]]
     assert not (host.here / "policy-rc.d").exists()
+
+
+SOURCES = """
+case "$*" in
+  *update*) echo 'E: Failed to fetch https://enterprise.example/InRelease  401  Unauthorized [IP: 192.0.2.1 443]' >&2
+    echo "E: The repository 'https://enterprise.example bookworm InRelease' is not signed." >&2
+    touch "$HERE/updated"; exit 100 ;;
+  *) [ -e "$HERE/updated" ] && [ -e "$HERE/available" ] || { echo 'E: Unable to locate package lack' >&2; exit 100; } ;;
+esac
+"""
+FAILED = (
+    "these package sources failed, correct or remove them in /etc/apt: https://enterprise.example/InRelease  401  "
+    "Unauthorized [IP: 192.0.2.1 443];The repository 'https://enterprise.example bookworm InRelease' is not signed."
+)
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_failing_package_source(host: Host, available: bool) -> None:  # noqa: FBT001 - a value of the table
+    """A source that fails is named in a note; it is an error only if a package cannot be installed without it."""
+    host.program("apt-get", f"#!/bin/sh\n{SOURCES}")
+    if available:
+        (host.here / "available").touch()
+    changes = Packages(("lack",)).changes(Observation())
+    done = host.run(apply_script(changes).replace("policy=/usr/sbin", f"policy={host.here}"))
+    if available:
+        assert (done.returncode, read_notes(done.stdout.decode())) == (0, (FAILED,))
+        return
+    with pytest.raises(ApplyError) as failure:
+        check_applied(changes, done.stdout.decode(), done.returncode, done.stderr.decode())
+    assert "Unable to locate package lack" in str(failure.value)
+    assert str(failure.value).endswith(FAILED)
 
 
 def test_interrupted_installation(host: Host) -> None:

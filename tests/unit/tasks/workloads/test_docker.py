@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from phoenix.converge import Resource
+from phoenix.converge import Observation, Resource, Unit
+from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Mount
-from phoenix.tasks.workloads.docker import docker_resources, mount_unit, volume_resources
+from phoenix.tasks.support.mounts import mount_unit
+from phoenix.tasks.workloads.docker import ForeignContainers, docker_resources, volume_resources
 from tests.support.converged import Drift, SimulatedHost, drifted, migrated
 from tests.support.inventories import example
-from tests.support.runs import planning_run, with_host
+from tests.support.runs import planning_run, with_host, without_group
 
 UNITS = "/etc/systemd/system"
 MOUNT = r"persistent\x2dstorage.mount"
@@ -82,7 +84,12 @@ def test_empty_host(name: str, changes: list[str]) -> None:
     ("kind", "subject", "changes"),
     [
         (
-            "edit",
+            "remove",
+            "/etc/docker/daemon.json",
+            ["create file /etc/docker/daemon.json", "restart unit docker.service"],
+        ),
+        (
+            "chmod",
             "/etc/docker/daemon.json",
             ["update file /etc/docker/daemon.json", "restart unit docker.service"],
         ),
@@ -219,3 +226,60 @@ def test_drift_of_volumes(name: str, kind: Drift, subject: str, changes: list[st
 def test_mount_unit(path: str, unit: str) -> None:
     """The unit of a mount has the name that systemd derives from its path."""
     assert mount_unit(path) == unit
+
+
+UNIT = f"{UNITS}/phoenix-container-qdrant.service"
+
+
+@pytest.mark.parametrize(
+    ("listed", "has_unit", "is_refused"),
+    [
+        ("", False, False),
+        ("own \nqdrant internal.thinkheads.ai\n", True, False),
+        ("qdrant internal.thinkheads.ai\n", False, False),
+        ("qdrant \n", True, False),
+        ("qdrant \n", False, True),
+        ("qdrant another.estate\n", True, True),
+        ("own another.estate\n", False, False),
+    ],
+)
+def test_foreign_container(listed: str, has_unit: bool, is_refused: bool) -> None:  # noqa: FBT001 - columns
+    """A container with a declared name is refused unless it has the estate's label, or the unit of earlier versions."""
+    seen = SimulatedHost().converge(stack("drphoenix")).observe(stack("drphoenix"))
+    if not has_unit:
+        del seen.stats[UNIT]
+    seen.outputs["containers"] = listed
+    (containers,) = (resource for resource in stack("drphoenix") if isinstance(resource, ForeignContainers))
+    if not is_refused:
+        assert containers.changes(seen) == ()
+        return
+    with pytest.raises(TaskFailedError, match="the Docker container qdrant is not of this estate"):
+        containers.changes(seen)
+
+
+def test_containers_are_labeled() -> None:
+    """A unit labels its container, and removes by name only the one that it has started."""
+    (unit,) = (part for part in stack("drphoenix") if isinstance(part, Unit) and part.name.endswith("qdrant.service"))
+    lines = [line for line in (unit.content or "").splitlines() if "docker r" in line or "docker ps" in line]
+    label = "label=phoenix.estate=internal.thinkheads.ai"
+    assert [(label.removeprefix("label=") in line, line.partition("=")[0]) for line in lines] == [
+        (True, "ExecStartPre"),
+        (True, "ExecStartPre"),
+        (False, "ExecStop"),
+        (True, "ExecStopPost"),
+    ]
+
+
+@pytest.mark.parametrize("is_docker_host", [True, False])
+@pytest.mark.parametrize("storage", [STORAGE, None])
+def test_former_mount(storage: str | None, is_docker_host: bool) -> None:  # noqa: FBT001 - either kind of machine
+    """A machine's mount that is no longer declared is removed; on a Docker host after its containers have changed."""
+    estate = with_host(example(), "portainer", persistent_storage=storage, containers={})
+    if not is_docker_host:
+        estate = without_group(estate, "portainer", "docker")
+    guest, run = estate.guest("portainer"), planning_run(estate)
+    resources = docker_resources(run, guest) if is_docker_host else volume_resources(run, guest)
+    mounts = resources[-1] if is_docker_host else resources[0]
+    (probe,) = mounts.probes()
+    changes = mounts.changes(Observation(outputs={probe.subject: f"{UNITS}/{MOUNT}\n"}))
+    assert [f"{one.verb} {one.resource}" for one in changes] == ([] if storage else [f"remove file {UNITS}/{MOUNT}"])

@@ -6,8 +6,11 @@ import pytest
 
 from phoenix.converge import Resource
 from phoenix.estate import Estate
+from phoenix.tasks.certificates.issue import certificate_resources
+from phoenix.tasks.workloads.docker import docker_resources
 from phoenix.tasks.workloads.portainer import portainer_resources
 from tests.support.converged import Drift, SimulatedHost, drifted, migrated
+from tests.support.estate_ca import AUTHORITY
 from tests.support.inventories import example
 from tests.support.runs import planning_run, with_host, without_group, without_guest
 
@@ -67,5 +70,35 @@ def test_drift(kind: Drift, subject: str, changes: list[str]) -> None:
 
 @pytest.mark.parametrize("after", [NO_AGENT, OTHER_CLIENTS, with_host(example(), "portainer", services={})])
 def test_last_agent_goes(after: Estate) -> None:
-    """With the last agent the program and its unit go, so that no later start registers it again."""
-    assert migrated(registration(example()), registration(after)) == [f"remove file {UNIT}", f"remove file {SCRIPT}"]
+    """With the last agent its environment goes, then the program and its unit, so that no later start registers it."""
+    withdrawn = [f"remove {STATE}"] if "portainer" in after.guest("portainer").services else []
+    removed = [f"remove file {UNIT}", f"remove file {SCRIPT}"]
+    assert migrated(registration(example()), registration(after)) == [*withdrawn, *removed]
+
+
+SWAPPED = "/persistent-storage/portainer/certs/portainer-server-client.crt"
+CONTAINER = "phoenix-container-portainer.service"
+
+
+@pytest.mark.parametrize(
+    ("said", "drift", "changes"),
+    [
+        ("registered", None, []),
+        ("certificate", None, [f"update {STATE}"]),
+        ("certificate", ("edit", SWAPPED), []),
+        ("silent", None, [f"update {STATE}"]),
+        ("silent", ("stop", CONTAINER), []),
+        ("absent certificate", ("edit", SWAPPED), [f"update {STATE}"]),
+        ("foreign", ("stop", CONTAINER), [f"update {STATE}"]),
+        ("", None, [f"update {STATE}"]),
+    ],
+)
+def test_registration_follows(said: str, drift: tuple[Drift, str] | None, changes: list[str]) -> None:
+    """A new leaf registers by itself, and a Portainer that will start is asked afterwards: no change is planned."""
+    run, guest = planning_run(example(), AUTHORITY), example().guest("portainer")
+    before = (*docker_resources(run, guest), *certificate_resources(run, guest))
+    host = SimulatedHost().converge((*before, *portainer_resources(run, guest)))
+    host.outputs[STATE] = said
+    if drift:
+        host.drift(*drift)
+    assert host.plan(portainer_resources(run, guest)) == changes
