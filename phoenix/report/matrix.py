@@ -14,11 +14,14 @@ from phoenix.pve.firewall.query.attempt import (
     unresponsive_hosts,
     untried_from,
 )
+from phoenix.pve.nics import UndeclaredNic
 
 MADE: tuple[AttemptOutcome, ...] = ("open", "refused", "dropped", "unreachable")
 
 
-def as_text(results: Sequence[AttemptResult], undeclared: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
+def as_text(
+    results: Sequence[AttemptResult], undeclared: Mapping[str, Sequence[UndeclaredNic]] = MappingProxyType({})
+) -> str:
     """List the attempts that disagree with the model, and why others could not be judged; add the totals.
 
     `undeclared` are interfaces by guest: no attempt was made at them.
@@ -26,7 +29,10 @@ def as_text(results: Sequence[AttemptResult], undeclared: Mapping[str, Sequence[
     disagreeing = disagreements(results)
     lines = [*map(str, disagreeing), *untried(results)]
     for guest, nics in sorted(undeclared.items()):
-        lines.append(f"{guest}: {', '.join(nics)} is not in the inventory and was not tried; remove it from the guest")
+        for nic in nics:
+            filtered = "filtered" if nic.is_filtered else "not filtered"
+            what = f"{guest}: {nic.key} at {nic.bridge} is not in the inventory"
+            lines.append(f"{what}; it is {filtered} and was not tried: remove it from the guest")
     outcomes = Counter(one.observed.outcome for one in results)
     totals = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in MADE if outcomes[outcome])
     hosts = len({one.attempt.source for one in results})

@@ -13,6 +13,7 @@ from phoenix.pve.firewall.plan.after_plan import firewall_after_plan
 from phoenix.pve.firewall.plan.level import LevelPlan
 from phoenix.pve.firewall.query.attempt import AttemptResult
 from phoenix.pve.firewall.query.matrix import Matrix
+from phoenix.pve.nics import UndeclaredNic
 from phoenix.run import Run
 from phoenix.tasks.firewall.attempts import try_all
 from phoenix.tasks.firewall.plan import touched
@@ -26,7 +27,7 @@ class Reach:
         self._full = full
         self._lock = threading.Lock()
         self.tried: list[AttemptResult] = []
-        self.undeclared: dict[str, tuple[str, ...]] = {}
+        self.undeclared: dict[str, tuple[UndeclaredNic, ...]] = {}
 
     def try_connections(self, task: Task, run: Run) -> Outcome:
         """Try every connection between a hypervisor and the guests that run there."""

@@ -20,7 +20,7 @@ from phoenix.pve.firewall.model.configuration import (
 )
 from phoenix.pve.firewall.plan.after_plan import PlanContext
 from phoenix.pve.firewall.plan.level import FirewallLevel
-from phoenix.pve.nics import undeclared_nics
+from phoenix.pve.nics import UndeclaredNic, undeclared_nics
 from phoenix.pve.paths import path_of
 from phoenix.pve.properties import parse
 
@@ -37,7 +37,7 @@ class Swept:
 
     levels: Mapping[FirewallLevel, LevelConfig]
     context: PlanContext
-    undeclared: Mapping[str, tuple[str, ...]]
+    undeclared: Mapping[str, tuple[UndeclaredNic, ...]]
     moving: frozenset[str] = frozenset()
 
 
@@ -68,7 +68,7 @@ def sweep(api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, guests: It
         seen = {level: config.result() for level, config in levels}
         found = [(guest, config.result()) for guest, config in configs]
     cards = {guest.vmid: _nic(guest, config) for guest, config in found}
-    others = {guest.name: tuple(nic.key for nic in undeclared_nics(config)) for guest, config in found}
+    others = {guest.name: undeclared_nics(config) for guest, config in found}
     moving = frozenset(guest.name for guest, config in found if not _is_at_its_address(guest, config))
     backend: FirewallBackend = "nftables" if parse_bool(seen[node].options.get("nftables")) else "iptables"
     undeclared = {name: nics for name, nics in others.items() if nics}

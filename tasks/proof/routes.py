@@ -12,7 +12,7 @@ from phoenix.derive.route_probes import RouteProbe, probes_of
 from phoenix.errors import TaskFailedError
 from phoenix.run import Run
 from phoenix.tasks.proof.ask import RouteQuestions
-from phoenix.tasks.proof.patience import SETTLE_SECONDS, patience
+from phoenix.tasks.proof.patience import SETTLE_SECONDS, START_SECONDS, patience
 from phoenix.tasks.proof.reply import RouteReplies
 from phoenix.tasks.proof.verdict import RouteVerdict, judge
 
@@ -43,7 +43,8 @@ def route_verdicts(run: Run, node: str, root: str = "") -> list[RouteVerdict]:
     """Judge the routes that a node proves; trust one root alone if it is given, in PEM."""
     probes = [probe for probe in probes_of(run.estate, run.targets, node) if _guest(probe) not in run.failed]
     limit = SETTLE_SECONDS if run.failed else None
-    return settled(probes, RouteQuestions(run, root).ask, run.targets, limit)
+    with run.links.waits.waiting(f"answers of {len(probes)} routes", limit or START_SECONDS, node):
+        return settled(probes, RouteQuestions(run, root).ask, run.targets, limit)
 
 
 def settled(

@@ -104,6 +104,8 @@ def untried_from(results: Iterable[AttemptResult]) -> Counter[str]:
 
 
 def unobserved_at(results: Iterable[AttemptResult]) -> Counter[str]:
-    """The number of attempts that were made without evidence, by the receiver that could not be observed."""
-    made = (one for one in results if one.observed.outcome != "untried")
+    """The number of attempts without evidence, by the receiver, which responds but could not be observed."""
+    every = tuple(results)
+    ignored = unresponsive_hosts(every)
+    made = (one for one in every if one.observed.outcome != "untried" and one.attempt.dest not in ignored)
     return Counter(one.attempt.dest for one in made if one.judgment == "untried")

@@ -15,6 +15,7 @@ from phoenix.pve.firewall.query.attempt import (
     disagreements,
     unresponsive_hosts,
 )
+from phoenix.pve.nics import UndeclaredNic
 from phoenix.report.matrix import as_text
 
 YES, NO, UNKNOWN = True, False, None
@@ -93,18 +94,26 @@ def test_message_of_a_disagreement() -> None:
 def test_unresponsive_host() -> None:
     """Attempts to a host that hangs are ignored; a host that answers any attempt does not hang."""
 
-    def one(source: str, dest: str, outcome: AttemptOutcome, port: int = 80) -> AttemptResult:
+    def one(
+        source: str, dest: str, outcome: AttemptOutcome, port: int = 80, *, arrived: bool | None = NO
+    ) -> AttemptResult:
         attempt = Attempt(source, dest, "10.0.0.2", "tcp", port)
-        return AttemptResult(attempt, PacketVerdict("ACCEPT"), Observed(outcome, arrived=False))
+        return AttemptResult(attempt, PacketVerdict("ACCEPT"), Observed(outcome, arrived=arrived))
 
     hanging = [one("a", "b", "dropped"), one("b", "a", "untried")]
     assert (unresponsive_hosts(hanging), disagreements(hanging)) == ({"b"}, [])
     assert "b: 1 attempts could not be made from this host; the host is unresponsive" in as_text(hanging)
+    unobserved = [one("a", "b", "dropped", arrived=UNKNOWN), hanging[1]]
+    assert "prove nothing" not in as_text(unobserved)
+    assert "b: 1 attempts to this host prove nothing" in as_text([*unobserved, one("c", "b", "open", 81)])
     for answered in (one("c", "b", "open", 81), one("b", "c", "refused")):
         assert str(hanging[0].attempt) in [str(two.attempt) for two in disagreements([*hanging, answered])]
 
 
 def test_undeclared_interfaces() -> None:
     """An interface that the inventory does not declare is named with its guest."""
-    text = as_text([], {"wiki": ("net1", "net2")})
-    assert text.startswith("wiki: net1, net2 is not in the inventory and was not tried; remove it from the guest\n")
+    text = as_text([], {"wiki": (UndeclaredNic("net1", "vmbr1", is_filtered=False),)})
+    problem = (
+        "wiki: net1 at vmbr1 is not in the inventory; it is not filtered and was not tried: remove it from the guest"
+    )
+    assert text.startswith(f"{problem}\n")
