@@ -45,7 +45,7 @@ SOCKET = Path("/run/phoenix-lab-pve.sock")
 """The socket on which the node's root calls the API as root@pam without a password."""
 _PREFIX = "/api2/json"
 _THREADS = 16
-_CLONE_SECONDS = 2
+_CLONE_SECONDS = 0.5
 """Seconds that cloning a container takes at least; its source is locked meanwhile."""
 
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,12 @@ def zones(network: dict[str, Any] | None = None, **settings: Any) -> Estate:
 
 def free_port() -> int:
     """A port of the loopback interface that is free for UDP and TCP."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            with suppress(OSError):
+                udp.bind(tcp.getsockname())
+                return int(tcp.getsockname()[1])
 
 
 @contextmanager
