@@ -8,7 +8,7 @@
 : "${action:?}" "${program?}" "${seconds:?}" "${ports?}" "${hosts?}" "${folder?}"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-# observe NAME PLACE
+# observe NAME PLACE: becomes the observer of a host.
 observe() {
   name=$1 where=interface
   case $2 in
@@ -16,8 +16,7 @@ observe() {
     *) set -- nsenter -t "$(lxc-info -n "$2" -p -H)" -n ;;
   esac
   # shellcheck disable=SC2086 # a list of words
-  setsid "$@" perl arrivals.pl "$where" "$seconds" $ports >"seen.$name" 2>"error.$name" &
-  echo $! >"pid.$name"
+  exec setsid "$@" perl arrivals.pl "$where" "$seconds" $ports >"seen.$name" 2>"error.$name"
 }
 
 runs() { [ -d "/proc/$(cat "$1")" ]; }
@@ -25,7 +24,10 @@ runs() { [ -d "/proc/$(cat "$1")" ]; }
 start() {
   folder=$(mktemp -d /run/phoenix-arrivals.XXXXXXXX) && cd "$folder" || exit 1
   printf %s "$program" >arrivals.pl
-  for host in $hosts; do observe "${host%%=*}" "${host#*=}"; done
+  for host in $hosts; do
+    observe "${host%%=*}" "${host#*=}" >/dev/null 2>&1 &
+    echo $! >"pid.${host%%=*}"
+  done
   # If the controller is lost, the results are removed.
   setsid sh -c "sleep $((seconds + 5)); rm -rf '$folder'" >/dev/null 2>&1 &
   echo $! >removal
