@@ -23,6 +23,7 @@ from phoenix.pve.firewall.plan.level import WritePhase
 from phoenix.run.context import Run
 from phoenix.tasks.firewall.plan import plan_firewall
 from phoenix.tasks.firewall.read_levels import sweep
+from phoenix.tasks.support.guests import learn_guests
 
 PROMISED = 0.5
 
@@ -36,7 +37,7 @@ def main() -> int:
     hypervisor = estate.hypervisors[0]
     links = Links(estate, read_access(access_path(lab=True), (hypervisor.name,)))
     run = Run(estate, links, frozenset(host.name for host in estate.hosts()))
-    run.guests.learn(links.api(hypervisor.name).get("cluster/resources", type="vm"))
+    learn_guests(run, hypervisor)
     swept = _times(runs, lambda: sweep(links.api(hypervisor.name), estate, hypervisor, estate.guests))
     whole = _times(runs, lambda: _unchanged(run, hypervisor))
     links.close()
