@@ -134,6 +134,7 @@ def parser() -> Arguments:
         help="Take over guests of another owner, as a plan shows; repeatable.",
     )
     made.flag("--prune", "Remove guests that the inventory no longer declares; their persistent data stays.")
+    made.flag("--exit-code", "End with status 2 if there are changes, with 0 if there are none.")
     made.flag("--no-restart", "Restart no guest; settings that need it wait, and are listed.")
     made.flag("--reset-ca", "Archive the CA's state and create a new CA.")
     made.flag("--yes", "Confirm a reset or a removal without a question.")

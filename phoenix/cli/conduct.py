@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from phoenix.cli.config import nornir_config
-from phoenix.cli.request import GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, PreparedRun, Report
+from phoenix.cli.request import CHANGES, GOOD, HOST_FAILED, INTERRUPTED, Chain, Closing, PreparedRun, Report
 from phoenix.report.console import Progress, refuse, summary
 from phoenix.run.context import Consent
 from phoenix.run.record import RunRecord
@@ -32,7 +32,9 @@ def conduct(prepared: PreparedRun, chain: Chain, closing: Closing | None, report
     if not record.failed and closing and not options.dry_run:
         for line in closing(estate, record):
             out.print(line, soft_wrap=True, highlight=False, markup=False)
-    return HOST_FAILED if record.failed else GOOD
+    if record.failed:
+        return HOST_FAILED
+    return CHANGES if options.exit_code and record.changed else GOOD
 
 
 def _take(prepared: PreparedRun, chain: Chain, record: RunRecord, progress: Progress) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from phoenix.run.stage import Stage
 
 GOOD, HOST_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+CHANGES = 2
+"""With `--exit-code`: there are changes to make, or changes were made."""
 Chain: TypeAlias = "Callable[[Estate], Sequence[Stage]]"
 Closing: TypeAlias = "Callable[[Estate, RunRecord], Iterable[str]]"
 Report: TypeAlias = "Callable[[Estate, frozenset[str], RunRecord], int]"
@@ -38,6 +40,7 @@ class Options:
     adopt: tuple[str, ...] = ()
     pruned: frozenset[int] = frozenset()
     no_restart: bool = False
+    exit_code: bool = False
 
 
 @dataclass(frozen=True)

@@ -133,5 +133,8 @@ def read_access(path: Path, hypervisors: tuple[str, ...]) -> dict[str, Hyperviso
         raise AccessError(f"{path}: {where}: {first['msg']}") from None
     missing = [name for name in hypervisors if name not in entries]
     if missing:
-        raise AccessError(f"{path} has no entry for {', '.join(missing)}: add it")
+        existing = f"it has {', '.join(map(repr, sorted(entries)))}" if entries else "it is empty"
+        raise AccessError(
+            f"{path} has no entry for {', '.join(missing)}; {existing}: add the entry, or correct its name"
+        )
     return {name: entries[name] for name in hypervisors}

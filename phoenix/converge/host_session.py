@@ -33,13 +33,14 @@ class AppliedAhead:
 class HostSession:
     """A root shell on a host and the observation so far.
 
-    `shell` is None for a host that does not exist yet, and for one that is stopped: what that one lacks is unknown.
+    `shell` is None for a host that does not exist yet, and for one that cannot be entered yet: what that one lacks is
+    unknown.
     """
 
-    def __init__(self, name: str, shell: Shell | None, *, is_stopped: bool = False) -> None:
+    def __init__(self, name: str, shell: Shell | None, *, is_unknown: bool = False) -> None:
         self.name = name
         self.shell = shell
-        self._is_stopped = is_stopped
+        self._is_unknown = is_unknown
         self.round_trips = 0
         self._seen = Observation()
         self._expected: set[Probe] = set()
@@ -67,8 +68,8 @@ class HostSession:
         return self._seen
 
     def plan(self, resources: Sequence[Resource]) -> tuple[Change, ...]:
-        """Observe resources and compare them, without a change; the plan of a stopped host is empty."""
-        if self._is_stopped:
+        """Observe resources and compare them, without a change; the plan of an unknown host is empty."""
+        if self._is_unknown:
             return ()
         seen = self.observe(resources)
         return tuple(change for resource in resources for change in resource.changes(seen))

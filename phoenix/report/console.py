@@ -67,7 +67,7 @@ def summary(console: Console, record: RunRecord, order: Sequence[str], *, dry_ru
     for host in shown:
         records = record.hosts[host]
         changes, seconds = sum(len(task.changes) for task in records), sum(task.seconds for task in records)
-        lines.append(f"{host:{width}}  {changes:7}  {seconds:7.1f}  {_outcome(records)}")
+        lines.append(f"{host:{width}}  {changes:7}  {seconds:7.1f}  {_outcome(records, dry_run=dry_run)}")
     to_make = " to make" if dry_run else ""
     lines.append(f"{record.changed} changes{to_make} on {len(record.hosts)} hosts in {record.seconds:.1f} s")
     console.print("\n".join(lines), soft_wrap=True, highlight=False)
@@ -81,11 +81,13 @@ def refuse(title: str, details: object = "") -> None:
         console.print(str(details), markup=False, highlight=False, soft_wrap=True)
 
 
-def _outcome(records: Sequence[TaskRecord]) -> str:
+def _outcome(records: Sequence[TaskRecord], *, dry_run: bool) -> str:
     failed = next((record for record in records if record.error), None)
     if failed:
         return "[red]left out[/]" if failed.skipped else f"[red]failed in {failed.stage}[/]"
-    return "changed" if any(record.changes for record in records) else "unchanged"
+    if not any(record.changes for record in records):
+        return "unchanged"
+    return "would change" if dry_run else "changed"
 
 
 def _color(line: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from phoenix.connections.links import Links
 from phoenix.converge import HostSession
+from phoenix.derive.ownership import owns
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Machine
 from phoenix.pki.bundle import SeenAuthority
@@ -87,8 +88,14 @@ class Run:
         if self._reachable(name):
             return HostSession(name, self.links.shell(name))
         host = self.estate.host(name)
-        return HostSession(name, None, is_stopped=isinstance(host, Machine) and host.vmid in self.guests)
+        return HostSession(name, None, is_unknown=isinstance(host, Machine) and host.vmid in self.guests)
 
     def _reachable(self, name: str) -> bool:
         host = self.estate.host(name)
-        return not isinstance(host, Machine) or self.guests.is_running(host.vmid)
+        return not isinstance(host, Machine) or (self.guests.is_running(host.vmid) and not self._is_to_adopt(host))
+
+    def _is_to_adopt(self, machine: Machine) -> bool:
+        """Report whether a virtual machine of another owner does not accept the controller's key yet."""
+        status = self.guests.status(machine.vmid)
+        is_foreign = status is not None and not owns(self.estate, machine.vmid, status.tags)
+        return machine.kind == "vm" and machine.name in self.consent.adopted and is_foreign

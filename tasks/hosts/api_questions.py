@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
-from phoenix.estate import Hypervisor
+from phoenix.estate import Estate, Hypervisor
 from phoenix.estate.model import Machine
 from phoenix.pve.guests import GuestStatus
 from phoenix.pve.placement.moved import moved_guests
 from phoenix.pve.placement.storages import (
     StoredFile,
+    clone_problems,
     is_listed,
     missing_file,
     needed_files,
@@ -66,7 +67,7 @@ def ask_placement(run: Run, hypervisor: Hypervisor, answers: ApiAnswers) -> Iter
     try:
         if len(answers.nodes) > 1:
             yield from moved_guests(run.estate, hypervisor, absent, api.get("cluster/resources", type="vm"))
-        yield from _storage_problems(api, hypervisor, absent)
+        yield from _storage_problems(api, run.estate, hypervisor, absent)
     except ApiError as error:
         yield str(error)
 
@@ -129,10 +130,13 @@ def _tool(machine: Machine) -> str:
     return "qm" if machine.kind == "vm" else "pct"
 
 
-def _storage_problems(api: ProxmoxClient, hypervisor: Hypervisor, absent: Sequence[Machine]) -> Iterator[str]:
+def _storage_problems(
+    api: ProxmoxClient, estate: Estate, hypervisor: Hypervisor, absent: Sequence[Machine]
+) -> Iterator[str]:
     base = f"nodes/{hypervisor.node}/storage"
     storages, files = read_storages(api.get(base)), needed_files(absent)
     yield from storage_problems(api.where, storages, absent, files)
+    yield from clone_problems(api.where, estate, storages, absent)
     by_storage: dict[str, list[StoredFile]] = {}
     for file in files:
         if is_listed(file, storages):

@@ -128,6 +128,8 @@ class _Application:
         name = {"hostname" if machine.kind == "lxc" else "name": machine.name}
         source = path_of(self._run.estate, origin)
         target = {"newid": machine.vmid, "full": 1, "storage": machine.storage, **name}
+        if origin.hypervisor != machine.hypervisor:
+            target["target"] = self._run.estate.hypervisor_of(machine).node
         with self._run.links.clone_queue(machine.hypervisor, origin.vmid):
             self._api.run("post", f"{source}/clone", CREATE_SECONDS, **target, description=self._note(unfinished=True))
 

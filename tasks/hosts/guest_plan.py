@@ -208,6 +208,8 @@ def _notes(
     name = title(machine)
     if isinstance(machine, Guest) and not seen.is_running:
         yield f"{name}: it does not run; what is to change in it is known once it runs"
+    if seen.adopts and machine.kind == "vm":
+        yield f"{name}: it is another owner's; what is to change in it is known once it is adopted"
     yield from (f"{name}: {text}" for text in disk_notes(estate, machine, seen.config.next))
     if own and own.origin and own.origin != origin_of(machine):
         yield f"{name}: it was made from {own.origin}, declared is {origin_of(machine)}: that concerns new guests"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from phoenix.estate.model import Machine
+from phoenix.estate.model import Estate, Machine
 
 DISK_CONTENT = {"lxc": "rootdir", "vm": "images"}
 THICK = ("lvm", "iscsi", "iscsidirect")
@@ -21,13 +21,14 @@ MIN_FREE_GIB = 1
 
 @dataclass(frozen=True)
 class NodeStorage:
-    """A storage as a node reports it; `free` is in bytes, None if it is not known."""
+    """A storage as a node reports it; `free` is in bytes, None if it is not known; nodes see a shared one together."""
 
     name: str
     kind: str
     content: frozenset[str]
     is_active: bool
     free: int | None
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,22 @@ def storage_problems(
             yield from _space_problems(where, storage, disks.get(name, ()))
 
 
+def clone_problems(
+    where: str, estate: Estate, storages: Mapping[str, NodeStorage], absent: Iterable[Machine]
+) -> Iterator[str]:
+    """Find clones of another node's template whose disks are not on storages that both nodes share."""
+    for machine in absent:
+        origin = estate.host(machine.clone_of) if machine.clone_of else None
+        if not isinstance(origin, Machine) or origin.hypervisor == machine.hypervisor:
+            continue
+        for name in sorted({origin.storage, machine.storage}):
+            if name in storages and not storages[name].is_shared:
+                yield (
+                    f"{where}: {machine.name} is a clone of {origin.name} on {origin.hypervisor}, and the storage "
+                    f"{name} is not shared: declare a template on {machine.hypervisor}, or use a shared storage"
+                )
+
+
 def missing_file(where: str, file: StoredFile, volumes: Iterable[str]) -> Iterator[str]:
     """Say so if a file is not among the volumes of its storage."""
     if file.volume not in volumes:
@@ -119,5 +136,10 @@ def _read_storage(entry: Mapping[str, Any]) -> NodeStorage:
     is_active = bool(int(entry.get("active", 1))) and bool(int(entry.get("enabled", 1)))
     free = entry.get("avail")
     return NodeStorage(
-        str(entry["storage"]), str(entry.get("type", "")), content, is_active, None if free is None else int(free)
+        str(entry["storage"]),
+        str(entry.get("type", "")),
+        content,
+        is_active,
+        None if free is None else int(free),
+        bool(int(entry.get("shared", 0))),
     )

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from phoenix.derive.ownership import owner_tag
 from phoenix.errors import TaskFailedError
 from phoenix.pve.guests import GuestStatus
+from phoenix.run.context import Consent
 from phoenix.run.guests import ObservedGuests
 from tests.support.estate_ca import AUTHORITY
 from tests.support.estates import estate, guest
@@ -65,6 +67,20 @@ def test_session_of_a_guest_that_starts() -> None:
     run.guests.note(APP, "stopped")
     assert run.session("app").shell is not None
     assert links.shells == ["app"]
+
+
+def test_machine_to_adopt() -> None:
+    """A machine of another owner is entered once it is adopted: before, it does not know the controller's key."""
+    box = guest("box", 21, "vm", kind="vm", disk_image="local:import/x.img", ostemplate=None)
+    links = CountingLinks()
+    run = planning_run(estate(box), links=links)
+    run.consent = Consent(adopted=frozenset({"box"}))
+    run.guests.note(box, "running")
+    session = run.session("box")
+    assert session.shell is None
+    assert session.plan([]) == ()
+    run.guests.claim(box, owner_tag(run.estate, box.vmid))
+    assert run.session("box").shell is not None
 
 
 def test_dropped_session() -> None:

@@ -102,3 +102,4 @@ def test_console() -> None:
     assert "+new" in shown(diff=True, dry_run=False)
     assert "update file /a: content differs" in shown(diff=True, dry_run=True)
     assert "What would change" in shown(diff=False, dry_run=True)
+    assert any(line.endswith("would change") for line in shown(diff=False, dry_run=True).splitlines())

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from phoenix.estate import Estate, Template
 from phoenix.pve.placement.storages import (
+    clone_problems,
     is_listed,
     missing_file,
     needed_files,
     read_storages,
     storage_problems,
 )
-from tests.support.estates import guest
+from tests.support.estates import estate, guest, hypervisor
 
 GIB = 2**30
 POOL = {"storage": "pool", "type": "dir", "content": "rootdir,images", "active": 1, "enabled": 1, "avail": 50 * GIB}
@@ -54,6 +56,18 @@ def test_problems(storages: tuple[dict[str, Any], ...], says: tuple[str, ...]) -
     found = problems(*storages)
     assert len(found) == len(says)
     assert [words for words, problem in zip(says, found, strict=True) if words not in problem] == []
+
+
+@pytest.mark.parametrize(("shared", "says"), [(1, []), (0, ["pool is not shared: declare a template on b"])])
+def test_clones_of_another_node(shared: int, says: list[str]) -> None:
+    """A template of another node is cloned only from a storage that both nodes see."""
+    a, b = (hypervisor(node=name).model_copy(update={"name": name}) for name in ("a", "b"))
+    clone = guest("copy", 23, clone_of="base", ostemplate=None, hypervisor="b")
+    values = {"groups": (), "kind": "lxc", "storage": "pool", "ostemplate": "local:x/y"}
+    base = Template(name="base", vmid=900, hypervisor="a", **values)
+    two = Estate(settings=estate().settings, hypervisors=(a, b), guests=(clone,), templates=(base,))
+    found = list(clone_problems("b", two, read_storages([{**POOL, "shared": shared}]), [clone, BOX]))
+    assert [words in problem for words, problem in zip(says, found, strict=True)] == [True] * len(says)
 
 
 def test_files() -> None:
