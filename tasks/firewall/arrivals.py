@@ -1,4 +1,4 @@
-"""Observe at the receivers which connections arrive, while senders try them (ADR 26).
+"""Observe at the receivers which connections arrive, while senders try them (ADR 25).
 
 A guest is observed at its interface, in front of its own packet filter, a node behind its filter: that is where the
 firewall of Proxmox has decided. Observers open no port, so that they cannot take one from a program.

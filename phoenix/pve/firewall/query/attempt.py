@@ -1,7 +1,7 @@
 """Connection attempts with real packets, compared with the model. Pure: `tasks/firewall` makes the attempts.
 
 The sender's view alone proves little: on real nodes the refusal of a closed port is lost, so that an allowed port
-without a listener and a dropped packet look the same. The receiver is therefore observed too (ADR 26).
+without a listener and a dropped packet look the same. The receiver is therefore observed too (ADR 25).
 """
 
 from __future__ import annotations
