@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def launch(options: Options, chain: Chain, closing: Closing | None, report: Report | None, *, programs: bool) -> int:
-    """Prepare a run and conduct it; return the exit status."""
+    """Prepare a run and conduct it; return the exit status. With `--exit-code`, status 2 means changes alone."""
+    wrong_input = HOST_FAILED if options.exit_code else WRONG_INPUT
     try:
         folder = options.inventory or default_inventory()
         estate = load_estate(folder)
@@ -41,13 +42,13 @@ def launch(options: Options, chain: Chain, closing: Closing | None, report: Repo
             return conduct(PreparedRun(options, folder, links, targets, artifacts, adopted), chain, closing, report)
     except InventoryError as error:
         title = f"the inventory cannot be used, {len(error.problems)} to correct; no host was changed:"
-        return _refuse(title, error, WRONG_INPUT)
+        return _refuse(title, error, wrong_input)
     except ConfigError as error:
         return _refuse(
-            "the configuration cannot be used; no host was changed:", f"{config_file()}: {error}", WRONG_INPUT
+            "the configuration cannot be used; no host was changed:", f"{config_file()}: {error}", wrong_input
         )
     except TargetError as error:
-        return _refuse("the target matches no host of the estate; no host was changed:", error, WRONG_INPUT)
+        return _refuse("the target matches no host of the estate; no host was changed:", error, wrong_input)
     except (AccessError, ArtifactError) as error:
         return _refuse("the run cannot begin; no host was changed:", error, HOST_FAILED)
 

@@ -34,13 +34,18 @@ def _reported(api: ProxmoxClient, base: str) -> Iterator[IPv4Address]:
         answer = api.get(f"{base}/agent/network-get-interfaces")
     except ApiError:
         return
-    interfaces = answer.get("result", []) if isinstance(answer, dict) else []
     yield from _addresses(
         str(entry.get("ip-address", ""))
-        for interface in interfaces
-        for entry in interface.get("ip-addresses", [])
+        for interface in _objects(answer, "result")
+        for entry in _objects(interface, "ip-addresses")
         if entry.get("ip-address-type") == "ipv4"
     )
+
+
+def _objects(answer: object, key: str) -> Iterator[Mapping[str, Any]]:
+    """The objects in a list of the agent's answer, which may be anything."""
+    listed = answer.get(key) if isinstance(answer, Mapping) else None
+    yield from (one for one in (listed if isinstance(listed, list) else []) if isinstance(one, Mapping))
 
 
 def _addresses(texts: Iterator[str]) -> Iterator[IPv4Address]:

@@ -23,6 +23,7 @@ from phoenix.tasks.hosts.adoption import stranger
 from phoenix.tasks.hosts.disks import disk_of, disk_size
 from phoenix.tasks.hosts.guest_plan import DESCRIPTION, GuestPlan, SeenMachine, marker_of, plan_machine, title
 from phoenix.tasks.hosts.ready import wait_until_ready
+from phoenix.tasks.support.guests import list_guests
 from phoenix.tasks.support.pct import run_pct
 from phoenix.templating import program
 
@@ -121,7 +122,7 @@ class _Application:
     def _clone(self) -> None:
         machine = self._machine
         origin = self._run.estate.host(str(machine.clone_of))
-        if not isinstance(origin, Template) or origin.vmid not in self._run.guests:
+        if not isinstance(origin, Template) or not self._exists(origin):
             raise TaskFailedError(
                 f"its template {machine.clone_of} does not exist on the hypervisor: deploy that first"
             )
@@ -130,8 +131,15 @@ class _Application:
         target = {"newid": machine.vmid, "full": 1, "storage": machine.storage, **name}
         if origin.hypervisor != machine.hypervisor:
             target["target"] = self._run.estate.hypervisor_of(machine).node
-        with self._run.links.clone_queue(machine.hypervisor, origin.vmid):
+        with self._run.links.clone_queue(origin.hypervisor, origin.vmid):
             self._api.run("post", f"{source}/clone", CREATE_SECONDS, **target, description=self._note(unfinished=True))
+
+    def _exists(self, template: Template) -> bool:
+        """Report whether a template exists; one on a node that is no target of the run was not listed yet."""
+        if template.vmid not in self._run.guests and template.hypervisor != self._machine.hypervisor:
+            node = self._run.estate.hypervisor_of(template).node
+            self._run.guests.learn(list_guests(self._api, node))
+        return template.vmid in self._run.guests
 
     def _note(self, *, unfinished: bool = False) -> str:
         return write_marker("", marker_of(self._run.estate, self._machine, is_unfinished=unfinished))

@@ -77,10 +77,11 @@ def plan_machine(
     if seen is None:
         changes = (*_creation(estate, machine), *start)
         return GuestPlan(changes, creates=True, starts=starts, finishes=True)
-    _refuse(machine, seen)
+    if problems := list(refusals(estate, machine, seen.config.next)):
+        raise TaskFailedError("\n".join(problems))
     own = read_marker(seen.config.next.get(DESCRIPTION))
     differing = {one.key: one for one in _option_changes(estate, machine, wanted, seen, own)}
-    mounts = _mounts(estate, machine, seen)
+    mounts = _mounts(estate, machine, seen.config.next)
     grows = disk_size(machine, seen.config.next) < machine.disk
     sent = {key: change.value for key, change in differing.items()}
     waiting = waiting_after(machine.kind, sent, seen.config, (*mounts.removals, *mounts.replaced))
@@ -133,17 +134,20 @@ def title(machine: Machine) -> str:
     return f"guest {machine.vmid} {machine.name}"
 
 
-def _refuse(machine: Machine, seen: SeenMachine) -> None:
-    """Stop before any change at what cannot be corrected here."""
-    is_unprivileged = seen.config.next.get("unprivileged", "0") == "1"
-    if machine.kind == "lxc" and is_unprivileged != machine.unprivileged:
-        raise TaskFailedError("`unprivileged` cannot be changed in place: destroy the guest and deploy it again")
-    for nic in undeclared_nics(seen.config.next):
-        if not nic.is_filtered and isinstance(machine, Guest):
-            raise TaskFailedError(
+def refusals(estate: Estate, machine: Machine, options: Mapping[str, str]) -> Iterator[str]:
+    """Find what cannot be corrected in a machine that exists: preflight reports it before any change."""
+    if machine.kind == "lxc" and (options.get("unprivileged", "0") == "1") != machine.unprivileged:
+        yield "`unprivileged` cannot be changed in place: destroy the guest and deploy it again"
+    if not isinstance(machine, Guest):
+        return
+    for nic in undeclared_nics(options):
+        if not nic.is_filtered:
+            yield (
                 f"{nic.key} at {nic.bridge} is not declared, and the firewall does not filter it: "
                 f"remove it from guest {machine.vmid}, or set firewall=1 on it"
             )
+    if places := "; ".join(f"{target} by {key}" for target, key in _mounts(estate, machine, options).occupied.items()):
+        yield f"others' mount points occupy declared paths: {places}; choose another `target`"
 
 
 def _option_changes(
@@ -172,15 +176,11 @@ def _without_own_address(machine: Machine, wanted: Mapping[str, str]) -> dict[st
     return {**wanted, **({"net0": without_address(wanted["net0"])} if is_free else {})}
 
 
-def _mounts(estate: Estate, machine: Machine, seen: SeenMachine) -> MountPlan:
+def _mounts(estate: Estate, machine: Machine, options: Mapping[str, str]) -> MountPlan:
     if not isinstance(machine, Guest) or machine.kind != "lxc":
         return MountPlan()
     own = guest_directory(estate.hypervisor_of(machine), machine.vmid)
-    plan = plan_mounts(bind_mounts(estate, machine), seen.config.next, own)
-    if plan.occupied:
-        places = "; ".join(f"{target} by {key}" for target, key in plan.occupied.items())
-        raise TaskFailedError(f"others' mount points occupy declared paths: {places}; choose another `target`")
-    return plan
+    return plan_mounts(bind_mounts(estate, machine), options, own)
 
 
 def _creation(estate: Estate, machine: Guest | Template) -> tuple[Change, ...]:
@@ -210,6 +210,8 @@ def _notes(
         yield f"{name}: it does not run; what is to change in it is known once it runs"
     if seen.adopts and machine.kind == "vm":
         yield f"{name}: it is another owner's; what is to change in it is known once it is adopted"
+    if seen.adopts and machine.kind == "lxc":
+        yield f"{name}: if it is a clone, it shares its SSH host keys with its origin; the audit shows them"
     yield from (f"{name}: {text}" for text in disk_notes(estate, machine, seen.config.next))
     if own and own.origin and own.origin != origin_of(machine):
         yield f"{name}: it was made from {own.origin}, declared is {origin_of(machine)}: that concerns new guests"

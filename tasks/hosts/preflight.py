@@ -5,7 +5,7 @@ Every run checks its access. A deployment also checks whether the node can take 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nornir.core.task import Task
@@ -20,11 +20,13 @@ from phoenix.estate import Estate, Hypervisor, Machine
 from phoenix.pve.guest_config import read_config
 from phoenix.pve.guests import GuestStatus
 from phoenix.pve.paths import path_of
+from phoenix.pve.placement.guest_networks import ConfiguredGuest
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
 from phoenix.tasks.certificates.api_trust import connection_problems
 from phoenix.tasks.hosts.adoption import stranger
 from phoenix.tasks.hosts.api_questions import ApiAnswers, absent_machines, ask_api, ask_placement
+from phoenix.tasks.hosts.guest_plan import refusals, title
 from phoenix.tasks.hosts.node_questions import (
     NodeQuestions,
     ask_neighbors,
@@ -107,10 +109,20 @@ def _guest_problems(run: Run, hypervisor: Hypervisor, seen: Observation, notes: 
     """Addresses that others have, and mirrors that are out of reach."""
     configured = configured_guests(seen)
     yield from (f"{hypervisor.name}: {conflict}" for conflict in conflicts(run, hypervisor, configured))
+    yield from _uncorrectable(run, hypervisor, configured)
     in_use, silent = ask_neighbors(run, hypervisor, absent_machines(run, hypervisor), seen)
     yield from in_use
     notes += silent
     yield from ask_mirrors(run, hypervisor)
+
+
+def _uncorrectable(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> Iterator[str]:
+    """What cannot be corrected in the targeted guests of the node."""
+    found = {guest.vmid: guest for guest in configured if guest.node == hypervisor.node}
+    for machine in run.estate.guests:
+        if machine.name in run.targets and machine.hypervisor == hypervisor.name and machine.vmid in found:
+            options = found[machine.vmid].options
+            yield from (f"{title(machine)}: {text}" for text in refusals(run.estate, machine, options))
 
 
 def _trust(run: Run, hypervisor: Hypervisor) -> Iterator[str]:

@@ -53,7 +53,7 @@ def plan_prune(run: Run, hypervisor: Hypervisor) -> RemovalPlan:
 def announce_undeclared(task: Task, run: Run) -> Outcome:
     """Note each guest that the inventory no longer declares; change nothing."""
     left = undeclared_guests(run, run.estate.hypervisor(task.host.name))
-    what = "no longer declared; its openings are closed, `phoenix deploy --prune` removes it"
+    what = "no longer declared: `phoenix deploy` closes its openings, `phoenix deploy --prune` removes it"
     return Outcome(task.host, notes=(f"{_title(guest)} ({guest.kind}, {guest.status}): {what}" for guest in left))
 
 

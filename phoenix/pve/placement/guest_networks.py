@@ -23,7 +23,7 @@ DESTROY = {"lxc": "pct", "vm": "qm"}
 
 @dataclass
 class ConfiguredGuest:
-    """A guest with a configuration, and its MAC and IPv4 addresses there."""
+    """A guest with a configuration, its MAC and IPv4 addresses there, and the options that were listed."""
 
     vmid: int
     node: str
@@ -32,6 +32,7 @@ class ConfiguredGuest:
     is_template: bool = False
     macs: set[str] = field(default_factory=set)
     addresses: set[IPv4Address] = field(default_factory=set)
+    options: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"guest {self.vmid} {self.name}".rstrip() + f" on {self.node}"
@@ -101,11 +102,12 @@ def address_conflicts(
 
 
 def _read_option(guest: ConfiguredGuest, key: str, value: str) -> None:
+    guest.options[key] = value
     if key in NAME_KEYS:
         guest.name = value
     elif key == "template":
         guest.is_template = value == "1"
-    else:
+    elif key.startswith(("net", "ipconfig")):
         properties = parse(value)
         guest.macs |= {properties["hwaddr"].upper()} if properties.get("hwaddr") else set()
         guest.addresses |= set(_addresses(properties.get("ip", "")))

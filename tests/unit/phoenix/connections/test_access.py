@@ -85,7 +85,7 @@ def test_readable_by_others(write: Callable[..., Path], mode: int) -> None:
         ("phoenix@pve!deploy", "phoenix@pve", "pve.api.token_id: String should match"),
         ("ssh-ed25519 ", "", "pve.ssh.host_key: String should match"),
         ("    host: 10.0.0.13\n", "    host: 10.0.0.13\n    port: 0\n", "pve.ssh.port"),
-        ("pve:\n", "other:\n", "has no entry for pve"),
+        ("pve:\n", "other:\n", "has no entry for pve; it has 'other': add the entry, or correct"),
         (GOOD, "", "Input should be"),
         (GOOD, "- a", "Input should be"),
         (GOOD, "a: [", "cannot be read"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,14 +14,16 @@ from phoenix.connections.waits import Waits
 from phoenix.converge import PartialFailureError, Plan
 from phoenix.derive.guests import options
 from phoenix.derive.ownership import owner_tag
-from phoenix.estate import Guest, Mount
+from phoenix.errors import TaskFailedError
+from phoenix.estate import Estate, Guest, Mount, Template
 from phoenix.pve.guests import GuestStatus
 from phoenix.pve.marker import write_marker
 from phoenix.run import Run
+from phoenix.run.context import Consent
 from phoenix.tasks.firewall.apply import new_guest_changes
 from phoenix.tasks.hosts.guest import apply_guest, plan_guest
 from phoenix.tasks.hosts.guest_plan import marker_of
-from phoenix.tasks.hosts.removal import apply_destruction, plan_destruction
+from phoenix.tasks.hosts.removal import apply_destruction, plan_destruction, plan_prune
 from tests.support.estates import estate, guest
 from tests.support.firewall_api import FirewallApi
 from tests.support.runs import planning_run
@@ -38,9 +41,11 @@ class Api(FirewallApi):
     def __init__(self, fails: str, error: str, config: dict[str, Any]) -> None:
         super().__init__({f"{BASE}/pending": [{"key": key, "value": value} for key, value in config.items()]})
         self._fails, self._error = fails, error
+        self.sent: list[tuple[str, dict[str, object]]] = []
 
-    def run(self, method: str, path: str, _limit: float, **_values: object) -> None:
+    def run(self, method: str, path: str, _limit: float, **values: object) -> None:
         """A request that starts a job."""
+        self.sent.append((path, values))
         self._count(f"{method} {path}")
 
     def _count(self, request: str) -> None:
@@ -163,3 +168,53 @@ def test_destruction(config: dict[str, Any] | None, status: str, writes: list[st
         assert apply_destruction(bench.run, machine, plan) == plan
     assert bench.api.writes == writes
     assert APP.vmid not in bench.run.guests
+    if config is not None:
+        assert bench.api.sent[-1] == (BASE, {"purge": 1})
+
+
+@pytest.mark.parametrize(
+    ("edits", "reason"),
+    [
+        ({"protection": "1"}, "guest 120 app is protected: unset `protection`"),
+        ({"mp7": "pool:vm-120-disk-3,mp=/media"}, r"volumes that Phoenix did not create.*mp7 \(pool:vm-120-disk-3\)"),
+        ({"unused0": "pool:vm-120-disk-4"}, r"unused0 \(pool:vm-120-disk-4\); detach or move"),
+        ({"description": "theirs", "tags": "theirs"}, "is not of this estate"),
+    ],
+)
+@pytest.mark.parametrize("prunes", [True, False])
+def test_removal_is_refused(edits: dict[str, str], reason: str, *, prunes: bool) -> None:
+    """A guest that must not be removed is refused before it is stopped, by destroy and by prune."""
+    bench = Bench("-", declared(**edits), "running")
+    if "tags" in edits:
+        bench.run.guests.learn([GuestStatus(APP.vmid, "theirs", "lxc", "running", ("theirs",), "node")])
+    bench.run.consent = Consent(pruned=frozenset({APP.vmid}))
+    bench.run.estate = estate() if prunes else SMALL
+    if prunes and "tags" in edits:
+        assert plan_prune(bench.run, SMALL.hypervisors[0]).changes == ()
+        return
+    with pytest.raises(TaskFailedError, match=reason):
+        plan_prune(bench.run, SMALL.hypervisors[0]) if prunes else plan_destruction(bench.run, APP)
+    assert bench.api.writes == []
+
+
+def test_clone_of_another_node() -> None:
+    """A clone of another node's template takes its turn at that template, and names the node that it is for."""
+    values = {"groups": (), "kind": "lxc", "storage": "pool", "ostemplate": "local:x/y"}
+    base = Template(name="base", vmid=900, hypervisor="other", **values)
+    node, clone = SMALL.hypervisors[0], APP.model_copy(update={"clone_of": "base", "ostemplate": None, "mounts": ()})
+    two = (node, node.model_copy(update={"name": "other", "node": "elsewhere"}))
+    wanted = Estate(settings=SMALL.settings, hypervisors=two, guests=(*SMALL.guests[:3], clone), templates=(base,))
+    bench, turns = Bench("-", None), []
+    bench.api.configs = {**bench.api.configs, f"{BASE}/pending": [], "nodes/elsewhere/qemu": []}
+    bench.api.configs |= {"nodes/elsewhere/lxc": [{"vmid": 900, "name": "base", "status": "stopped"}]}
+
+    def turn(*key: object) -> Any:
+        turns.append(key)
+        return nullcontext()
+
+    cast("Any", bench.run.links).clone_queue = turn
+    bench.run.estate = wanted
+    apply_guest(bench.run, clone, plan_guest(bench.run, clone))
+    path, fields = next(sent for sent in bench.api.sent if sent[0].endswith("/clone"))
+    assert (path, fields["target"]) == ("nodes/elsewhere/lxc/900/clone", "node")
+    assert turns == [("other", 900)]

@@ -233,6 +233,19 @@ def test_notes(edit: dict[str, Any], note: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("machine", "observed", "note"),
+    [
+        (LXC, {"is_running": False}, "it does not run; what is to change in it is known once it runs"),
+        (LXC, {"adopts": "theirs"}, "it shares its SSH host keys with its origin"),
+        (VM, {"adopts": "theirs"}, "another owner's; what is to change in it is known once it is adopted"),
+    ],
+)
+def test_what_is_not_known(machine: Guest, observed: dict[str, Any], note: str) -> None:
+    """A plan says what it cannot know in advance."""
+    assert [note in text for text in plan(machine, seen(machine, **observed)).notes] == [True]
+
+
+@pytest.mark.parametrize(
     ("edit", "message"),
     [
         ({"net1": "name=eth1,bridge=vmbr0"}, "net1 at vmbr0 is not declared, and the firewall does not filter it"),

@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
-from phoenix.estate import Estate, Mount, Template
+from phoenix.estate import Estate, Guest, Mount, Template
+from phoenix.run.context import Consent
 from phoenix.run.record import RunRecord
 from phoenix.tasks.firewall import apply
 from tests.support.estates import estate, guest
@@ -124,6 +125,34 @@ def test_prediction(node: ModelNode, drift: Drift) -> None:
     assert made.errors() == {}
     assert changes(planned) == changes(made)
     assert changes(made) != []
+    assert changes(node.take(WANTED, building)) == []
+
+
+def test_renamed(node: ModelNode) -> None:
+    """A guest that has another name in the inventory under the same vmid is renamed, as planned."""
+    renamed = WANTED.model_copy(update={"guests": tuple(_renamed(one) for one in WANTED.guests)})
+    wanted = Estate(**{key: getattr(renamed, key) for key in Estate.model_fields})
+    planned = node.take(wanted, building, dry_run=True)
+    made = node.take(wanted, building)
+    assert (made.errors(), changes(planned)) == ({}, changes(made))
+    assert node.snapshot()["120"]["config"]["hostname"] == "wiki"
+    assert node.take(WANTED, building).errors() == {}
+
+
+def _renamed(one: Guest) -> Guest:
+    return one.model_copy(update={"name": "wiki"}) if one.name == "app" else one
+
+
+def test_without_restarts(node: ModelNode) -> None:
+    """Without consent nothing restarts: the setting waits, each run says so, and a run with consent applies it."""
+    put(LXC, nameserver="1.1.1.1")(node)
+    node.client.run("post", f"{LXC}/status/reboot", 60)
+    for _ in range(2):
+        kept = node.take(WANTED, building, consent=Consent(may_restart=False))
+        assert "restart" not in [change.verb for task in kept.hosts["app"] for change in task.changes]
+        notes = [note for task in kept.hosts["app"] for note in task.notes]
+        assert [note for note in notes if "nameserver wait for a restart" in note]
+    assert "restart guest 120 app: nameserver: in effect after a restart" in changes(node.take(WANTED, building))
     assert changes(node.take(WANTED, building)) == []
 
 
