@@ -20,7 +20,8 @@ def current_addresses(api: ProxmoxClient, estate: Estate, guest: Guest) -> tuple
     """List the addresses other than the declared one at which the machine may answer; ApiError if none can be read."""
     base = f"nodes/{estate.hypervisor_of(guest).node}/qemu/{guest.vmid}"
     found = [*_configured(api.get(f"{base}/config", current=1)), *_reported(api, base)]
-    taken = {host.address for host in estate.live()} | {hypervisor.guest_resolver for hypervisor in estate.hypervisors}
+    nodes = (address for node in estate.hypervisors for address in (node.guest_resolver, *node.also))
+    taken = {*(host.address for host in estate.live()), *nodes, estate.settings.network.gateway}
     return tuple(dict.fromkeys(address for address in found if address not in taken))[:MAX_ADDRESSES]
 
 
@@ -54,5 +55,5 @@ def _addresses(texts: Iterator[str]) -> Iterator[IPv4Address]:
             address = IPv4Interface(text).ip
         except ValueError:
             continue
-        if not address.is_loopback:
+        if not (address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local):
             yield address

@@ -147,7 +147,12 @@ class Links:
             answer: Any = self.api(guest.hypervisor).get(path, file=HOST_KEY_FILE)
         except ApiError as error:
             raise ConnectionFailedError(f"{guest.name}: its host key cannot be read by the agent: {error}") from None
-        return " ".join(str(answer["content"]).split()[:2])
+        content = answer.get("content") if isinstance(answer, Mapping) else None
+        key = " ".join(str(content or "").split()[:2])
+        if not key or key in {entry.ssh.host_key for entry in self._access.values()}:
+            what = "the host key of a node" if key else "no host key"
+            raise ConnectionFailedError(f"{guest.name}: its agent reports {what} as its own")
+        return key
 
     def _once(self, links: dict[str, SshLink], name: str, make: Callable[[], SshLink]) -> SshLink:
         with self._lock:

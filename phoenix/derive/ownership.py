@@ -5,6 +5,7 @@ A clone keeps the tags of its origin but has another vmid, so it is nobody's unt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from hashlib import sha256
 
@@ -13,6 +14,14 @@ from phoenix.estate import Estate
 MARK = "phoenix"
 """The tag of every guest that Phoenix created or adopted, for people: it identifies no owner."""
 DIGITS = 10
+
+
+OWNER_TAG = re.compile(rf"{MARK}-[0-9a-f]{{{DIGITS}}}")
+
+
+def is_owner_tag(tag: str) -> bool:
+    """Report whether a tag identifies an owner, whoever that is."""
+    return OWNER_TAG.fullmatch(tag) is not None
 
 
 def owner_tag(estate: Estate, vmid: int) -> str:

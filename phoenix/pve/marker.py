@@ -10,20 +10,22 @@ import re
 from dataclasses import dataclass
 
 NOTE = re.compile(r"<!-- phoenix (?P<fields>[^>]*?) ?-->\n?")
-UNFINISHED = "unfinished"
+UNFINISHED, WAITS = "unfinished", "waits"
 
 
 @dataclass(frozen=True)
 class Marker:
     """The owner's tag, the template or image that the guest was made from, and the tags that Phoenix gave it.
 
-    `is_unfinished` marks a guest whose creation has not ended.
+    `is_unfinished` marks a guest whose creation has not ended, `waits` one that needs a restart for an option that
+    Proxmox VE does not keep as pending.
     """
 
     owner: str
     origin: str = ""
     tags: tuple[str, ...] = ()
     is_unfinished: bool = False
+    waits: bool = False
 
 
 def read_marker(description: object) -> Marker | None:
@@ -34,7 +36,7 @@ def read_marker(description: object) -> Marker | None:
     words = match["fields"].split()
     fields = dict(word.partition("=")[::2] for word in words)
     tags = tuple(tag for tag in fields.get("tags", "").split(";") if tag)
-    return Marker(fields.get("owner", ""), fields.get("origin", ""), tags, UNFINISHED in words)
+    return Marker(fields.get("owner", ""), fields.get("origin", ""), tags, UNFINISHED in words, WAITS in words)
 
 
 def write_marker(description: object, marker: Marker) -> str:
@@ -43,5 +45,6 @@ def write_marker(description: object, marker: Marker) -> str:
     fields += [f"origin={marker.origin}"] if marker.origin else []
     fields += [f"tags={';'.join(marker.tags)}"] if marker.tags else []
     fields += [UNFINISHED] if marker.is_unfinished else []
+    fields += [WAITS] if marker.waits else []
     note, text = f"<!-- phoenix {' '.join(fields)} -->\n", NOTE.sub("", str(description or ""))
     return f"{text}{note}" if not text or text.endswith("\n") else f"{text}\n{note}"

@@ -7,7 +7,7 @@ below the guest's own persistent directory is Phoenix's; every other one is some
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -31,14 +31,19 @@ class MountPlan:
     replaced: tuple[str, ...] = ()
 
 
-def plan_mounts(wanted: Sequence[BindMount], config: Mapping[str, str], own: str) -> MountPlan:
-    """Compare the mount points of a container; `own` is the directory below which bind mounts are ours."""
+def plan_mounts(
+    wanted: Sequence[BindMount], config: Mapping[str, str], own: str, taken: Iterable[str] = ()
+) -> MountPlan:
+    """Compare the mount points of a container; `own` is the directory below which bind mounts are ours.
+
+    `taken` are further options that no new mount may use, because they wait for their removal.
+    """
     present = {key: value for key, value in config.items() if MOUNT_KEY.fullmatch(key)}
-    ours = {key: value for key, value in present.items() if parse(value).get("", "").startswith(f"{own}/")}
+    ours = {key: value for key, value in present.items() if volume_of(value).startswith(f"{own}/")}
     foreign = {parse(value).get(TARGET, ""): f"{key} ({value})" for key, value in present.items() if key not in ours}
     kept, missing = _matched(wanted, ours)
     spare = {parse(ours[key]).get(TARGET, ""): key for key in sorted(ours) if key not in kept}
-    free = (f"mp{index}" for index in count() if f"mp{index}" not in present)
+    free = (f"mp{index}" for index in count() if f"mp{index}" not in {*present, *taken})
     sets = {spare.pop(mount.target, "") or next(free): mount.value for mount in missing}
     removals = tuple(sorted(set(ours) - kept - set(sets)))
     occupied = {mount.target: foreign[mount.target] for mount in wanted if mount.target in foreign}
@@ -48,11 +53,17 @@ def plan_mounts(wanted: Sequence[BindMount], config: Mapping[str, str], own: str
 def foreign_volumes(config: Mapping[str, str], root: str) -> Iterator[str]:
     """Options that hold a volume beside the guest's first disk: destroying the guest would destroy them too."""
     for key, value in sorted(config.items()):
-        volume = parse(value).get("", "")
+        volume = volume_of(value)
         is_disk = re.fullmatch(r"(mp|unused|scsi|virtio|sata|ide|efidisk|tpmstate)\d+", key)
         is_own = key == root or "cloudinit" in volume or "media=cdrom" in value
         if is_disk and not is_own and ":" in volume:
             yield f"{key} ({volume})"
+
+
+def volume_of(value: str) -> str:
+    """The volume or directory of a mount point or drive, in each of its notations."""
+    properties = parse(value)
+    return next((properties[key] for key in ("", "volume", "file") if properties.get(key)), "")
 
 
 def _matched(wanted: Sequence[BindMount], ours: Mapping[str, str]) -> tuple[set[str], list[BindMount]]:

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PROPERTY_KEYS = ("net", "mp", "rootfs", "ipconfig", "startup")
-NIC_MODELS = ("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")
+NIC_MODELS = (
+    "virtio", "e1000", "e1000e", "e1000-82540em", "e1000-82544gc", "e1000-82545em", "rtl8139", "vmxnet3",
+    "i82551", "i82557b", "i82559er", "ne2k_isa", "ne2k_pci", "pcnet",
+)  # fmt: skip
+"""Source: qm.conf(5), `net[n]`."""
 ADDRESSES = ("hwaddr", "macaddr")
 ADDED: Mapping[str, tuple[str, ...]] = {"net": ("type", *ADDRESSES)}
 """Properties that Proxmox adds by itself if they are not declared, by the kind of option."""

@@ -21,6 +21,18 @@ AT_START: Mapping[GuestKind, frozenset[str]] = {
 """A changed host name is in the configuration at once, and in the guest after a restart."""
 
 
+FORGOTTEN: Mapping[GuestKind, frozenset[str]] = {
+    "lxc": frozenset({"hostname"}),
+    "vm": frozenset({"name", "ciuser", "sshkeys", "nameserver", "searchdomain", "ipconfig0"}),
+}
+"""Options that need a restart and are in the configuration at once, so that the API does not list them as pending."""
+
+
+def is_forgotten(kind: GuestKind, sent: Iterable[str]) -> bool:
+    """Report whether the need for a restart is lost once the options were sent."""
+    return bool(FORGOTTEN[kind] & set(sent))
+
+
 def waiting_after(
     kind: GuestKind, sent: Mapping[str, str | None], config: GuestConfig, mounts: Iterable[str]
 ) -> tuple[str, ...]:

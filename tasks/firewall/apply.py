@@ -23,7 +23,7 @@ from phoenix.pve.firewall.plan.reconcile import plan_level
 from phoenix.pve.firewall.query.attempt import disagreements, unobserved_at, untried_from
 from phoenix.run import Planned, Run
 from phoenix.tasks.firewall.live_matrix import try_present
-from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, some
+from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, some, writes_cluster
 from phoenix.tasks.firewall.read_levels import cluster_level, guest_level, read_level
 from phoenix.tasks.firewall.transaction import Transaction
 from phoenix.tasks.firewall.writes import ConcurrentEditError, carry_out, changes_of
@@ -42,6 +42,8 @@ class WritePlan(Plan):
 def plan_cluster_sets(run: Run, hypervisor: Hypervisor) -> WritePlan:
     """Plan the sets that guests' rules name and that do not exist; existing sets are left as they are."""
     level = cluster_level()
+    if not writes_cluster(run, hypervisor):
+        return WritePlan()
     existing = {str(ipset["name"]) for ipset in run.links.api(hypervisor.name).get(f"{level.base}/ipset")}
     sets = tuple(ipset for ipset in cluster_firewall(run.estate).ipsets if ipset.name not in existing)
     writes = plan_level(level, Level({}, ipsets=sets), LevelConfig(), "keep").writes

@@ -11,6 +11,7 @@ from phoenix.derive.ownership import owns
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.key_locations import read_sources
+from phoenix.estate.target import hypervisors_of
 from phoenix.pve.firewall.model.configuration import parse_bool
 from phoenix.pve.firewall.plan.after_plan import firewall_after_plan, prove_after_plan
 from phoenix.pve.firewall.plan.identity import format_rule
@@ -76,6 +77,13 @@ def _foreign_notes(run: Run, levels: Iterable[LevelPlan], phases: frozenset[Writ
     return tuple(f"a rule that the inventory does not derive: {rule}" for rule in rules)
 
 
+def writes_cluster(run: Run, hypervisor: Hypervisor) -> bool:
+    """Report whether a node writes what its cluster shares: the first node of the cluster that the run touches does."""
+    nodes = run.targets | hypervisors_of(run.estate, run.targets)
+    own = (node for node in run.estate.hypervisors if node.cluster == hypervisor.cluster and node.name in nodes)
+    return next(own, hypervisor).name == hypervisor.name
+
+
 def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
     """The guests of this estate on a hypervisor that the run targets; their rules do not depend on their state."""
     return [
@@ -110,7 +118,9 @@ def _levels(run: Run, hypervisor: Hypervisor, guests: list[Guest], swept: Swept)
     estate, settings = run.estate, run.estate.settings
     wanted = {guest_level(estate, guest): guest_firewall(estate, guest) for guest in guests}
     if hypervisor.name in run.targets:
-        wanted = {cluster_level(): cluster_firewall(estate), node_level(hypervisor): NODE, **wanted}
+        wanted = {node_level(hypervisor): NODE, **wanted}
+    if hypervisor.name in run.targets and writes_cluster(run, hypervisor):
+        wanted = {cluster_level(): cluster_firewall(estate), **wanted}
     return [
         plan_level(level, config, swept.levels[level], policy_at(settings, level.kind))
         for level, config in wanted.items()

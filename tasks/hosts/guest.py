@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote
 
 from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.converge import Change, PartialFailureError, Plan
-from phoenix.derive.guests import bind_mounts, creation, options
+from phoenix.derive.guests import OPTIONAL, bind_mounts, creation, options
 from phoenix.derive.ownership import owner_tag
+from phoenix.derive.storage import guest_directory
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Machine, Template
 from phoenix.pve.guest_config import GuestConfig, read_config
 from phoenix.pve.marker import read_marker, write_marker
-from phoenix.pve.mounts import MountPlan
+from phoenix.pve.mounts import MountPlan, plan_mounts
+from phoenix.pve.nics import undeclared_nics
 from phoenix.pve.options import option_change
 from phoenix.pve.paths import path_of
 from phoenix.run import Planned, Run
@@ -72,6 +75,12 @@ def _options(run: Run, machine: Machine) -> dict[str, str]:
     return found
 
 
+def _copied(config: GuestConfig) -> dict[str, str | None]:
+    """What a clone took over from its template and must not keep: further interfaces, and optional settings."""
+    keys = (*(nic.key for nic in undeclared_nics(config.next)), *OPTIONAL)
+    return {key: None for key in keys if key in config.next}
+
+
 class _Application:
     """The application of one plan; `_restarts` are the restarts that the plan did not foresee."""
 
@@ -105,7 +114,8 @@ class _Application:
         run, machine, api = self._run, self._machine, self._api
         if machine.clone_of:
             self._clone()
-            self._send(self._missing(self._config()))
+            config = self._config()
+            self._send({**_copied(config), **self._missing(config)})
             self._grow()
         else:
             values = {**creation(machine), **_options(run, machine), DESCRIPTION: self._note(unfinished=True)}
@@ -113,8 +123,8 @@ class _Application:
             if machine.kind == "vm":
                 self._grow()
         if isinstance(machine, Guest):
-            mounts = bind_mounts(run.estate, machine)
-            self._mount(machine, MountPlan({f"mp{index}": mount.value for index, mount in enumerate(mounts)}))
+            own = guest_directory(run.estate.hypervisor_of(machine), machine.vmid)
+            self._mount(machine, plan_mounts(bind_mounts(run.estate, machine), self._config().next, own))
             write_new_guest(run, api, machine)
         run.guests.note(machine, "stopped")
         self._claim()
@@ -205,8 +215,16 @@ class _Application:
 
     def _restart(self, guest: Guest) -> None:
         self._api.run("post", f"{self._base}/status/reboot", STATE_SECONDS)
+        self._forget_restart()
         self._run.drop_session(guest.name)
         wait_until_ready(self._run, guest)
+
+    def _forget_restart(self) -> None:
+        """Take back the note that the guest needs a restart."""
+        text = self._config().next.get(DESCRIPTION)
+        note = read_marker(text)
+        if note and note.waits:
+            self._send({DESCRIPTION: write_marker(text, replace(note, waits=False))})
 
     def _start(self, guest: Guest) -> None:
         try:
@@ -215,6 +233,7 @@ class _Application:
             if "already running" not in str(error):
                 raise
         self._run.guests.note(guest, "running")
+        self._forget_restart()
         self._run.drop_session(guest.name)
         wait_until_ready(self._run, guest)
 

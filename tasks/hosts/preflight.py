@@ -14,9 +14,9 @@ from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import Observation, Outcome, ReadOnlyFile
 from phoenix.derive.authority import published_files
-from phoenix.derive.ownership import owns
+from phoenix.derive.ownership import owner_tag, owns
 from phoenix.errors import TaskFailedError
-from phoenix.estate import Estate, Hypervisor, Machine
+from phoenix.estate import Estate, Guest, Hypervisor, Machine
 from phoenix.pve.guest_config import read_config
 from phoenix.pve.guests import GuestStatus
 from phoenix.pve.paths import path_of
@@ -110,10 +110,20 @@ def _guest_problems(run: Run, hypervisor: Hypervisor, seen: Observation, notes: 
     configured = configured_guests(seen)
     yield from (f"{hypervisor.name}: {conflict}" for conflict in conflicts(run, hypervisor, configured))
     yield from _uncorrectable(run, hypervisor, configured)
-    in_use, silent = ask_neighbors(run, hypervisor, absent_machines(run, hypervisor), seen)
+    arriving = (*absent_machines(run, hypervisor), *_moving(run, hypervisor, configured))
+    in_use, silent = ask_neighbors(run, hypervisor, arriving, seen)
     yield from in_use
     notes += silent
     yield from ask_mirrors(run, hypervisor)
+
+
+def _moving(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> Iterator[Guest]:
+    """The targeted guests of the node that get another address."""
+    found = {guest.vmid: guest.addresses for guest in configured if guest.node == hypervisor.node}
+    for guest in run.estate.guests:
+        is_here = guest.name in run.targets and guest.hypervisor == hypervisor.name and guest.vmid in found
+        if is_here and guest.address not in found[guest.vmid]:
+            yield guest
 
 
 def _uncorrectable(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> Iterator[str]:
@@ -139,13 +149,16 @@ def _unmanaged(estate: Estate, run: Run, api: ProxmoxClient) -> Iterator[str]:
         if guest.kind != machine.kind:
             yield f"vmid {machine.vmid} ({machine.name}) is a {guest.kind}, in the inventory a {machine.kind}"
         elif not owns(estate, guest.vmid, guest.tags) and machine.name not in run.consent.adopted:
-            yield from _foreign(estate, machine, guest, api)
+            yield from _foreign(run, machine, guest, api)
 
 
-def _foreign(estate: Estate, machine: Machine, guest: GuestStatus, api: ProxmoxClient) -> Iterator[str]:
+def _foreign(run: Run, machine: Machine, guest: GuestStatus, api: ProxmoxClient) -> Iterator[str]:
     """A guest without the owner's tag is foreign, unless its description says otherwise."""
-    config = read_config(api.get(f"{path_of(estate, machine)}/pending")).next
-    if text := stranger(estate, guest, config):
+    config = read_config(api.get(f"{path_of(run.estate, machine)}/pending")).next
+    text = stranger(run.estate, guest, config)
+    if not text:
+        run.guests.claim(machine, owner_tag(run.estate, machine.vmid))
+    else:
         yield (
             f"vmid {machine.vmid} is not of this estate: {text}. Give {machine.name} another vmid, or take the guest "
             f"over: `phoenix deploy --dry-run --diff --adopt {machine.name}` shows what would change"

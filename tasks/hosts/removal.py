@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from nornir.core.task import Task
 
-from phoenix.connections.proxmox import ProxmoxClient
-from phoenix.converge import Change, Outcome, Plan
+from phoenix.connections.proxmox import ApiError, ProxmoxClient
+from phoenix.converge import Change, Outcome, PartialFailureError, Plan
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Hypervisor, Template
 from phoenix.pve.guest_config import GuestConfig, read_config
@@ -35,8 +35,10 @@ class RemovalPlan(Plan):
 
 def plan_destruction(run: Run, machine: Guest | Template) -> RemovalPlan:
     """Plan the removal of a declared guest with its disks; TaskFailedError if it must not be removed."""
-    guest = run.guests.status(machine.vmid)
-    return _plan(run, run.estate.hypervisor_of(machine), (guest,) if guest else ())
+    guest, hypervisor = run.guests.status(machine.vmid), run.estate.hypervisor_of(machine)
+    if guest is None:
+        return RemovalPlan(notes=(f"there is no guest {machine.vmid} on {hypervisor.name}",))
+    return _plan(run, hypervisor, (guest,))
 
 
 def apply_destruction(run: Run, machine: Guest | Template, plan: RemovalPlan) -> Plan:
@@ -84,8 +86,11 @@ def _plan(run: Run, hypervisor: Hypervisor, guests: tuple[GuestStatus, ...]) -> 
 
 def _apply(run: Run, hypervisor: Hypervisor, plan: RemovalPlan) -> Plan:
     api = run.links.api(hypervisor.name)
-    for guest in plan.guests:
-        _remove(api, guest)
+    for number, guest in enumerate(plan.guests):
+        try:
+            _remove(api, guest)
+        except ApiError as error:
+            raise PartialFailureError(plan.changes[: number + 1], error) from error
         run.guests.forget(guest.vmid)
     return plan
 
@@ -107,7 +112,8 @@ def _reasons(run: Run, guest: GuestStatus, config: GuestConfig) -> Iterator[str]
         yield f"{title} is not of this estate ({foreign}): remove it with Proxmox VE, if it is yours"
     if options.get("protection", "0") != "0":
         yield f"{title} is protected: unset `protection` in its options first"
-    if volumes := ", ".join(foreign_volumes(options, ROOTS[guest.kind])):
+    every = (foreign_volumes(one, ROOTS[guest.kind]) for one in (config.running, options))
+    if volumes := ", ".join(dict.fromkeys(volume for found in every for volume in found)):
         yield f"{title} has volumes that Phoenix did not create, and that would be lost: {volumes}; detach or move them"
 
 

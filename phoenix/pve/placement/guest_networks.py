@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate, Hypervisor
 from phoenix.pve.guests import GuestKind
-from phoenix.pve.properties import parse
+from phoenix.pve.properties import ADDRESSES, parse
 
 GUEST_LINE = re.compile(r"^guest ([^/]+)/([^/]+)/(\d+)\.conf$")
 DIRECTORIES: dict[str, GuestKind] = {"lxc": "lxc", "qemu-server": "vm"}
@@ -109,7 +109,7 @@ def _read_option(guest: ConfiguredGuest, key: str, value: str) -> None:
         guest.is_template = value == "1"
     elif key.startswith(("net", "ipconfig")):
         properties = parse(value)
-        guest.macs |= {properties["hwaddr"].upper()} if properties.get("hwaddr") else set()
+        guest.macs |= {properties[key].upper() for key in ADDRESSES if properties.get(key)}
         guest.addresses |= set(_addresses(properties.get("ip", "")))
 
 

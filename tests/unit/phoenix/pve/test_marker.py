@@ -11,7 +11,7 @@ from phoenix.pve.marker import Marker, read_marker, write_marker
 FULL = Marker("phoenix-0123456789", "local:vztmpl/debian-12.tar.zst", ("prod", "web"), is_unfinished=True)
 
 
-@pytest.mark.parametrize("marker", [FULL, Marker("phoenix-0123456789"), Marker("phoenix-0", tags=("a",))])
+@pytest.mark.parametrize("marker", [FULL, Marker("phoenix-0123456789"), Marker("phoenix-0", tags=("a",), waits=True)])
 @pytest.mark.parametrize("text", ["", "mine", "mine\n", "# Head\n\n<!-- other -->\n"])
 def test_round_trip(marker: Marker, text: str) -> None:
     """A note is read as it was written, into whatever description."""

@@ -35,11 +35,17 @@ VOLUME, FOREIGN = "pool:vm-120-disk-1,mp=/media,backup=1,size=8G", "/tank/media,
         ([BindMount(f"{OWN}/media", "/media")], {"mp3": VOLUME},
          MountPlan({"mp0": f"{OWN}/media,mp=/media"}, occupied={"/media": f"mp3 ({VOLUME})"})),
         ([DATA], {"mp0": "/lxc/1200/data,mp=/x"}, MountPlan({"mp1": DATA.value})),
+        ([DATA], {"mp4": f"volume={OWN}/old,mp=/old"}, MountPlan({"mp0": DATA.value}, removals=("mp4",))),
     ],
 )  # fmt: skip
 def test_plan(wanted: list[BindMount], config: dict[str, str], plan: MountPlan) -> None:
     """Ours are set, replaced and removed; others stay and keep their index."""
     assert plan_mounts(wanted, config, OWN) == plan
+
+
+def test_taken_options() -> None:
+    """A mount does not take an option that still waits for its removal."""
+    assert plan_mounts([DATA], {}, OWN, ["mp0", "mp1"]) == MountPlan({"mp2": DATA.value})
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -68,6 +74,8 @@ def test_one_run_converges(wanted: list[BindMount], present: dict[str, str]) -> 
         ({"rootfs": "pool:a,size=1G", "unused0": "pool:b"}, "rootfs", ["unused0 (pool:b)"]),
         ({"scsi0": "pool:a", "ide2": "pool:vm-1-cloudinit,media=cdrom", "scsi1": "pool:c"}, "scsi0",
          ["scsi1 (pool:c)"]),
+        ({"rootfs": "pool:a", "mp0": "mp=/a,volume=pool:b"}, "rootfs", ["mp0 (pool:b)"]),
+        ({"scsi0": "pool:a", "scsi1": "file=pool:c,size=1G"}, "scsi0", ["scsi1 (pool:c)"]),
         ({"scsi0": "pool:a", "scsihw": "virtio-scsi-pci", "virtio3": "/dev/disk/by-id/x"}, "scsi0", []),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Service
 from phoenix.run import Run
 from phoenix.tasks.firewall.apply import OPENING, apply_cluster_sets, plan_cluster_sets, plan_everything
-from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, touched
+from phoenix.tasks.firewall.plan import FirewallPlan, plan_firewall, touched, writes_cluster
 from phoenix.tasks.firewall.writes import ConcurrentEditError, carry_out
 from tests.support.estates import estate, guest
 from tests.support.firewall_api import FirewallApi
@@ -195,6 +195,23 @@ def test_rules_of_other_owners(policy: str | None, changes: list[str], notes: in
     plan = bench.plan()
     assert summary(plan) == changes
     assert ["monitoring" in note for note in plan.notes] == [True] * notes
+
+
+@pytest.mark.parametrize(
+    ("targets", "clusters", "writers"),
+    [
+        ({"a", "b"}, ("one", "one"), ["a"]),
+        ({"b"}, ("one", "one"), ["b"]),
+        ({"a", "b"}, ("one", "two"), ["a", "b"]),
+    ],
+)
+def test_writer_of_the_cluster(targets: set[str], clusters: tuple[str, str], writers: list[str]) -> None:
+    """One node of each cluster that a run touches writes what the cluster shares."""
+    node = SMALL.hypervisors[0]
+    named = zip("ab", clusters, strict=True)
+    nodes = tuple(node.model_copy(update={"name": name, "cluster": cluster}) for name, cluster in named)
+    run = planning_run(Estate(settings=SMALL.settings, hypervisors=nodes, guests=()), targets=frozenset(targets))
+    assert [one.name for one in nodes if one.name in targets and writes_cluster(run, one)] == writers
 
 
 def test_removed_service() -> None:

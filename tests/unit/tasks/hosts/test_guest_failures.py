@@ -197,6 +197,25 @@ def test_removal_is_refused(edits: dict[str, str], reason: str, *, prunes: bool)
     assert bench.api.writes == []
 
 
+def test_volume_that_waits_for_its_removal() -> None:
+    """A volume that a running guest gives up at its next start is still there, and keeps the guest."""
+    bench = Bench("-", declared(), "running")
+    entry = {"key": "mp7", "value": "pool:vm-120-disk-3,mp=/media", "delete": 1}
+    bench.api.configs = {f"{BASE}/pending": [*bench.api.configs[f"{BASE}/pending"], entry]}
+    with pytest.raises(TaskFailedError, match="mp7"):
+        plan_destruction(bench.run, APP)
+
+
+def test_failed_removal() -> None:
+    """A removal that fails is in the outcome as begun."""
+    bench = Bench(BASE, declared(), "running")
+    plan = plan_destruction(bench.run, APP)
+    with pytest.raises(PartialFailureError) as failure:
+        apply_destruction(bench.run, APP, plan)
+    assert summary(failure.value.changes) == ["remove guest 120 app"]
+    assert APP.vmid in bench.run.guests
+
+
 def test_clone_of_another_node() -> None:
     """A clone of another node's template takes its turn at that template, and names the node that it is for."""
     values = {"groups": (), "kind": "lxc", "storage": "pool", "ostemplate": "local:x/y"}

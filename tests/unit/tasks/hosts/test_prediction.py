@@ -128,6 +128,22 @@ def test_prediction(node: ModelNode, drift: Drift) -> None:
     assert changes(node.take(WANTED, building)) == []
 
 
+def test_what_a_clone_takes_over(node: ModelNode) -> None:
+    """A clone starts without its template's further interfaces and start order, and keeps its volumes."""
+    destroy(node)
+    base = next(ct for ct in node.server.pve.cts if ct.vmid == BASE.vmid).config
+    base |= {"net1": "name=eth1,bridge=vmbr0", "startup": "order=9", "mp0": "pool:vm-900-disk-1,mp=/media,size=1G"}
+    assert node.take(WANTED, building).errors() == {}
+    for key in ("net1", "startup", "mp0"):
+        base.pop(key)
+    clone = node.snapshot()["120"]["config"]
+    assert {"net1", "startup"} & clone.keys() == set()
+    assert "mp=/media" in clone["mp0"]
+    assert changes(node.take(WANTED, building)) == []
+    destroy(node)
+    assert node.take(WANTED, building).errors() == {}
+
+
 def test_renamed(node: ModelNode) -> None:
     """A guest that has another name in the inventory under the same vmid is renamed, as planned."""
     renamed = WANTED.model_copy(update={"guests": tuple(_renamed(one) for one in WANTED.guests)})
