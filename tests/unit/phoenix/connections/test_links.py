@@ -12,7 +12,7 @@ import pytest
 from phoenix.connections.access import ApiAccess, HypervisorAccess
 from phoenix.connections.links import Links
 from phoenix.connections.ssh import ConnectionFailedError
-from tests.support.estates import estate
+from tests.support.estates import estate, guest
 from tests.support.ssh_server import SshServer
 
 API = ApiAccess(
@@ -69,6 +69,28 @@ def test_failure_in_the_background(server: SshServer) -> None:
         with pytest.raises(ConnectionFailedError, match=r"pve .*: root was refused"):
             opened.shell("pve")
         assert len(server.transports) == attempt
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"content": "NODE comment"}, "its agent reports the host key of a node as its own"),
+        ({"content": ""}, "no host key"),
+        ({}, "no host key"),
+        ([], "no host key"),
+    ],
+)
+def test_host_key_of_an_agent(server: SshServer, monkeypatch: pytest.MonkeyPatch, answer: object, says: str) -> None:
+    """A machine whose agent reports a node's key, or none, is not entered."""
+    opened = links(server)
+    box = guest("box", 21, "vm", kind="vm", disk_image="local:import/x.img", ostemplate=None)
+    opened.estate = estate(box)
+    if isinstance(answer, dict) and "content" in answer:
+        answer = {"content": answer["content"].replace("NODE", server.access().host_key)}
+    monkeypatch.setattr(opened.api("pve"), "get", lambda path, **_fields: answer if "file-read" in path else {})
+    with pytest.raises(ConnectionFailedError, match=says):
+        opened.shell("box")
     opened.close()
 
 

@@ -210,6 +210,38 @@ def test_addresses_in_use(outputs: dict[str, str], says: str) -> None:
     assert len(seen.scripts) == (0 if outputs else 1)
 
 
+OWN = """guest node/lxc/120.conf
+hostname: app
+rootfs: pool:vm-120-disk-0,size=16G
+unprivileged: 1
+net0: name=eth0,bridge=vmbr0,firewall=1,ip={}/24,gw=10.0.0.1
+"""
+
+
+@pytest.mark.parametrize(("address", "problems"), [("10.0.0.20", 0), ("10.0.0.77", 1)])
+def test_address_of_a_guest_that_moves(address: str, problems: int) -> None:
+    """The address that a guest gets is asked for as that of a new guest; its present one is not."""
+    neighbor = "10.0.0.20 dev vmbr0 lladdr aa:bb:cc:dd:ee:ff REACHABLE\n"
+    seen = node({}, {questions.GUEST_NETWORKS: OWN.format(address)}, neighbors=neighbor)
+    assert len(seen.check()) == problems
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("unprivileged: 1", "unprivileged: 0", "guest 120 app: `unprivileged` cannot be changed in place"),
+        ("net0:", "net1: name=eth1,bridge=vmbr7\nnet0:", "net1 at vmbr7 is not declared"),
+        ("unprivileged: 1", "unprivileged: 1\ntemplate: 1", "it is a template, in the inventory a guest"),
+        ("rootfs:", "mp0:", "its first disk is not rootfs"),
+    ],
+)
+def test_what_cannot_be_corrected(before: str, after: str, says: str) -> None:
+    """What a deployment could not correct in a guest is told before any change."""
+    text = OWN.format("10.0.0.20").replace(before, after)
+    (problem,) = node({}, {questions.GUEST_NETWORKS: text}).check()
+    assert says in problem
+
+
 def test_removed_guest_holds_no_address() -> None:
     """A guest that this run removes does not block the one that follows it, although it still answers."""
     neighbor = "10.0.0.20 dev vmbr0 lladdr aa:bb:cc:dd:ee:ff REACHABLE\n"
