@@ -138,7 +138,7 @@ def test_second_anchor_comes_and_goes(witness: str, tmp_path: Path) -> None:
         stores = bench.everywhere(("drphoenix", "pve"), COMPARE)
         others = bench.sh("ollama", SHOWN)
         after = bench.sh("drphoenix", engine).splitlines()
-        registries = bench.sh("drphoenix", f"{OF_REGISTRIES}; cat /etc/docker/certs.d/{REGISTRY}/ca.crt")
+        registries = bench.sh("drphoenix", f"{OF_REGISTRIES}; grep -v '^#' /etc/docker/certs.d/{REGISTRY}/ca.crt")
         published, java = bench.sh("pve", f"cat {PUBLISHED}"), bench.sh("ollama", JAVA)
         again = distribute(*with_registry)
         bench.sh("pve", f"mv /root/kept.crt {PUBLISHED}")
