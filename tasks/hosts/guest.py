@@ -24,7 +24,8 @@ from phoenix.tasks.firewall.apply import complete_firewall, write_new_guest
 from phoenix.tasks.firewall.writes import carry_out
 from phoenix.tasks.hosts.adoption import stranger
 from phoenix.tasks.hosts.disks import disk_of, disk_size
-from phoenix.tasks.hosts.guest_plan import DESCRIPTION, GuestPlan, SeenMachine, marker_of, plan_machine, title
+from phoenix.tasks.hosts.guest_options import DESCRIPTION, SeenMachine, marker_of, title
+from phoenix.tasks.hosts.guest_plan import GuestPlan, plan_machine
 from phoenix.tasks.hosts.ready import wait_until_ready
 from phoenix.tasks.support.guests import list_guests
 from phoenix.tasks.support.pct import run_pct

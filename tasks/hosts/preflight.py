@@ -26,7 +26,8 @@ from phoenix.tasks.authority.service import seen_authority
 from phoenix.tasks.certificates.api_trust import connection_problems
 from phoenix.tasks.hosts.adoption import stranger
 from phoenix.tasks.hosts.api_questions import ApiAnswers, absent_machines, ask_api, ask_placement
-from phoenix.tasks.hosts.guest_plan import refusals, title
+from phoenix.tasks.hosts.guest_options import title
+from phoenix.tasks.hosts.guest_refusals import refusals
 from phoenix.tasks.hosts.node_questions import (
     NodeQuestions,
     ask_neighbors,

@@ -22,7 +22,7 @@ from phoenix.run import Run
 from phoenix.run.context import Consent
 from phoenix.tasks.firewall.apply import new_guest_changes
 from phoenix.tasks.hosts.guest import apply_guest, plan_guest
-from phoenix.tasks.hosts.guest_plan import marker_of
+from phoenix.tasks.hosts.guest_options import marker_of
 from phoenix.tasks.hosts.removal import apply_destruction, plan_destruction, plan_prune
 from tests.support.estates import estate, guest
 from tests.support.firewall_api import FirewallApi

@@ -17,7 +17,8 @@ from phoenix.pve.marker import Marker, read_marker, write_marker
 from phoenix.pve.mounts import MountPlan
 from phoenix.tasks.firewall.apply import new_guest_changes
 from phoenix.tasks.hosts.disks import gibibytes
-from phoenix.tasks.hosts.guest_plan import GuestPlan, SeenMachine, marker_of, plan_machine
+from phoenix.tasks.hosts.guest_options import SeenMachine, marker_of
+from phoenix.tasks.hosts.guest_plan import GuestPlan, plan_machine
 from tests.support.estates import estate, guest
 
 MOUNTS = (Mount(source="data", target="/data"), Mount(source="logs", target="/logs"))
