@@ -46,11 +46,11 @@ class ObservedGuests:
             known = self._known.get(machine.vmid) or GuestStatus(machine.vmid, machine.name, machine.kind, status)
             self._known[machine.vmid] = replace(known, name=machine.name, status=status)
 
-    def claim(self, machine: Machine, tag: str) -> None:
-        """Record that a machine has the tag of its owner."""
+    def claim(self, vmid: int, tag: str) -> None:
+        """Record that a guest has the tag of its owner."""
         with self._lock:
-            known = self._known[machine.vmid]
-            self._known[machine.vmid] = replace(known, tags=tuple(dict.fromkeys((*known.tags, tag))))
+            known = self._known[vmid]
+            self._known[vmid] = replace(known, tags=tuple(dict.fromkeys((*known.tags, tag))))
 
     def forget(self, vmid: int) -> None:
         """Record that a guest no longer exists."""

@@ -177,7 +177,7 @@ class _Application:
             carry_out(self._api, plan.firewall)
 
     def _claim(self) -> None:
-        self._run.guests.claim(self._machine, owner_tag(self._run.estate, self._machine.vmid))
+        self._run.guests.claim(self._machine.vmid, owner_tag(self._run.estate, self._machine.vmid))
 
     def _send(self, values: Mapping[str, str | None]) -> None:
         deleted = ",".join(key for key, value in values.items() if value is None)

@@ -109,6 +109,7 @@ def _owners(run: Run, hypervisor: Hypervisor, answers: ApiAnswers) -> Iterator[s
 def _guest_problems(run: Run, hypervisor: Hypervisor, seen: Observation, notes: list[str]) -> Iterator[str]:
     """Addresses that others have, and mirrors that are out of reach."""
     configured = configured_guests(seen)
+    _claim(run, hypervisor, configured)
     yield from (f"{hypervisor.name}: {conflict}" for conflict in conflicts(run, hypervisor, configured))
     yield from _uncorrectable(run, hypervisor, configured)
     arriving = (*absent_machines(run, hypervisor), *_moving(run, hypervisor, configured))
@@ -116,6 +117,14 @@ def _guest_problems(run: Run, hypervisor: Hypervisor, seen: Observation, notes: 
     yield from in_use
     notes += silent
     yield from ask_mirrors(run, hypervisor)
+
+
+def _claim(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> None:
+    """Know guests of this estate by their notes, too: an interrupted creation left them without the tag."""
+    for guest in configured:
+        is_own = guest.node == hypervisor.node and guest.owner == owner_tag(run.estate, guest.vmid)
+        if is_own and guest.vmid in run.guests:
+            run.guests.claim(guest.vmid, guest.owner)
 
 
 def _moving(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> Iterator[Guest]:
@@ -158,7 +167,7 @@ def _foreign(run: Run, machine: Machine, guest: GuestStatus, api: ProxmoxClient)
     config = read_config(api.get(f"{path_of(run.estate, machine)}/pending")).next
     text = stranger(run.estate, guest, config)
     if not text:
-        run.guests.claim(machine, owner_tag(run.estate, machine.vmid))
+        run.guests.claim(machine.vmid, owner_tag(run.estate, machine.vmid))
     else:
         yield (
             f"vmid {machine.vmid} is not of this estate: {text}. Give {machine.name} another vmid, or take the guest "

@@ -12,8 +12,14 @@ from phoenix.run import Run
 
 
 def learn_guests(run: Run, hypervisor: Hypervisor) -> None:
-    """List the guests of a node for the tasks of the run; ApiError if that fails."""
-    run.guests.learn(list_guests(run.links.api(hypervisor.name), hypervisor.node))
+    """List the guests of a node for the tasks of the run; ApiError if that fails.
+
+    Clusters number their guests independently: one with the vmid of a machine on another cluster is left out.
+    """
+    machines = (*run.estate.guests, *run.estate.templates)
+    elsewhere = {m.vmid for m in machines if run.estate.hypervisor_of(m).cluster != hypervisor.cluster}
+    listed = list_guests(run.links.api(hypervisor.name), hypervisor.node)
+    run.guests.learn(guest for guest in listed if guest.vmid not in elsewhere)
 
 
 def list_guests(api: ProxmoxClient, node: str) -> tuple[GuestStatus, ...]:

@@ -4,5 +4,5 @@
 for file in "$configs"/nodes/*/lxc/*.conf "$configs"/nodes/*/qemu-server/*.conf; do
   [ -f "$file" ] || continue
   echo "guest ${file#"$configs"/nodes/}"
-  sed -nE '/^\[/q; /^(hostname|name|template|unprivileged|rootfs|(net|ipconfig|mp|scsi|virtio|sata|ide)[0-9]+):/p' "$file"
+  sed -nE '/^\[/q; /^#.*<!-- phoenix owner=/p; /^(hostname|name|template|unprivileged|rootfs|(net|ipconfig|mp|scsi|virtio|sata|ide)[0-9]+):/p' "$file"
 done

@@ -35,7 +35,7 @@ def planning_run(
 def exists(run: Run, machine: Machine, status: str) -> None:
     """Let a run know a machine of its estate, with this status."""
     run.guests.note(machine, status)
-    run.guests.claim(machine, owner_tag(run.estate, machine.vmid))
+    run.guests.claim(machine.vmid, owner_tag(run.estate, machine.vmid))
 
 
 def with_host(estate: Estate, name: str, **update: Any) -> Estate:

@@ -16,6 +16,8 @@ from phoenix.pve.guests import GuestKind
 from phoenix.pve.properties import ADDRESSES, parse
 
 GUEST_LINE = re.compile(r"^guest ([^/]+)/([^/]+)/(\d+)\.conf$")
+OWNER_LINE = re.compile(r"^#.*<!-- phoenix owner=([a-z0-9-]+)")
+"""A line of the description; a configuration file has it as a comment, with few characters encoded."""
 DIRECTORIES: dict[str, GuestKind] = {"lxc": "lxc", "qemu-server": "vm"}
 NAME_KEYS = ("hostname", "name")
 DESTROY = {"lxc": "pct", "vm": "qm"}
@@ -23,7 +25,7 @@ DESTROY = {"lxc": "pct", "vm": "qm"}
 
 @dataclass
 class ConfiguredGuest:
-    """A guest with a configuration, its MAC and IPv4 addresses there, and the options that were listed."""
+    """A guest with a configuration, its addresses and listed options there, and the owner that its note names."""
 
     vmid: int
     node: str
@@ -33,6 +35,7 @@ class ConfiguredGuest:
     macs: set[str] = field(default_factory=set)
     addresses: set[IPv4Address] = field(default_factory=set)
     options: dict[str, str] = field(default_factory=dict)
+    owner: str = ""
 
     def __str__(self) -> str:
         return f"guest {self.vmid} {self.name}".rstrip() + f" on {self.node}"
@@ -62,6 +65,8 @@ def read_guest_networks(text: str) -> tuple[ConfiguredGuest, ...]:
             kind = DIRECTORIES.get(match[2])
             if kind:
                 guests.append(ConfiguredGuest(int(match[3]), match[1], kind))
+        elif guests and (note := OWNER_LINE.match(line)):
+            guests[-1].owner = note[1]
         elif guests:
             key, _, value = line.partition(":")
             _read_option(guests[-1], key, value.strip())

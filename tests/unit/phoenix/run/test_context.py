@@ -79,7 +79,7 @@ def test_machine_to_adopt() -> None:
     session = run.session("box")
     assert session.shell is None
     assert session.plan([]) == ()
-    run.guests.claim(box, owner_tag(run.estate, box.vmid))
+    run.guests.claim(box.vmid, owner_tag(run.estate, box.vmid))
     assert run.session("box").shell is not None
 
 

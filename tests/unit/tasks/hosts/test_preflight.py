@@ -20,6 +20,7 @@ from phoenix.pve.privileges import needed_privileges
 from phoenix.run import Run
 from phoenix.tasks.hosts import node_questions as questions
 from phoenix.tasks.hosts.preflight import check_access, check_deployment
+from phoenix.tasks.support.guests import learn_guests, undeclared_guests
 from tests.support.estates import estate, guest
 from tests.support.runs import planning_run
 
@@ -240,6 +241,31 @@ def test_what_cannot_be_corrected(before: str, after: str, says: str) -> None:
     text = OWN.format("10.0.0.20").replace(before, after)
     (problem,) = node({}, {questions.GUEST_NETWORKS: text}).check()
     assert says in problem
+
+
+def test_note_without_a_tag() -> None:
+    """A guest that is no longer declared is known by its note, if its creation was interrupted before it got a tag."""
+    listed = [
+        *GUESTS,
+        {"vmid": 300, "name": "left", "status": "stopped"},
+        {"vmid": 301, "name": "b", "tags": "phoenix"},
+    ]
+    note = "guest node/lxc/{0}.conf\n#<!-- phoenix owner={1} unfinished -->\nhostname: left\n"
+    text = note.format(300, owner_tag(SMALL, 300)) + note.format(301, owner_tag(SMALL, 999))
+    seen = node({"nodes/node/lxc": listed}, {questions.GUEST_NETWORKS: text})
+    assert seen.check() == []
+    assert [guest.vmid for guest in undeclared_guests(seen.run_of_estate, SMALL.hypervisors[0])] == [300]
+
+
+def test_guests_of_another_cluster() -> None:
+    """A guest with the vmid of a machine on another cluster does not take its place."""
+    here, there = (SMALL.hypervisors[0].model_copy(update={"name": name, "cluster": name}) for name in ("pve", "other"))
+    app = SMALL.guest("app").model_copy(update={"hypervisor": "other"})
+    run = planning_run(Estate(settings=SMALL.settings, hypervisors=(here, there), guests=(app,)))
+    listed = {"nodes/node/lxc": [{"vmid": app.vmid, "name": "theirs", "status": "running"}], "nodes/node/qemu": []}
+    run.links = cast("Any", SimpleNamespace(api=lambda _name: SimpleNamespace(get=listed.__getitem__)))
+    learn_guests(run, here)
+    assert app.vmid not in run.guests
 
 
 def test_removed_guest_holds_no_address() -> None:
