@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from phoenix.derive.ownership import MARK, owner_tag, owns
+from phoenix.derive.ownership import MARK, is_owner_tag, owner_tag, owns
 from phoenix.estate import Estate
 from phoenix.pve.guests import GuestStatus
 from phoenix.pve.marker import read_marker
@@ -26,5 +26,11 @@ def stranger(estate: Estate, status: GuestStatus, config: Mapping[str, str]) -> 
         return ""
     nic = parse(config.get("net0", ""))
     address = parse(config.get("ipconfig0", "")).get("ip") or nic.get("ip") or "no fixed address"
-    owner = "another Phoenix estate" if MARK in status.tags else "no Phoenix estate"
+    owner = _owner(status)
     return f"{status.kind} {status.name or ABSENT!r}, {status.status}, {address}, created by {owner}"
+
+
+def _owner(status: GuestStatus) -> str:
+    if any(map(is_owner_tag, status.tags)):
+        return "another Phoenix estate"
+    return "an earlier version of Phoenix, or another estate" if MARK in status.tags else "no Phoenix estate"

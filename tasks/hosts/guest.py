@@ -40,9 +40,8 @@ def plan_guest(run: Run, machine: Guest | Template) -> GuestPlan:
     """Read the guest's configuration and compare it with the inventory."""
     seen = _observe(run, machine)
     if seen and seen.adopts and machine.name not in run.consent.adopted:
-        raise TaskFailedError(
-            f"{title(machine)} is not of this estate: {seen.adopts}; `phoenix deploy --adopt` takes it over"
-        )
+        how = f"`phoenix deploy --adopt {machine.name}` takes it over"
+        raise TaskFailedError(f"{title(machine)} is not of this estate: {seen.adopts}; {how}")
     if seen and seen.firewall:
         run.rehearsed_firewalls.add(machine.vmid)
     return plan_machine(run.estate, machine, _options(run, machine), seen, may_restart=run.consent.may_restart)

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("fakepve", reason="the lab's extra is not installed")
 
 from phoenix.estate import Estate, Guest, Mount, Template
+from phoenix.estate.target import select
 from phoenix.run.context import Consent
 from phoenix.run.record import RunRecord
 from phoenix.tasks.firewall import apply
@@ -18,9 +19,8 @@ from tests.support.model_node import ModelNode, building, model_server
 pytestmark = pytest.mark.timeout(300)
 IMAGE = "local:vztmpl/x"
 MOUNTS = (Mount(source="data", target="/data"), Mount(source="logs", target="/logs"))
-BASE = Template(
-    name="base", groups=(), vmid=900, kind="lxc", hypervisor="pve", storage="pool", ostemplate="local:vztmpl/x"
-)
+OF_BASE = {"groups": ("template",), "kind": "lxc", "hypervisor": "pve", "storage": "pool", "ostemplate": IMAGE}
+BASE = Template(name="base", vmid=900, **OF_BASE)
 APP = guest("app", 20, "lxc", clone_of="base", ostemplate=None, mounts=MOUNTS, tags=("prod",))
 BOX = guest("box", 21, "vm", kind="vm", disk_image="local:import/x.img", ostemplate=None, user="admin", disk=1)
 CORE = estate(APP, BOX)
@@ -125,6 +125,20 @@ def test_prediction(node: ModelNode, drift: Drift) -> None:
     assert made.errors() == {}
     assert changes(planned) == changes(made)
     assert changes(made) != []
+    assert changes(node.take(WANTED, building)) == []
+
+
+def test_guests_of_an_earlier_version(node: ModelNode) -> None:
+    """Guests that have the mark alone are refused, and adopted all at once as planned."""
+    for one in (*node.server.pve.cts, *node.server.pve.vms):
+        one.config |= {"tags": "phoenix;prod" if one.vmid == APP.vmid else "phoenix"}
+        one.config.pop("description", None)
+    assert len(node.take(WANTED, building).errors()) == len(WANTED.guests) + 1
+    consent = Consent(adopted=select(WANTED, ["lxc,vm,template"]))
+    planned = node.take(WANTED, building, consent=consent, dry_run=True)
+    made = node.take(WANTED, building, consent=consent)
+    assert (made.errors(), changes(planned)) == ({}, changes(made))
+    assert sum(change.startswith("adopt") for change in changes(made)) == len(WANTED.guests) + 1
     assert changes(node.take(WANTED, building)) == []
 
 
