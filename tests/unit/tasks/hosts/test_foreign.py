@@ -129,7 +129,7 @@ APPS: list[tuple[Guest, ...]] = [
 ]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(APPS)), min_size=2, max_size=6))
 def test_nothing_foreign_changes(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[Act, tuple[Guest, ...]]]
