@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,12 +92,3 @@ def open_lab() -> Lab:
     api = ProxmoxAPI(host, port=int(port), user=user, **options)
     api._store["session"].mount("https://", _Pinned(access["fingerprint"]))
     return Lab(api)
-
-
-def until(met: Callable[[], object], limit: float = 10) -> None:
-    """Poll until a condition is true; fail the test after `limit` seconds."""
-    deadline = time.monotonic() + limit
-    while not met():
-        if time.monotonic() > deadline:
-            pytest.fail("did not become true in time")
-        time.sleep(0.05)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.system.pve_api import Lab, open_lab, until
+from tests.support.waiting import until
+from tests.system.pve_api import Lab, open_lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 SERVER, CALLER = 7021, 7022

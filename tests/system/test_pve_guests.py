@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 from proxmoxer import ResourceException
 
-from tests.system.pve_api import IMAGE, LAB, Lab, open_lab, until
+from tests.support.waiting import until
+from tests.system.pve_api import IMAGE, LAB, Lab, open_lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 CT, CLONE, TEMPLATE_VM, VM = 7001, 7002, 7008, 7009

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import until
 from tests.system import bench
 from tests.system.edited import inventory
 from tests.system.live import live
@@ -132,10 +133,7 @@ def _status(service: str) -> dict[str, str]:
 
 
 def _await_status(service: str, status: str) -> None:
-    end = time.monotonic() + 30
-    while set(_status(service).values()) != {status}:
-        assert time.monotonic() < end, _status(service)
-        time.sleep(0.5)
+    until(lambda: set(_status(service).values()) == {status}, 30)
 
 
 def test_backends_are_checked() -> None:

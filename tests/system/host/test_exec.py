@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
+from tests.support.waiting import until
 from tests.system.host.own import OwnLab
 
 pytestmark = pytest.mark.timeout(300)
@@ -70,10 +70,7 @@ def test_killed_exec_leaves_nothing_running(running_lab: OwnLab) -> None:
         process.stdout.readline()
         process.kill()
         process.communicate(timeout=10)
-    end = time.monotonic() + 10
-    while "4321" in running_lab.inside("client", "ps", "-eo", "args"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: "4321" not in running_lab.inside("client", "ps", "-eo", "args"))
 
 
 def test_unknown_host(running_lab: OwnLab) -> None:

@@ -14,6 +14,7 @@ from phoenix.connections.links import Links
 from phoenix.connections.ssh import ConnectionFailedError
 from tests.support.estates import estate, guest
 from tests.support.ssh_server import SshServer
+from tests.support.waiting import until
 
 API = ApiAccess(
     url="https://127.0.0.1:1",
@@ -100,7 +101,4 @@ def test_closed_before_its_use(server: SshServer) -> None:
     opened.begin(["pve"])
     opened.close()
     assert authenticated(server, 1)
-    deadline = time.monotonic() + 10
-    while server.transports[0].is_active() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not server.transports[0].is_active()
+    until(lambda: not server.transports[0].is_active())

@@ -6,8 +6,7 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from grp import getgrgid
 from pathlib import Path
 from pwd import getpwuid
@@ -34,6 +33,7 @@ from phoenix.converge import (
 from phoenix.converge.apply import apply_script, check_applied, read_notes
 from phoenix.converge.host_session import question
 from phoenix.converge.observe import read_observation
+from tests.support.waiting import until
 
 ME = f"{getpwuid(os.getuid()).pw_name}:{getgrgid(os.getgid()).gr_name}"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="changes the owner of files, which requires root")
@@ -404,7 +404,7 @@ def test_killed_in_the_middle(quick: Host, kind: signal.Signals) -> None:
     assert process.stdin
     process.stdin.write(quick.local(apply_script(changes)))
     process.stdin.close()
-    wait_until(lambda: (quick.here / "etc/third").read_text() == "better three")
+    until(lambda: (quick.here / "etc/third").read_text() == "better three")
     process.send_signal(kind)
     process.wait(10)
     if kind == signal.SIGKILL:
@@ -415,14 +415,6 @@ def test_killed_in_the_middle(quick: Host, kind: signal.Signals) -> None:
     assert (quick.here / "etc/one conf").read_text() == "better"
     assert quick.verbs == ["start app.service", "reload app.service"]
     assert quick.converge(daemon(quick, "better")) == []
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait up to five seconds for a condition."""
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_closed_output(quick: Host) -> None:
@@ -452,8 +444,7 @@ def test_one_script_at_a_time(host: Host) -> None:
         assert running.stdin
         running.stdin.write(host.local(apply_script([slow])))
         running.stdin.close()
-        while not Path(log).exists():
-            time.sleep(0.01)
+        until(Path(log).exists)
         host.apply([quick])
     assert Path(log).read_text().split() == ["begin", "end", "quick"]
 
