@@ -17,8 +17,8 @@ from phoenix.pve.firewall.query.attempt import Attempt
 from phoenix.tasks.firewall.carriers import Shells, at_once, carriers, is_node
 from phoenix.templating import program, shell_program
 
-LIFETIME = 60
-"""Seconds after which observers end without being told."""
+ANSWER_SECONDS = 20
+"""The most seconds in which a shell starts or collects its observers."""
 COMPLETE = ("complete",)
 
 
@@ -37,9 +37,15 @@ class Arrivals:
 
 
 @contextmanager
-def observing(estate: Estate, hosts: Iterable[str], udp: Iterable[int], shells: Shells) -> Iterator[Arrivals]:
-    """Observe hosts during the block; the arrivals are known after it. A host that cannot be observed is left out."""
-    observer = _Observer(estate, carriers(estate, hosts), shells, tuple(sorted(udp)))
+def observing(
+    estate: Estate, hosts: Iterable[str], udp: Iterable[int], shells: Shells, seconds: int
+) -> Iterator[Arrivals]:
+    """Observe hosts during the block, which lasts at most these seconds; the arrivals are known after it.
+
+    A host that cannot be observed to the end is left out.
+    """
+    lifetime = seconds + 2 * ANSWER_SECONDS
+    observer = _Observer(estate, carriers(estate, hosts), shells, tuple(sorted(udp)), lifetime)
     arrivals = Arrivals()
     folders = at_once(observer.start, observer.places)
     try:
@@ -68,6 +74,7 @@ class _Observer:
     places: dict[str, dict[str, str]]
     shells: Shells
     ports: tuple[int, ...]
+    lifetime: int
 
     def start(self, carrier: str) -> str:
         """Start the observers of a carrier; return the folder of their results, empty if that fails."""
@@ -82,13 +89,13 @@ class _Observer:
             "firewall/arrivals.sh",
             action=action,
             folder=folder,
-            seconds=LIFETIME,
+            seconds=self.lifetime,
             ports=self.ports,
             hosts=(f"{name}={vmid or self._own(name)}" for name, vmid in self.places[carrier].items()),
             program=program("firewall/arrivals.pl"),
         )
         try:
-            return self.shells(carrier).run(script, 20).out.splitlines()
+            return self.shells(carrier).run(script, ANSWER_SECONDS).out.splitlines()
         except ConnectionFailedError:
             return []
 

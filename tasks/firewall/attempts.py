@@ -6,7 +6,9 @@ The node's Perl runs in the network namespaces of its containers; a virtual mach
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import cast, get_args
 
 from phoenix.connections.ssh import ConnectionFailedError
@@ -40,10 +42,17 @@ def _observed(
     estate: Estate, matrix: Matrix, attempts: Sequence[Attempt], shells: Shells, limit: int
 ) -> dict[Attempt, Observed]:
     """Make attempts and observe their receivers."""
+    hosts = dict.fromkeys(one.dest for one in attempts)
     udp = {one.port for one in attempts if one.proto == "udp"}
-    with observing(estate, dict.fromkeys(one.dest for one in attempts), udp, shells) as arrivals:
+    with observing(estate, hosts, udp, shells, duration(attempts, limit)) as arrivals:
         outcomes = _tried(estate, attempts, shells, limit)
     return {one: Observed(outcomes.get(one, "untried"), arrivals.arrived(one, matrix.sources(one))) for one in attempts}
+
+
+def duration(attempts: Iterable[Attempt], limit: int) -> int:
+    """The most seconds that attempts take: hosts work at the same time, each on one batch after the other."""
+    most = max(Counter(one.source for one in attempts).values(), default=0)
+    return (limit + 2) * (1 + most // BATCH) + 15
 
 
 def _tried(estate: Estate, attempts: Iterable[Attempt], shells: Shells, limit: int) -> dict[Attempt, AttemptOutcome]:
@@ -72,9 +81,8 @@ def _from_one(
             f"{name} {one.proto} {one.address} {one.port}" for name, attempts in asked.items() for one in attempts
         ),
     )
-    most = max(map(len, asked.values()))
     try:
-        done = shells(carrier).run(script, (limit + 2) * (1 + most // BATCH) + 15)
+        done = shells(carrier).run(script, duration(chain.from_iterable(asked.values()), limit))
     except ConnectionFailedError:
         return {}
     known = {(name, one.proto, one.address, str(one.port)): one for name, attempts in asked.items() for one in attempts}

@@ -1,5 +1,6 @@
 # Observes which connections arrive at this host, until SIGTERM. It prints `ready`, and at its end a line
-# `PROTOCOL SOURCE ADDRESS PORT` for each kind of packet that opens a connection, then `complete` unless it missed some.
+# `PROTOCOL SOURCE ADDRESS PORT` for each kind of packet that opens a connection. `complete` follows if it missed none and
+# ended by SIGTERM, which is after the last attempt.
 # Arguments: where to observe, `interface` (before this host's own filter) or `socket` (behind it); after how many
 # seconds to end without a signal; the UDP ports to observe. Only Debian's perl-base is needed. It opens no port.
 use strict;
@@ -90,4 +91,4 @@ if ($where eq "interface") {
     $missed = 1 if $lost;
 }
 print "$_\n" for sort keys %seen;
-print "complete\n" unless $missed;
+print "complete\n" if $stop && !$missed;

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from phoenix.templating import program, shell_program
 from tests.support.programs import ProgramHost
+from tests.support.waiting import until
 
 UNIT = "phoenix-firewall-rollback"
 
@@ -163,6 +165,18 @@ def test_arrivals(host: ProgramHost, where: str) -> None:
     assert {"here ready", "here complete", "web ready", "web complete"} <= {*done.stdout.splitlines()}
     assert list((host.here / "run").iterdir()) == []
     assert subprocess.run(["/usr/bin/pgrep", "-f", folder], check=False, capture_output=True).stdout == b""
+
+
+def test_observer_that_ends_too_early(host: ProgramHost) -> None:
+    """What an observer saw is not called complete if its time ended before it was collected."""
+    values = {"program": program("firewall/arrivals.pl"), "seconds": "1", "ports": "", "hosts": "here=socket"}
+    folder = host.run(shell_program("firewall/arrivals.sh", action="start", folder="", **values)).stdout.strip()
+    observer = Path("/proc", Path(folder, "pid.here").read_text().strip())
+    until(lambda: not observer.exists(), 4)
+    folder = folder.removeprefix(str(host.here))
+    done = host.run(shell_program("firewall/arrivals.sh", action="collect", folder=folder, **values))
+    assert "here ready" in done.stdout.splitlines()
+    assert "here complete" not in done.stdout.splitlines()
 
 
 def test_observer_that_cannot_start(host: ProgramHost) -> None:

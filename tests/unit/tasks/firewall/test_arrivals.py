@@ -6,6 +6,7 @@ import pytest
 
 from phoenix.pve.firewall.query.attempt import Attempt
 from phoenix.tasks.firewall.arrivals import Arrivals, read_arrivals
+from phoenix.tasks.firewall.attempts import BATCH, duration
 from phoenix.tasks.firewall.carriers import carriers
 from tests.support.inventories import example
 
@@ -54,3 +55,11 @@ def test_machine_that_reports_on_another() -> None:
     """What a machine reports on a host that it does not serve is ignored."""
     assert read_arrivals(LINES, ("db",)) == {}
     assert read_arrivals(LINES, ("web", "gone")).keys() == {"web"}
+
+
+def test_duration_of_many_attempts() -> None:
+    """Observers outlast the attempts: the busiest host makes one batch after the other."""
+    few = [Attempt("a", "web", "10.0.0.2", "tcp", port) for port in range(10)]
+    many = [Attempt("b", "web", "10.0.0.2", "tcp", port) for port in range(5 * BATCH)]
+    assert duration(many + few, limit=3) - duration(few, limit=3) >= 5 * 3
+    assert duration([], limit=3) > 0
