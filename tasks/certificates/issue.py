@@ -12,8 +12,8 @@ from phoenix.estate.duration import go_duration
 from phoenix.run import Converge, Run
 from phoenix.tasks.certificates.clock import Clock
 from phoenix.tasks.certificates.issue_script import issuing
+from phoenix.tasks.certificates.leaf_resource import LeafFiles, ObsoleteLeaves, pending
 from phoenix.tasks.support.batch import ConvergeAhead
-from phoenix.tasks.support.leaf_resource import LeafFiles, ObsoleteLeaves, pending
 from phoenix.tasks.support.mounts import behind_mount
 from phoenix.templating import render, shell_program
 

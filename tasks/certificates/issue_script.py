@@ -13,8 +13,8 @@ from phoenix.derive.certificates import Leaf
 from phoenix.derive.renewal_schedule import stem
 from phoenix.estate.duration import go_duration
 from phoenix.run import ChangesByHost, Run
+from phoenix.tasks.certificates.leaf_resource import IssueLeaf, pending
 from phoenix.tasks.certificates.tokens import mint_tokens
-from phoenix.tasks.support.leaf_resource import IssueLeaf, pending
 from phoenix.templating import shell_program
 
 

@@ -17,8 +17,8 @@ from phoenix.pki.x509.fields import PARSE_ERRORS
 from phoenix.run import Run, TaskFunction
 from phoenix.tasks.authority.service import client_values
 from phoenix.tasks.certificates.issue_script import issuing
+from phoenix.tasks.certificates.leaf_resource import LeafFiles, issue_leaf
 from phoenix.tasks.routing.mesh_certificates import SUBJECT, MeshCertificates, replace_mesh_certificate
-from phoenix.tasks.support.leaf_resource import LeafFiles, issue_leaf
 from phoenix.templating import shell_program
 
 REVOKED = "is already revoked"

@@ -10,7 +10,7 @@ from phoenix.derive.certificates import leaves_of
 from phoenix.derive.flows import clients
 from phoenix.estate import Guest
 from phoenix.run import Converge, Run
-from phoenix.tasks.support.leaf_resource import LeafFiles
+from phoenix.tasks.certificates.leaf_resource import LeafFiles
 from phoenix.tasks.support.mounts import behind_mount
 from phoenix.templating import render, shell_program
 

@@ -13,9 +13,9 @@ from phoenix.pki.ca.state import BEGUN, NEEDED, RESTORING, ROOT_KEY
 from phoenix.tasks.authority.files import CaConfig, Published
 from phoenix.tasks.authority.state import CONFIG, State
 from phoenix.tasks.certificates.clock import Clock
+from phoenix.tasks.certificates.leaf_resource import LeafFiles, ObsoleteLeaves
 from phoenix.tasks.hosts.storage import EXPORTS_FILE, HEAD, Exported, ManagedDataset
 from phoenix.tasks.routing.mesh_certificates import MeshCertificates
-from phoenix.tasks.support.leaf_resource import LeafFiles, ObsoleteLeaves
 from phoenix.tasks.trust.push import Trust
 from phoenix.tasks.trust.system_store import SystemStore
 from phoenix.tasks.workloads.docker import ForeignContainers, Images

@@ -10,8 +10,8 @@ import pytest
 
 from phoenix.converge import Observation
 from phoenix.derive.certificates import leaves_of
-from phoenix.tasks.support import leaf_resource
-from phoenix.tasks.support.leaf_resource import RENEWAL_PROGRAMS, ObsoleteLeaves
+from phoenix.tasks.certificates import leaf_resource
+from phoenix.tasks.certificates.leaf_resource import RENEWAL_PROGRAMS, ObsoleteLeaves
 from phoenix.templating import shell_program
 from tests.support.inventories import example
 from tests.support.programs import ProgramHost

@@ -6,7 +6,7 @@ from phoenix.conventions import PROGRAMS, renewal_program
 from phoenix.converge import Observation
 from phoenix.derive.certificates import leaves_of
 from phoenix.derive.renewal_schedule import stem
-from phoenix.tasks.support.leaf_resource import RENEWAL_PROGRAMS, ObsoleteLeaves
+from phoenix.tasks.certificates.leaf_resource import RENEWAL_PROGRAMS, ObsoleteLeaves
 from tests.support.inventories import example
 
 LEAVES = leaves_of(example(), "portainer")
