@@ -14,7 +14,8 @@ from itertools import product
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.estate import Estate
 from phoenix.pve.firewall.query.attempt import Attempt
-from phoenix.tasks.firewall.carriers import Shells, at_once, carriers, is_node
+from phoenix.tasks.firewall.carriers import Shells, carriers, is_node
+from phoenix.tasks.support.at_once import at_once
 from phoenix.templating import program, shell_program
 
 ANSWER_SECONDS = 20

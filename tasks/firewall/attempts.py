@@ -16,7 +16,8 @@ from phoenix.estate import Estate
 from phoenix.pve.firewall.query.attempt import Attempt, AttemptOutcome, AttemptResult, Observed, disagreements
 from phoenix.pve.firewall.query.matrix import Matrix
 from phoenix.tasks.firewall.arrivals import observing
-from phoenix.tasks.firewall.carriers import Shells, at_once, carriers
+from phoenix.tasks.firewall.carriers import Shells, carriers
+from phoenix.tasks.support.at_once import at_once
 from phoenix.templating import program, shell_program
 
 BATCH = 400

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from phoenix.connections.shell import Shell
 from phoenix.estate import Estate, Guest, Hypervisor
@@ -12,7 +10,6 @@ from phoenix.estate import Estate, Guest, Hypervisor
 Shells = Callable[[str], Shell]
 PlacesByCarrier = Mapping[str, Mapping[str, str]]
 """By the host with the shell: each host that it serves, with its vmid if that is a container, else empty."""
-T = TypeVar("T")
 
 
 def carriers(estate: Estate, names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -24,13 +21,6 @@ def carriers(estate: Estate, names: Iterable[str]) -> dict[str, dict[str, str]]:
         carrier = host.hypervisor if isinstance(host, Guest) and is_container else name
         grouped.setdefault(carrier, {})[name] = str(host.vmid) if isinstance(host, Guest) and is_container else ""
     return grouped
-
-
-def at_once(run: Callable[[str], T], names: Iterable[str]) -> dict[str, T]:
-    """Call a function for several carriers concurrently."""
-    every = tuple(names)
-    with ThreadPoolExecutor(max(1, len(every))) as pool:
-        return dict(zip(every, pool.map(run, every), strict=True))
 
 
 def is_node(estate: Estate, name: str) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from phoenix.converge import Plan
 from phoenix.derive.firewall import CLOSED, NODE, cluster_firewall, guest_firewall
-from phoenix.derive.ownership import owns
 from phoenix.errors import TaskFailedError
 from phoenix.estate import Guest, Hypervisor
 from phoenix.estate.key_locations import read_sources
@@ -22,7 +21,7 @@ from phoenix.pve.firewall.proof.violation import Proof, Violation
 from phoenix.run import Run
 from phoenix.tasks.firewall.read_levels import Swept, cluster_level, guest_level, node_level, read_level, sweep
 from phoenix.tasks.firewall.writes import changes_of
-from phoenix.tasks.support.guests import guest_path, undeclared_guests
+from phoenix.tasks.support.guests import guest_path, is_ours, targeted_guests, undeclared_guests
 
 SHOWN = 5
 
@@ -86,16 +85,7 @@ def writes_cluster(run: Run, hypervisor: Hypervisor) -> bool:
 
 def touched(run: Run, hypervisor: Hypervisor) -> list[Guest]:
     """The guests of this estate on a hypervisor that the run targets; their rules do not depend on their state."""
-    return [
-        guest
-        for guest in run.estate.guests
-        if guest.hypervisor == hypervisor.name and guest.name in run.targets and _is_own(run, guest)
-    ]
-
-
-def _is_own(run: Run, guest: Guest) -> bool:
-    status = run.guests.status(guest.vmid)
-    return status is not None and (owns(run.estate, guest.vmid, status.tags) or guest.name in run.consent.adopted)
+    return [guest for guest in targeted_guests(run, hypervisor) if is_ours(run, guest)]
 
 
 def check_proof(run: Run, proof: Proof) -> None:

@@ -22,7 +22,7 @@ from phoenix.pve.placement.storages import (
 from phoenix.pve.privileges import missing_privileges
 from phoenix.pve.version import MIN_VERSION, is_supported
 from phoenix.run import Run
-from phoenix.tasks.support.guests import learn_guests
+from phoenix.tasks.support.guests import learn_guests, targeted_machines
 
 STATUSES = ("running", "stopped")
 LISTING_PRIVILEGE = "VM.Audit"
@@ -54,8 +54,7 @@ def ask_api(run: Run, hypervisor: Hypervisor) -> ApiAnswers:
 
 def absent_machines(run: Run, hypervisor: Hypervisor) -> tuple[Machine, ...]:
     """Find the targeted guests and templates of a hypervisor that are not on its node."""
-    own = (m for m in (*run.estate.guests, *run.estate.templates) if m.hypervisor == hypervisor.name)
-    return tuple(m for m in own if m.name in run.targets and _status(run, hypervisor, m) is None)
+    return tuple(m for m in targeted_machines(run, hypervisor) if _status(run, hypervisor, m) is None)
 
 
 def ask_placement(run: Run, hypervisor: Hypervisor, answers: ApiAnswers) -> Iterator[str]:
@@ -114,11 +113,10 @@ def _lock_notes(run: Run, hypervisor: Hypervisor) -> Iterator[str]:
 
 
 def _existing(run: Run, hypervisor: Hypervisor) -> Iterator[tuple[Machine, GuestStatus]]:
-    for machine in (*run.estate.guests, *run.estate.templates):
-        if machine.name in run.targets and machine.hypervisor == hypervisor.name:
-            status = _status(run, hypervisor, machine)
-            if status is not None:
-                yield machine, status
+    for machine in targeted_machines(run, hypervisor):
+        status = _status(run, hypervisor, machine)
+        if status is not None:
+            yield machine, status
 
 
 def _status(run: Run, hypervisor: Hypervisor, machine: Machine) -> GuestStatus | None:

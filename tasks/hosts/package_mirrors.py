@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from phoenix.connections.proxmox import ApiError
 from phoenix.connections.ssh import ConnectionFailedError
@@ -18,6 +17,8 @@ from phoenix.derive.mirrors import (
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.run import Run
 from phoenix.tasks.hosts.software import packages_of
+from phoenix.tasks.support.at_once import at_once
+from phoenix.tasks.support.guests import targeted_guests
 from phoenix.templating import shell_program
 
 ASK_SECONDS = 30.0
@@ -33,14 +34,8 @@ def ask_mirrors(run: Run, hypervisor: Hypervisor) -> Iterator[str]:
     A guest that may connect to the ports of all usual mirrors is not asked. One that does not answer now is judged by
     the later stages.
     """
-    guests = [
-        guest
-        for guest in run.estate.guests
-        if guest.hypervisor == hypervisor.name and guest.name in run.targets and not has_usual_ports(run.estate, guest)
-    ]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        needs = list(pool.map(lambda guest: _need(run, guest), guests))
-    yield from mirror_problems(run.estate, {guest.name: need for guest, need in zip(guests, needs, strict=True)})
+    guests = {guest.name: guest for guest in targeted_guests(run, hypervisor) if not has_usual_ports(run.estate, guest)}
+    yield from mirror_problems(run.estate, at_once(lambda name: _need(run, guests[name]), guests, WORKERS))
 
 
 def read_need(estate: Estate, text: str) -> Need:

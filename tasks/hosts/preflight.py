@@ -14,9 +14,9 @@ from phoenix.connections.proxmox import ApiError, ProxmoxClient
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import Observation, Outcome, ReadOnlyFile
 from phoenix.derive.authority import published_files
-from phoenix.derive.ownership import owner_tag, owns
+from phoenix.derive.ownership import owner_tag
 from phoenix.errors import TaskFailedError
-from phoenix.estate import Estate, Guest, Hypervisor, Machine
+from phoenix.estate import Guest, Hypervisor, Machine
 from phoenix.pve.guest_config import read_config
 from phoenix.pve.guests import GuestStatus
 from phoenix.pve.paths import path_of
@@ -38,6 +38,7 @@ from phoenix.tasks.hosts.node_questions import (
     placement_problems,
 )
 from phoenix.tasks.hosts.package_mirrors import ask_mirrors
+from phoenix.tasks.support.guests import is_ours, targeted_guests, targeted_machines
 
 
 def check_access(task: Task, run: Run) -> Outcome:
@@ -101,7 +102,7 @@ def _owners(run: Run, hypervisor: Hypervisor, answers: ApiAnswers) -> Iterator[s
     if not answers.knows_guests:
         return
     try:
-        yield from _unmanaged(run.estate, run, run.links.api(hypervisor.name))
+        yield from _unmanaged(run, hypervisor, run.links.api(hypervisor.name))
     except ApiError as error:
         yield str(error)
 
@@ -111,8 +112,11 @@ def _guest_problems(run: Run, hypervisor: Hypervisor, seen: Observation, notes: 
     configured = configured_guests(seen)
     _claim(run, hypervisor, configured)
     yield from (f"{hypervisor.name}: {conflict}" for conflict in conflicts(run, hypervisor, configured))
-    yield from _uncorrectable(run, hypervisor, configured)
-    arriving = (*absent_machines(run, hypervisor), *_moving(run, hypervisor, configured))
+    own = tuple(_own_guests(run, hypervisor, configured))
+    for guest, present in own:
+        yield from (f"{title(guest)}: {text}" for text in refusals(run.estate, guest, present.options))
+    moving = (guest for guest, present in own if guest.address not in present.addresses)
+    arriving = (*absent_machines(run, hypervisor), *moving)
     in_use, silent = ask_neighbors(run, hypervisor, arriving, seen)
     yield from in_use
     notes += silent
@@ -127,22 +131,15 @@ def _claim(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGues
             run.guests.claim(guest.vmid, guest.owner)
 
 
-def _moving(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> Iterator[Guest]:
-    """The targeted guests of the node that get another address."""
-    found = {guest.vmid: guest.addresses for guest in configured if guest.node == hypervisor.node}
-    for guest in run.estate.guests:
-        is_here = guest.name in run.targets and guest.hypervisor == hypervisor.name and guest.vmid in found
-        if is_here and guest.address not in found[guest.vmid]:
-            yield guest
-
-
-def _uncorrectable(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> Iterator[str]:
-    """What cannot be corrected in the targeted guests of the node."""
-    found = {guest.vmid: guest for guest in configured if guest.node == hypervisor.node}
-    for machine in run.estate.guests:
-        if machine.name in run.targets and machine.hypervisor == hypervisor.name and machine.vmid in found:
-            options = found[machine.vmid].options
-            yield from (f"{title(machine)}: {text}" for text in refusals(run.estate, machine, options))
+def _own_guests(
+    run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]
+) -> Iterator[tuple[Guest, ConfiguredGuest]]:
+    """The guests of this estate on the node that the run may change, with their configuration."""
+    found = {(guest.vmid, guest.kind): guest for guest in configured if guest.node == hypervisor.node}
+    for guest in targeted_guests(run, hypervisor):
+        present = found.get((guest.vmid, guest.kind))
+        if present and is_ours(run, guest):
+            yield guest, present
 
 
 def _trust(run: Run, hypervisor: Hypervisor) -> Iterator[str]:
@@ -150,15 +147,13 @@ def _trust(run: Run, hypervisor: Hypervisor) -> Iterator[str]:
         yield from connection_problems(run, hypervisor)
 
 
-def _unmanaged(estate: Estate, run: Run, api: ProxmoxClient) -> Iterator[str]:
+def _unmanaged(run: Run, hypervisor: Hypervisor, api: ProxmoxClient) -> Iterator[str]:
     """Ids of the inventory that guests of other owners or of another kind use."""
-    for machine in (*estate.guests, *estate.templates):
+    for machine in targeted_machines(run, hypervisor):
         guest = run.guests.status(machine.vmid)
-        if guest is None or machine.name not in run.targets or machine.hypervisor != api.name:
-            continue
-        if guest.kind != machine.kind:
+        if guest and guest.kind != machine.kind:
             yield f"vmid {machine.vmid} ({machine.name}) is a {guest.kind}, in the inventory a {machine.kind}"
-        elif not owns(estate, guest.vmid, guest.tags) and machine.name not in run.consent.adopted:
+        elif guest and not is_ours(run, machine):
             yield from _foreign(run, machine, guest, api)
 
 

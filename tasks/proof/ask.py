@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.conventions import BUNDLE
@@ -13,12 +11,12 @@ from phoenix.derive.route_probes import BackendListener, RouteProbe
 from phoenix.run import Run
 from phoenix.tasks.proof.reply import Listening, Reply, RouteReplies, read_listening
 from phoenix.tasks.proof.verdict import is_answer
+from phoenix.tasks.support.at_once import at_once
 from phoenix.templating import program, shell_program
 
 LISTENING_SECONDS = 10
 DIRECT_SECONDS = 4
 """The most seconds for a request at a service itself, which only explains why edge and mesh have no answer."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class RouteQuestions:
             for entry in probe.entries
             if entry.guest in one.entries and one.entries[entry.guest].kind == "unconnected"
         } | {listener.guest for (_, listener), reply in replies.items() if reply.kind == "unconnected"}
-        answers = _concurrently(self._listening, sorted(unconnected))
+        answers = at_once(self._listening, sorted(unconnected))
         listening = {guest: answer for guest, answer in answers.items() if answer is not None}
         return {
             probe: replace(
@@ -96,7 +94,7 @@ class RouteQuestions:
         by_node: dict[str, list[Request]] = {}
         for request in requests:
             by_node.setdefault(request.at.node, []).append(request)
-        outputs = _concurrently(lambda node: self._from(node, by_node[node], seconds), by_node)
+        outputs = at_once(lambda node: self._from(node, by_node[node], seconds), by_node)
         replies: dict[tuple[RouteProbe, BackendListener], Reply] = {}
         addresses: dict[str, str] = {}
         for node, output in outputs.items():
@@ -147,9 +145,3 @@ def _is_good(probe: RouteProbe, seen: RouteReplies) -> bool:
     return all(
         entry.guest in seen.entries and is_answer(probe, seen.entries[entry.guest], None) for entry in probe.entries
     )
-
-
-def _concurrently(call: Callable[[str], T], names: Iterable[str]) -> dict[str, T]:
-    every = tuple(names)
-    with ThreadPoolExecutor(max(1, len(every))) as pool:
-        return dict(zip(every, pool.map(call, every), strict=True))

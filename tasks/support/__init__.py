@@ -1,1 +1,1 @@
-"""What the tasks share: sessions, templates, results, batches."""
+"""What the tasks share: the guests of a node, mounts, programs, changes in all containers of a node at once."""

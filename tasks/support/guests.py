@@ -1,14 +1,30 @@
-"""Which guests a node has, as they are now, and which of them the inventory no longer declares."""
+"""The guests of a node: those that a run is for, those that exist now, and those that are no longer declared."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from phoenix.connections.proxmox import ProxmoxClient
 from phoenix.derive.ownership import owns
-from phoenix.estate import Hypervisor
+from phoenix.estate import Guest, Hypervisor, Machine
 from phoenix.pve.guests import GUEST_LISTS, GuestStatus, read_guests
 from phoenix.run import Run
+from phoenix.tasks.support.at_once import at_once
+
+
+def targeted_guests(run: Run, hypervisor: Hypervisor) -> tuple[Guest, ...]:
+    """The declared guests of a hypervisor that the run may change."""
+    return tuple(guest for guest in run.estate.guests if _is_targeted(run, hypervisor, guest))
+
+
+def targeted_machines(run: Run, hypervisor: Hypervisor) -> tuple[Machine, ...]:
+    """The declared guests and templates of a hypervisor that the run may change."""
+    templates = (template for template in run.estate.templates if _is_targeted(run, hypervisor, template))
+    return (*targeted_guests(run, hypervisor), *templates)
+
+
+def is_ours(run: Run, machine: Machine) -> bool:
+    """Report whether a machine exists and is this estate's, or one that the operator lets the run take over."""
+    status = run.guests.status(machine.vmid)
+    return status is not None and (owns(run.estate, machine.vmid, status.tags) or machine.name in run.consent.adopted)
 
 
 def learn_guests(run: Run, hypervisor: Hypervisor) -> None:
@@ -24,10 +40,8 @@ def learn_guests(run: Run, hypervisor: Hypervisor) -> None:
 
 def list_guests(api: ProxmoxClient, node: str) -> tuple[GuestStatus, ...]:
     """List the containers and virtual machines of a node; ApiError if that fails."""
-    paths = {kind: f"nodes/{node}/{name}" for kind, name in GUEST_LISTS.items()}
-    with ThreadPoolExecutor(len(paths)) as pool:
-        answers = {kind: pool.submit(api.get, path) for kind, path in paths.items()}
-        return tuple(guest for kind, answer in answers.items() for guest in read_guests(answer.result(), kind, node))
+    answers = at_once(lambda kind: api.get(f"nodes/{node}/{GUEST_LISTS[kind]}"), GUEST_LISTS)
+    return tuple(guest for kind, answer in answers.items() for guest in read_guests(answer, kind, node))
 
 
 def undeclared_guests(run: Run, hypervisor: Hypervisor) -> tuple[GuestStatus, ...]:
@@ -43,6 +57,10 @@ def prunable_guests(run: Run, hypervisor: Hypervisor) -> tuple[GuestStatus, ...]
 def guest_path(guest: GuestStatus) -> str:
     """The API path of a listed guest."""
     return f"nodes/{guest.node}/{GUEST_LISTS[guest.kind]}/{guest.vmid}"
+
+
+def _is_targeted(run: Run, hypervisor: Hypervisor, machine: Machine) -> bool:
+    return machine.hypervisor == hypervisor.name and machine.name in run.targets
 
 
 def _undeclared(run: Run, hypervisor: Hypervisor) -> tuple[GuestStatus, ...]:

@@ -15,7 +15,7 @@ from phoenix.errors import TaskFailedError
 from phoenix.estate import Estate, Guest, Hypervisor
 from phoenix.pki.bundle import Bundle, SeenAuthority, read_bundle
 from phoenix.run import Run
-from phoenix.tasks.support.guests import learn_guests
+from phoenix.tasks.support.guests import learn_guests, targeted_guests
 from phoenix.tasks.trust.on_node import TrustProbes, ask_node
 from phoenix.tasks.trust.push import Trust, trust_in
 from phoenix.tasks.trust.system_store import SystemStore
@@ -27,7 +27,7 @@ ONE = Bundle(("",))
 def observe_authority(task: Task, run: Run) -> Outcome:
     """Read the anchors, ask all containers about theirs at the same time, and find the running machines."""
     hypervisor = run.estate.hypervisor(task.host.name)
-    guests = [guest for guest in run.estate.guests if guest.hypervisor == hypervisor.name and guest.name in run.targets]
+    guests = targeted_guests(run, hypervisor)
     containers = [guest for guest in guests if guest.kind == "lxc"]
     bundle = _look(run, hypervisor, containers, ONE)
     if len(bundle.anchors) > 1:

@@ -243,6 +243,24 @@ def test_what_cannot_be_corrected(before: str, after: str, says: str) -> None:
     assert says in problem
 
 
+@pytest.mark.parametrize(
+    ("tags", "kind", "says"),
+    [
+        ("", "lxc", "vmid 120 is not of this estate"),
+        (owner_tag(SMALL, 120), "qemu", "vmid 120 (app) is a vm, in the inventory a lxc"),
+    ],
+)
+def test_settings_of_a_guest_of_others(tags: str, kind: str, says: str) -> None:
+    """Only the owner or the kind of a guest that is not the inventory's is a problem, not its settings."""
+    listed = {"vmid": 120, "name": "app", "status": "running", "tags": tags}
+    lists = {"nodes/node/lxc": [], "nodes/node/qemu": [], f"nodes/node/{kind}": [listed]}
+    text = OWN.format("10.0.0.20").replace("unprivileged: 1", "unprivileged: 0")
+    pending: dict[str, Any] = {"nodes/node/lxc/120/pending": []}
+    text = text if kind == "lxc" else text.replace("/lxc/", "/qemu-server/")
+    (problem,) = node({**lists, **pending}, {questions.GUEST_NETWORKS: text}).check()
+    assert says in problem
+
+
 def test_note_without_a_tag() -> None:
     """A guest that is no longer declared is known by its note, if its creation was interrupted before it got a tag."""
     listed = [
