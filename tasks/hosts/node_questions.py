@@ -1,24 +1,20 @@
 """Preflight's questions to a node's shell: its commands, space, networks, ports, and the addresses of all guests there.
 
 All of them are part of the one observation that preflight makes; only the search for addresses in use is a second one,
-which is made if guests are to be created.
+which is made if guests are created or get another address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from phoenix.connections.ssh import ConnectionFailedError
 from phoenix.converge import Change, Observation, Probe
-from phoenix.estate import Guest, Hypervisor
-from phoenix.estate.model import Machine
-from phoenix.pve.placement.guest_networks import (
-    AddressConflict,
-    ConfiguredGuest,
-    address_conflicts,
-    read_guest_networks,
-)
+from phoenix.estate import Hypervisor
+from phoenix.pve.placement.address_conflicts import AddressConflict, address_conflicts
+from phoenix.pve.placement.configured_guests import ConfiguredGuest, read_configured_guests
 from phoenix.pve.placement.listeners import listener_problems, needed_ports, read_listeners
 from phoenix.pve.placement.neighbors import can_ask, read_neighbors, silent_gateway, taken_addresses
 from phoenix.pve.placement.network import NodeNetwork, network_problems, read_node_network
@@ -44,7 +40,7 @@ COMMANDS = (
 )
 MISSING_COMMANDS, FREE_SPACE = "missing commands", "space"
 NODE_NAME, ADDRESSES, BRIDGES = "node name", "node addresses", "bridges"
-LISTENERS, GUEST_NETWORKS = "listeners", "guest networks"
+LISTENERS, GUEST_CONFIGS = "listeners", "guest configurations"
 MIN_FREE_KIB = 200_000
 CONFIGS = "/etc/pve"
 ANSWER_SECONDS = 1
@@ -79,7 +75,7 @@ class NodeQuestions:
             Probe("command", ADDRESSES, "ip -4 -o address show"),
             Probe("command", BRIDGES, "ip -o link show type bridge; ip -o link show type openvswitch"),
             Probe("command", LISTENERS, shell_program("hosts/listeners.sh", ports=self.ports)),
-            Probe("command", GUEST_NETWORKS, shell_program("hosts/guest-networks.sh", configs=CONFIGS)),
+            Probe("command", GUEST_CONFIGS, shell_program("hosts/guest-configs.sh", configs=CONFIGS)),
         )
 
 
@@ -110,7 +106,7 @@ def node_network(seen: Observation) -> NodeNetwork:
 
 def configured_guests(seen: Observation) -> tuple[ConfiguredGuest, ...]:
     """Read every guest of the cluster, with its addresses."""
-    return read_guest_networks(seen.outputs.get(GUEST_NETWORKS, ""))
+    return read_configured_guests(seen.outputs.get(GUEST_CONFIGS, ""))
 
 
 def conflicts(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredGuest]) -> tuple[AddressConflict, ...]:
@@ -121,18 +117,16 @@ def conflicts(run: Run, hypervisor: Hypervisor, configured: Iterable[ConfiguredG
 
 
 def ask_neighbors(
-    run: Run, hypervisor: Hypervisor, absent: Sequence[Machine], seen: Observation
+    run: Run, hypervisor: Hypervisor, wanted: Mapping[IPv4Address, str], node: NodeNetwork
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Ask the network which addresses of guests to be created are in use; return problems and notes.
+    """Ask the network which addresses that guests will get are in use; return problems and notes.
 
-    Addresses of the cluster's guests are not asked for: they are known. The gateway is asked as well.
+    `wanted` are the names of the guests by address. The gateway is asked as well.
     """
-    known = {address for guest in configured_guests(seen) for address in guest.addresses}
-    wanted = {guest.address: guest.name for guest in absent if isinstance(guest, Guest) and guest.address not in known}
     if not wanted:
         return (), ()
     gateway = run.estate.settings.network.gateway
-    gateways = (gateway,) if can_ask(gateway, node_network(seen)) else ()
+    gateways = (gateway,) if can_ask(gateway, node) else ()
     script = shell_program("hosts/answering.sh", addresses=map(str, (*wanted, *gateways)), limit=ANSWER_SECONDS)
     try:
         neighbors = read_neighbors(run.session(hypervisor.name).run(script, ASK_SECONDS).out)

@@ -20,7 +20,7 @@ from phoenix.estate import Guest, Hypervisor, Machine
 from phoenix.pve.guest_config import read_config
 from phoenix.pve.guests import GuestStatus
 from phoenix.pve.paths import path_of
-from phoenix.pve.placement.guest_networks import ConfiguredGuest
+from phoenix.pve.placement.configured_guests import ConfiguredGuest
 from phoenix.run import Run
 from phoenix.tasks.authority.service import seen_authority
 from phoenix.tasks.certificates.api_trust import connection_problems
@@ -35,6 +35,7 @@ from phoenix.tasks.hosts.node_questions import (
     configured_guests,
     conflicts,
     deployment_questions,
+    node_network,
     placement_problems,
 )
 from phoenix.tasks.hosts.package_mirrors import ask_mirrors
@@ -115,9 +116,11 @@ def _guest_problems(run: Run, hypervisor: Hypervisor, seen: Observation, notes: 
     own = tuple(_own_guests(run, hypervisor, configured))
     for guest, present in own:
         yield from (f"{title(guest)}: {text}" for text in refusals(run.estate, guest, present.options))
+    absent = (machine for machine in absent_machines(run, hypervisor) if isinstance(machine, Guest))
     moving = (guest for guest, present in own if guest.address not in present.addresses)
-    arriving = (*absent_machines(run, hypervisor), *moving)
-    in_use, silent = ask_neighbors(run, hypervisor, arriving, seen)
+    known = {address for guest in configured for address in guest.addresses}
+    wanted = {guest.address: guest.name for guest in (*absent, *moving) if guest.address not in known}
+    in_use, silent = ask_neighbors(run, hypervisor, wanted, node_network(seen))
     yield from in_use
     notes += silent
     yield from ask_mirrors(run, hypervisor)

@@ -1,4 +1,4 @@
-"""Which addresses answer in the node's networks, although no guest of the inventory has them yet. Pure.
+"""Which addresses answer in the node's networks, although the guests that will get them do not have them yet. Pure.
 
 Source: `ip neigh` (ip-neighbour(8)), after an ARP request for each address.
 """
@@ -35,12 +35,12 @@ def read_neighbors(text: str) -> dict[IPv4Address, Neighbor]:
 def taken_addresses(
     where: str, wanted: Mapping[IPv4Address, str], neighbors: Mapping[IPv4Address, Neighbor]
 ) -> Iterator[str]:
-    """Name the addresses of guests to be created at which another machine answers; `wanted` are their names."""
+    """Name the addresses that guests will get and at which another machine answers; `wanted` are their names."""
     for address, name in wanted.items():
         if neighbor := neighbors.get(address):
             yield (
                 f"{where}: {address} ({name}) is in use: the MAC address {neighbor.mac} answers for it on "
-                f"{neighbor.link}, and {name} does not exist yet: give {name} another address, or the other machine"
+                f"{neighbor.link}, and {name} is not there yet: give {name} another address, or the other machine"
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from phoenix.pve.placement.guest_networks import read_guest_networks
+from phoenix.pve.placement.configured_guests import read_configured_guests
 from phoenix.pve.placement.listeners import Listener, read_listeners
 from phoenix.pve.placement.neighbors import read_neighbors
 from phoenix.templating import shell_program
@@ -23,7 +23,7 @@ net0: name=eth0,bridge=vmbr0,hwaddr=52:54:00:00:00:01,ip=10.0.0.62/24,type=veth
 """
 
 
-def test_guest_networks(host: ProgramHost) -> None:
+def test_guest_configs(host: ProgramHost) -> None:
     """Only the current section of each guest of each node is printed: no snapshots, no pending changes, no comments."""
     configs = host.here / "etc"
     for path, text in {
@@ -33,8 +33,8 @@ def test_guest_networks(host: ProgramHost) -> None:
     }.items():
         (configs / path).parent.mkdir(parents=True, exist_ok=True)
         (configs / path).write_text(text)
-    done = host.run(shell_program("hosts/guest-networks.sh", configs=str(configs)))
-    assert [(g.vmid, g.node, g.name, *map(str, g.addresses)) for g in read_guest_networks(done.stdout)] == [
+    done = host.run(shell_program("hosts/guest-configs.sh", configs=str(configs)))
+    assert [(g.vmid, g.node, g.name, *map(str, g.addresses)) for g in read_configured_guests(done.stdout)] == [
         (917, "a", "wiki", "10.0.0.60"),
         (1001, "b", "db", "10.0.0.7"),
     ]
@@ -42,7 +42,7 @@ def test_guest_networks(host: ProgramHost) -> None:
 
 def test_no_guests(host: ProgramHost, tmp_path: Path) -> None:
     """A node without guests has none to print."""
-    done = host.run(shell_program("hosts/guest-networks.sh", configs=str(tmp_path / "absent")))
+    done = host.run(shell_program("hosts/guest-configs.sh", configs=str(tmp_path / "absent")))
     assert (done.returncode, done.stdout) == (0, "")
 
 

@@ -148,7 +148,7 @@ def test_names_in_the_record() -> None:
         ({}, {questions.NODE_NAME: "other"}, ["leads to the node 'other'"]),
         ({}, {questions.BRIDGES: ""}, ["no bridge 'vmbr0', it has none"]),
         ({}, {questions.LISTENERS: DNSMASQ}, ["dnsmasq (pid 9, dnsmasq.service) listens on 0.0.0.0:53"]),
-        ({}, {questions.GUEST_NETWORKS: FOREIGN}, ["pve: 10.0.0.20 (app) is the address of guest 917 old on node"]),
+        ({}, {questions.GUEST_CONFIGS: FOREIGN}, ["pve: 10.0.0.20 (app) is the address of guest 917 old on node"]),
         ({**WITHOUT_APP, "nodes/node/storage": STORAGES[1:]}, {}, ["no storage 'pool'"]),
         ({**WITHOUT_APP, "nodes/node/storage/local/content": []}, {}, ["local:vztmpl/x is not there, and app"]),
         ({**WITHOUT_APP, "nodes/node/storage": ApiError("no storages")}, {}, ["no storages"]),
@@ -163,7 +163,7 @@ def test_names_in_the_record() -> None:
         ),
         (
             {"version": {"version": "7.4"}},
-            {questions.BRIDGES: "", questions.LISTENERS: DNSMASQ, questions.GUEST_NETWORKS: FOREIGN},
+            {questions.BRIDGES: "", questions.LISTENERS: DNSMASQ, questions.GUEST_CONFIGS: FOREIGN},
             ["Proxmox VE 7.4", "no bridge", "dnsmasq", "10.0.0.20 (app)"],
         ),
     ],
@@ -185,10 +185,10 @@ def test_incomplete_list_of_guests() -> None:
 
 def test_access_alone() -> None:
     """A run that creates no guests is not stopped by what concerns only their creation."""
-    outputs = {questions.BRIDGES: "", questions.LISTENERS: DNSMASQ, questions.GUEST_NETWORKS: FOREIGN}
+    outputs = {questions.BRIDGES: "", questions.LISTENERS: DNSMASQ, questions.GUEST_CONFIGS: FOREIGN}
     seen = node({**WITHOUT_APP, "nodes/node/storage": []}, outputs)
     assert seen.check(deployment=False) == []
-    assert not {questions.LISTENERS, questions.GUEST_NETWORKS} & seen.probes
+    assert not {questions.LISTENERS, questions.GUEST_CONFIGS} & seen.probes
     assert published_files(SMALL)[0] in seen.probes
 
 
@@ -201,7 +201,7 @@ def test_locked_guest() -> None:
 
 @pytest.mark.parametrize(
     ("outputs", "says"),
-    [({}, "10.0.0.20 (app) is in use: the MAC address AA:BB"), ({questions.GUEST_NETWORKS: FOREIGN}, "guest 917 old")],
+    [({}, "10.0.0.20 (app) is in use: the MAC address AA:BB"), ({questions.GUEST_CONFIGS: FOREIGN}, "guest 917 old")],
 )
 def test_addresses_in_use(outputs: dict[str, str], says: str) -> None:
     """The address of a guest to be created is asked for, unless its holder is known; it is reported once."""
@@ -223,7 +223,7 @@ net0: name=eth0,bridge=vmbr0,firewall=1,ip={}/24,gw=10.0.0.1
 def test_address_of_a_guest_that_moves(address: str, problems: int) -> None:
     """The address that a guest gets is asked for as that of a new guest; its present one is not."""
     neighbor = "10.0.0.20 dev vmbr0 lladdr aa:bb:cc:dd:ee:ff REACHABLE\n"
-    seen = node({}, {questions.GUEST_NETWORKS: OWN.format(address)}, neighbors=neighbor)
+    seen = node({}, {questions.GUEST_CONFIGS: OWN.format(address)}, neighbors=neighbor)
     assert len(seen.check()) == problems
 
 
@@ -239,7 +239,7 @@ def test_address_of_a_guest_that_moves(address: str, problems: int) -> None:
 def test_what_cannot_be_corrected(before: str, after: str, says: str) -> None:
     """What a deployment could not correct in a guest is told before any change."""
     text = OWN.format("10.0.0.20").replace(before, after)
-    (problem,) = node({}, {questions.GUEST_NETWORKS: text}).check()
+    (problem,) = node({}, {questions.GUEST_CONFIGS: text}).check()
     assert says in problem
 
 
@@ -257,7 +257,7 @@ def test_settings_of_a_guest_of_others(tags: str, kind: str, says: str) -> None:
     text = OWN.format("10.0.0.20").replace("unprivileged: 1", "unprivileged: 0")
     pending: dict[str, Any] = {"nodes/node/lxc/120/pending": []}
     text = text if kind == "lxc" else text.replace("/lxc/", "/qemu-server/")
-    (problem,) = node({**lists, **pending}, {questions.GUEST_NETWORKS: text}).check()
+    (problem,) = node({**lists, **pending}, {questions.GUEST_CONFIGS: text}).check()
     assert says in problem
 
 
@@ -270,7 +270,7 @@ def test_note_without_a_tag() -> None:
     ]
     note = "guest node/lxc/{0}.conf\n#<!-- phoenix owner={1} unfinished -->\nhostname: left\n"
     text = note.format(300, owner_tag(SMALL, 300)) + note.format(301, owner_tag(SMALL, 999))
-    seen = node({"nodes/node/lxc": listed}, {questions.GUEST_NETWORKS: text})
+    seen = node({"nodes/node/lxc": listed}, {questions.GUEST_CONFIGS: text})
     assert seen.check() == []
     assert [guest.vmid for guest in undeclared_guests(seen.run_of_estate, SMALL.hypervisors[0])] == [300]
 
@@ -289,7 +289,7 @@ def test_guests_of_another_cluster() -> None:
 def test_removed_guest_holds_no_address() -> None:
     """A guest that this run removes does not block the one that follows it, although it still answers."""
     neighbor = "10.0.0.20 dev vmbr0 lladdr aa:bb:cc:dd:ee:ff REACHABLE\n"
-    seen = node(WITHOUT_APP, {questions.GUEST_NETWORKS: FOREIGN}, neighbors=neighbor)
+    seen = node(WITHOUT_APP, {questions.GUEST_CONFIGS: FOREIGN}, neighbors=neighbor)
     seen.run_of_estate.consent = type(seen.run_of_estate.consent)(pruned=frozenset({917}))
     assert seen.check() == []
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 import pytest
 
 from phoenix.derive.guests import mac_of
 from phoenix.estate import Estate
-from phoenix.pve.placement.guest_networks import address_conflicts, read_guest_networks
+from phoenix.pve.placement.address_conflicts import address_conflicts
+from phoenix.pve.placement.configured_guests import read_configured_guests
 from tests.support.estates import estate, guest
 
 WIKI = guest("wiki", 60)
@@ -37,20 +36,8 @@ def conflicts(
     text: str, made: Estate = SMALL, targets: frozenset[str] = ALL, existing: tuple[int, ...] = ()
 ) -> list[str]:
     """The conflicts with these guests."""
-    configured = read_guest_networks(text)
+    configured = read_configured_guests(text)
     return list(map(str, address_conflicts(made, made.hypervisors[0], configured, targets, frozenset(existing))))
-
-
-def test_read() -> None:
-    """Names, MAC addresses and addresses of both kinds of guests are read; `dhcp` is no address."""
-    first, second = read_guest_networks(container(917, "10.0.0.60/24") + machine(1001, "10.0.0.7/24"))
-    assert (str(first), first.macs, first.addresses) == (
-        "guest 917 old on node",
-        {"AA:AA:AA:AA:AA:AA"},
-        {IPv4Address("10.0.0.60")},
-    )
-    assert (second.kind, second.name, second.addresses) == ("vm", "db", {IPv4Address("10.0.0.7")})
-    assert second.macs == {"AA:AA:AA:AA:AA:AA", "BB:BB:BB:BB:BB:BB"}
 
 
 @pytest.mark.parametrize(
@@ -107,8 +94,3 @@ def test_exchanged_addresses() -> None:
     moving = container(161, "10.0.0.60/24")
     assert conflicts(moving) == []
     assert len(conflicts(moving, targets=frozenset({"wiki"}))) == 1
-
-
-def test_snapshots_are_not_read() -> None:
-    """Lines that are no options of the current section do not come from the program; unknown folders are ignored."""
-    assert read_guest_networks("guest node/other/1.conf\n") == ()
