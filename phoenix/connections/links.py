@@ -118,21 +118,21 @@ class Links:
 
     def _jump(self, guest: Guest) -> SshLink:
         """Connect to a machine at its declared address, or else where it is now."""
+        node, key = self._node(guest.hypervisor), self._host_key(guest)
         try:
-            return self._jump_to(guest, guest.address)
+            return self._jump_over(node, guest, guest.address, key)
         except ConnectionFailedError as error:
             for address in self._other_addresses(guest):
                 with suppress(ConnectionFailedError):
-                    link = self._jump_to(guest, address)
+                    link = self._jump_over(node, guest, address, key)
                     self._elsewhere.add(guest.name)
                     return link
             raise error from None
 
-    def _jump_to(self, guest: Guest, address: IPv4Address) -> SshLink:
-        node, ssh = self._node(guest.hypervisor), self._access[guest.hypervisor].ssh
-        key = self._host_key(guest)
+    def _jump_over(self, node: SshLink, guest: Guest, address: IPv4Address, key: str) -> SshLink:
         where = f"{guest.name} ({address}:{SSH_PORT} over {guest.hypervisor})"
-        return handshake(node.tunnel(str(address), SSH_PORT), where, guest.user, ssh.key_file, key)
+        key_file = self._access[guest.hypervisor].ssh.key_file
+        return handshake(node.tunnel(str(address), SSH_PORT), where, guest.user, key_file, key)
 
     def _other_addresses(self, guest: Guest) -> tuple[IPv4Address, ...]:
         with suppress(ApiError):

@@ -95,6 +95,28 @@ def test_host_key_of_an_agent(server: SshServer, monkeypatch: pytest.MonkeyPatch
     opened.close()
 
 
+@pytest.mark.parametrize(("node_answers", "asked"), [(True, 1), (False, 0)])
+def test_questions_of_an_unreachable_machine(
+    server: SshServer, monkeypatch: pytest.MonkeyPatch, *, node_answers: bool, asked: int
+) -> None:
+    """The agent is asked once for the key, and the node connected to once, for all addresses that are tried."""
+    opened = links(server, key_file=None if node_answers else server.folder / "other")
+    box = guest("box", 21, "vm", kind="vm", disk_image="local:import/x.img", ostemplate=None)
+    opened.estate = estate(box)
+    paths: list[str] = []
+
+    def get(path: str, **_fields: object) -> object:
+        paths.append(path.rpartition("/")[2])
+        return {"content": "ssh-ed25519 AAAA"} if "file-read" in path else {"ipconfig0": "ip=10.0.0.77/24"}
+
+    monkeypatch.setattr(opened.api("pve"), "get", get)
+    with pytest.raises(ConnectionFailedError):
+        opened.shell("box")
+    assert (paths.count("file-read"), len(server.transports)) == (asked, 1)
+    assert ("config" in paths) is node_answers
+    opened.close()
+
+
 def test_closed_before_its_use(server: SshServer) -> None:
     """A connection that is pending when the links are closed is closed as soon as it is open."""
     opened = links(server)
