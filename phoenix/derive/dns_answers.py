@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from phoenix.derive.names import VIEWS, DnsRecord, answered_zones, domain_of, ptr_records, records, reverse_name
+from phoenix.derive.names import VIEWS, DnsRecord, answered_zones, ptr_records, records, reverse_name
 from phoenix.estate import Estate
+from phoenix.estate.domains import domain_of
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from phoenix.conventions import HTTP_PORT, HTTPS_PORT
 from phoenix.derive.flows import flows_by_host
 from phoenix.estate import Estate, Guest
+from phoenix.estate.domains import domain_of
 
 SCHEME_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
 
@@ -74,5 +75,4 @@ def _is_inside(estate: Estate, host: str) -> bool:
     try:
         return ip_address(host).is_private
     except ValueError:
-        zones = (estate.zone, *estate.settings.alias_zones)
-        return "." not in host or host.endswith(tuple(f".{zone}" for zone in zones))
+        return "." not in host or domain_of(host, estate.zones) is not None

@@ -6,12 +6,14 @@ and the hypervisor: the same names resolve to the mesh.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
+from phoenix.derive.flows import upstream_guests
 from phoenix.estate import Estate, Guest, Hypervisor
+from phoenix.estate.domains import domain_of
 
 Source = Literal["zone", "vm", "container"]
 View = Literal["lan", "guest"]
@@ -65,12 +67,6 @@ def own_zones(estate: Estate) -> tuple[str, ...]:
     return (*estate.zones, *reverse_zones(estate.settings.network.subnet))
 
 
-def domain_of(name: str, domains: Iterable[str]) -> str | None:
-    """Find the longest domain that a name is in, or is."""
-    within = (domain for domain in domains if name == domain or name.endswith(f".{domain}"))
-    return max(within, key=len, default=None)
-
-
 def private_answers(estate: Estate) -> tuple[str, ...] | None:
     """The domains whose names upstream servers may answer with private addresses; None stands for all domains.
 
@@ -78,7 +74,7 @@ def private_answers(estate: Estate) -> tuple[str, ...] | None:
     and a filter answers blocked names with addresses that are not global.
     """
     network = estate.settings.network
-    if "*" in network.private_answers or any(guest.address in network.upstream_dns for guest in estate.guests):
+    if "*" in network.private_answers or upstream_guests(estate):
         return None
     return network.private_answers
 

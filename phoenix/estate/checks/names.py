@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from phoenix.estate.document import Location
+from phoenix.estate.domains import domain_of
 from phoenix.estate.key_locations import Sources
 from phoenix.estate.model import Estate, Guest
 from phoenix.estate.problems import Problem, Problems
@@ -18,7 +19,7 @@ def names(estate: Estate, sources: Sources) -> Problems:
         if owners.setdefault(name, host) != host:
             owner = owners[name] or "a record of the zone"
             yield _problem(sources, host, path, f"the name {name} already belongs to {owner}")
-        if not is_in_zones(name, estate.zones):
+        if domain_of(name, estate.zones) is None:
             message = f"{name} is in no declared zone ({', '.join(estate.zones)}); add its zone to alias_zones"
             yield _problem(sources, host, path, message)
     known = Counter(name for guest in estate.guests for name in guest.services)
@@ -32,18 +33,13 @@ def forwards(estate: Estate, sources: Sources) -> Problems:
     """Check that forwarded domains are in a zone of the estate and are not names that the estate itself declares."""
     owners = {name: host for host, name, _ in _claims(estate)}
     for domain in estate.settings.forward:
-        if not is_in_zones(domain, estate.zones):
+        if domain_of(domain, estate.zones) is None:
             message = f"{domain} is in no declared zone, so its names are forwarded already: remove it"
             yield sources.setting(("forward", domain), message)
         elif domain in owners:
             owner = owners[domain] or "a record of the zone"
             message = f"the name {domain} belongs to {owner}, so it cannot be forwarded: forward names below it"
             yield sources.setting(("forward", domain), message)
-
-
-def is_in_zones(name: str, zones: tuple[str, ...]) -> bool:
-    """Report whether a name is in one of the zones; the name of a zone itself is."""
-    return any(name == zone or name.endswith(f".{zone}") for zone in zones)
 
 
 def _problem(sources: Sources, host: str, path: Location, message: str) -> Problem:
