@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from phoenix.estate import model as patterns
+from phoenix.estate import fields as patterns
 
 LABEL = "a DNS label: lower-case letters, digits and hyphens, at most 63"
 ADDRESS = "an IPv4 address, such as 10.0.0.10"

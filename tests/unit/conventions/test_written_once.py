@@ -29,7 +29,7 @@ SHORTEST = 7
 """Shorter values, such as a suffix, occur in other words."""
 STRINGS: Exemptions = {}
 PORTS: Exemptions = {
-    ("phoenix/estate/model.py", "80"): "the longest purpose, in characters",
+    ("phoenix/estate/fields.py", "80"): "the longest purpose, in characters",
     ("phoenix/report/picture/svg.py", "22"): "a distance in the picture, in pixels",
     ("phoenix/pve/firewall/model/builtin_rules.py", "8006"): "Proxmox's own rules, restated on purpose (ADR 16)",
     ("phoenix/pve/firewall/model/builtin_rules.py", "3128"): "Proxmox's own rules, restated on purpose (ADR 16)",
